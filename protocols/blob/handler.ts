@@ -1,0 +1,58 @@
+import type { Stream } from '@libp2p/interface';
+import { IdleLimit } from '../wire/deadline.ts';
+import { StreamReader } from '../wire/reader.ts';
+import { finishWriting, writeFrame } from '../wire/writer.ts';
+import type { BlobClientDependencies } from './client.ts';
+import { type BlobReply, type BlobRequest, decodeBlobRequest, encodeBlobReply } from './codec.ts';
+import { type BlobShelf, IDLE_LIMIT_MS, MAX_FRAME_BYTES } from './index.ts';
+import { receiveBytes, sendBytes } from './transfer.ts';
+
+/** Serves one stream. @throws WireError */
+export async function serveBlob(stream: Stream, dependencies: BlobClientDependencies): Promise<void> {
+  const { shelf, timers } = dependencies;
+  const reader = new StreamReader(stream);
+  const idle = new IdleLimit(stream, IDLE_LIMIT_MS, timers);
+  try {
+    const request = decodeBlobRequest(await reader.expectFrame(MAX_FRAME_BYTES));
+    if (request.type === 'push') await takePush(stream, reader, shelf, request, idle);
+    else await serveFetch(stream, shelf, request.sha256, idle);
+    await finishWriting(stream);
+  } catch (cause) {
+    stream.abort(cause instanceof Error ? cause : new Error(String(cause)));
+    throw cause;
+  } finally {
+    idle.stop();
+  }
+}
+
+async function takePush(
+  stream: Stream,
+  reader: StreamReader,
+  shelf: BlobShelf,
+  request: Extract<BlobRequest, { type: 'push' }>,
+  idle: IdleLimit,
+): Promise<void> {
+  const { sha256, size } = request;
+  if (await shelf.has(sha256)) return reply(stream, { type: 'stored' });
+  await reply(stream, { type: 'proceed', size });
+  const outcome = await receiveBytes(reader, shelf, sha256, size, idle);
+  await reply(stream, outcome.ok ? { type: 'stored' } : { type: 'failure', failure: outcome.error });
+}
+
+async function serveFetch(stream: Stream, shelf: BlobShelf, sha256: string, idle: IdleLimit): Promise<void> {
+  const blob = await shelf.open(sha256);
+  if (blob === null) {
+    const message = `the peer doesn't hold the blob ${sha256}`;
+    return reply(stream, { type: 'failure', failure: { code: 'MISSING', message } });
+  }
+  try {
+    await reply(stream, { type: 'proceed', size: blob.size });
+    await sendBytes(stream, blob.size, blob.content, idle);
+  } finally {
+    blob.content.destroy();
+  }
+}
+
+function reply(stream: Stream, message: BlobReply): Promise<void> {
+  return writeFrame(stream, encodeBlobReply(message));
+}

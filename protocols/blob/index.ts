@@ -1,0 +1,40 @@
+/**
+ * Moves one blob, named by the SHA-256 of its bytes, over a stream of its own.
+ *
+ *     push:   Push ->  <- Proceed   bytes ->  <- Stored | Failure     (Stored at once when it is there)
+ *     fetch:  Fetch -> <- Proceed { size }, bytes | Failure
+ *
+ * `Stored` is said only when the receiver's shelf has the blob durably on disk.
+ */
+import type { Readable } from 'node:stream';
+
+export const BLOB_PROTOCOL = '/fsched/blob/1.0.0';
+export const MAX_FRAME_BYTES = 4096;
+/** A transfer (or the sync to disk at its end) that stands still for so long is given up. */
+export const IDLE_LIMIT_MS = 30_000;
+
+/** Where blobs come from and go to. */
+export interface BlobShelf {
+  has(sha256: string): Promise<boolean>;
+  /** Null when it isn't here. */
+  open(sha256: string): Promise<{ readonly size: number; readonly content: Readable } | null>;
+  /** Stores durably, or fails without a trace. */
+  put(
+    sha256: string,
+    size: number,
+    content: AsyncIterable<Uint8Array>,
+  ): Promise<
+    | { readonly ok: true }
+    | { readonly ok: false; readonly error: { readonly code: 'MISMATCH' | 'DISK'; readonly message: string } }
+  >;
+}
+
+/** Why a transfer came to nothing although the two ends understood each other. */
+export interface BlobFailure {
+  readonly code: 'MISSING' | 'MISMATCH' | 'DISK';
+  readonly message: string;
+}
+export type BlobOutcome = { readonly ok: true } | { readonly ok: false; readonly error: BlobFailure };
+
+const SHA256_HEX = /^[0-9a-f]{64}$/;
+export const isSha256 = (text: string): boolean => SHA256_HEX.test(text);

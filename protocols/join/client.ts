@@ -1,0 +1,50 @@
+import type { Stream } from '@libp2p/interface';
+import { proveAsDialler } from '../proof/client.ts';
+import type { ProofRefusal } from '../proof/index.ts';
+import { type Timers, within } from '../wire/deadline.ts';
+import { StreamReader } from '../wire/reader.ts';
+import { finishWriting, writeFrame } from '../wire/writer.ts';
+import { decodeJoinResponse, encodeJoinRequest } from './codec.ts';
+import {
+  ANSWER_LIMIT_MS,
+  JOIN_PURPOSE,
+  type JoinRequest,
+  type JoinResponse,
+  MAX_FRAME_BYTES,
+  PROOF_LIMIT_MS,
+} from './index.ts';
+
+export interface JoinClientOptions {
+  readonly token: Uint8Array;
+  /** Peer ids of the two ends of the stream. */
+  readonly self: string;
+  readonly peer: string;
+}
+
+/**
+ * Proves the token over a new stream, asks, and closes it.
+ * @throws WireError
+ */
+export async function requestJoin(
+  stream: Stream,
+  request: JoinRequest,
+  options: JoinClientOptions,
+  dependencies: { readonly timers: Timers },
+): Promise<JoinResponse | { readonly type: 'unproved'; readonly refusal: ProofRefusal }> {
+  const { timers } = dependencies;
+  const reader = new StreamReader(stream);
+  const parties = { dialler: options.self, answerer: options.peer, purpose: JOIN_PURPOSE };
+  const refusal = await within(stream, PROOF_LIMIT_MS, timers, () =>
+    proveAsDialler(stream, reader, options.token, parties),
+  );
+  if (refusal !== null) {
+    stream.abort(new Error('the token was not proved'));
+    return { type: 'unproved', refusal };
+  }
+  return within(stream, ANSWER_LIMIT_MS, timers, async () => {
+    await writeFrame(stream, encodeJoinRequest(request));
+    const response = decodeJoinResponse(await reader.expectFrame(MAX_FRAME_BYTES));
+    await finishWriting(stream);
+    return response;
+  });
+}

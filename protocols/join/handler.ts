@@ -1,0 +1,52 @@
+import type { Stream } from '@libp2p/interface';
+import { type ProofJudge, proveAsAnswerer } from '../proof/handler.ts';
+import { type Timers, within } from '../wire/deadline.ts';
+import { StreamReader } from '../wire/reader.ts';
+import { finishWriting, writeFrame } from '../wire/writer.ts';
+import { decodeJoinRequest, encodeJoinResponse } from './codec.ts';
+import {
+  ANSWER_LIMIT_MS,
+  JOIN_PURPOSE,
+  type JoinRequest,
+  type JoinResponse,
+  MAX_FRAME_BYTES,
+  PROOF_LIMIT_MS,
+} from './index.ts';
+
+export interface JoinHandlerOptions {
+  readonly token: Uint8Array;
+  readonly self: string;
+  readonly peer: string;
+}
+
+export interface JoinHandlerDependencies {
+  readonly timers: Timers;
+  readonly judge: ProofJudge;
+  readonly onRequest: (request: JoinRequest) => Promise<JoinResponse>;
+}
+
+/**
+ * Serves one stream. True when the token was proved and the request answered.
+ * @throws WireError
+ */
+export async function serveJoin(
+  stream: Stream,
+  options: JoinHandlerOptions,
+  dependencies: JoinHandlerDependencies,
+): Promise<boolean> {
+  const { timers, judge, onRequest } = dependencies;
+  const reader = new StreamReader(stream);
+  const parties = { dialler: options.peer, answerer: options.self, purpose: JOIN_PURPOSE };
+  const request = await within(stream, PROOF_LIMIT_MS, timers, async () => {
+    const refusal = await proveAsAnswerer(stream, reader, options.token, parties, judge);
+    if (refusal === null) return decodeJoinRequest(await reader.expectFrame(MAX_FRAME_BYTES));
+    await finishWriting(stream);
+    return null;
+  });
+  if (request === null) return false;
+  await within(stream, ANSWER_LIMIT_MS, timers, async () => {
+    await writeFrame(stream, encodeJoinResponse(await onRequest(request)));
+    await finishWriting(stream);
+  });
+  return true;
+}
