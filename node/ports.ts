@@ -1,0 +1,42 @@
+/**
+ * The world outside, as ports: everything that a core needs but may not reach for itself.
+ * Real adapters stand at the end of this file; tests and the simulator bring their own.
+ */
+
+/** Stops what it was returned for; calling it twice is harmless. */
+export type Cancel = () => void;
+
+export interface Clock {
+  /** Wall-clock time, milliseconds since the Unix epoch. Only ever recorded or shown, never used to measure. */
+  nowMs(): number;
+  /** Monotonic milliseconds since an arbitrary start, for measuring and for deadlines. */
+  monotonicMs(): number;
+  /** Calls `task` once after `delayMs` milliseconds. */
+  after(delayMs: number, task: () => void): Cancel;
+  /** Calls `task` every `periodMs` milliseconds until cancelled. */
+  every(periodMs: number, task: () => void): Cancel;
+}
+
+export interface Random {
+  /** Uniform in [0, 1). */
+  next(): number;
+  /** A new identifier that nobody else has: 128 random bits as lower-case hexadecimal. */
+  id(): string;
+}
+
+/** The subset of a pino logger that the rooms use: the object holds the fields, the message names the event. */
+export interface Logger {
+  error(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  debug(fields: object, message: string): void;
+  child(fields: object): Logger;
+}
+
+/** An expected outcome as a value: exceptions are for broken promises. */
+export type Outcome<T, E> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly error: E };
+
+export const succeed = <T>(value: T): { readonly ok: true; readonly value: T } => ({ ok: true, value });
+export const fail = <E>(error: E): { readonly ok: false; readonly error: E } => ({ ok: false, error });
