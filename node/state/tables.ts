@@ -1,0 +1,213 @@
+/**
+ * The replicated tables: members, tasks, profiles, runs. The state machine of the log: the same entries give
+ * the same tables on every node. Indexes are derived and never stored.
+ */
+import { createHash } from 'node:crypto';
+import type { NodeId, StateMachine } from '../consensus/types.ts';
+import type { Cancel } from '../ports.ts';
+import { decodeCommand } from './commands.ts';
+import {
+  assignRun,
+  cancelRun,
+  createRun,
+  finishRun,
+  isTerminal,
+  requeueRun,
+  startRun,
+} from './run-lifecycle.ts';
+import type { ApplyResult, Command, Member, Profile, Run, TableVersions, Task } from './types.ts';
+
+/** Of the runs that are over, this many are kept; the one that ended longest ago goes first. */
+export const KEPT_FINISHED_RUNS = 10_000;
+
+const OK: ApplyResult = { ok: true };
+const NOT_FOUND: ApplyResult = { ok: false, code: 'NOT_FOUND' };
+const STALE: ApplyResult = { ok: false, code: 'STALE' };
+
+export type AppliedListener = (command: Command, result: ApplyResult) => void;
+
+export class Tables implements StateMachine<ApplyResult> {
+  readonly #members = new Map<NodeId, Member>();
+  readonly #tasks = new Map<string, Task>();
+  readonly #taskByName = new Map<string, Task>();
+  /** By task, then by input size and profiler. */
+  readonly #profiles = new Map<string, Map<string, Profile>>();
+  readonly #runs = new Map<string, Run>();
+  /** Runs that are not over, in the order of their creation. */
+  readonly #active = new Set<string>();
+  readonly #finished = new Set<string>();
+  readonly #runByKey = new Map<string, string>();
+  readonly #versions = { members: 0, tasks: 0, profiles: 0, runs: 0 };
+  readonly #listeners = new Set<AppliedListener>();
+  readonly #keptFinishedRuns: number;
+
+  constructor(options: { readonly keptFinishedRuns?: number } = {}) {
+    this.#keptFinishedRuns = options.keptFinishedRuns ?? KEPT_FINISHED_RUNS;
+  }
+
+  apply(data: Uint8Array, _index: number): ApplyResult {
+    const command = decodeCommand(data);
+    if (!command) return { ok: false, code: 'MALFORMED' };
+    const result = this.#applyCommand(command);
+    for (const listener of this.#listeners) listener(command, result);
+    return result;
+  }
+
+  /** Empty again; listeners stay. */
+  reset(): void {
+    for (const table of [
+      this.#members,
+      this.#tasks,
+      this.#taskByName,
+      this.#profiles,
+      this.#runs,
+      this.#runByKey,
+    ]) {
+      table.clear();
+    }
+    this.#active.clear();
+    this.#finished.clear();
+    Object.assign(this.#versions, { members: 0, tasks: 0, profiles: 0, runs: 0 });
+  }
+
+  onApplied(listener: AppliedListener): Cancel {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  members(): readonly Member[] {
+    return [...this.#members.values()];
+  }
+  member(id: NodeId): Member | undefined {
+    return this.#members.get(id);
+  }
+  /** Oldest first. */
+  tasks(): readonly Task[] {
+    return [...this.#tasks.values()];
+  }
+  task(id: string): Task | undefined {
+    return this.#tasks.get(id);
+  }
+  /** The newest task with this function name. */
+  taskNamed(name: string): Task | undefined {
+    return this.#taskByName.get(name);
+  }
+  profiles(taskId: string): readonly Profile[] {
+    return [...(this.#profiles.get(taskId)?.values() ?? [])];
+  }
+  run(id: string): Run | undefined {
+    return this.#runs.get(id);
+  }
+  /** All kept runs, in the order of their creation. */
+  runs(): IterableIterator<Run> {
+    return this.#runs.values();
+  }
+  runWithKey(idempotencyKey: string): Run | undefined {
+    const id = this.#runByKey.get(idempotencyKey);
+    return id === undefined ? undefined : this.#runs.get(id);
+  }
+  /** Runs that are not over, in the order of their creation. */
+  activeRuns(): readonly Run[] {
+    const runs: Run[] = [];
+    for (const id of this.#active) {
+      const run = this.#runs.get(id);
+      if (run) runs.push(run);
+    }
+    return runs;
+  }
+  versions(): TableVersions {
+    return { ...this.#versions };
+  }
+  get isEmpty(): boolean {
+    return this.#tasks.size === 0 && this.#runs.size === 0 && this.#members.size <= 1;
+  }
+
+  /** SHA-256 of all tables: equal on two nodes exactly when the tables are. Walks everything; for inspection. */
+  fingerprint(): string {
+    const profiles = [...this.#profiles.values()].flatMap((bySize) => [...bySize.values()]);
+    const tables = [this.members(), this.tasks(), profiles, [...this.#runs.values()], this.#versions];
+    return createHash('sha256').update(JSON.stringify(tables)).digest('hex');
+  }
+
+  #applyCommand(command: Command): ApplyResult {
+    switch (command.type) {
+      case 'member-put':
+        this.#members.set(command.member.id, command.member);
+        return this.#changed('members');
+      case 'member-remove':
+        return this.#members.delete(command.id) ? this.#changed('members') : NOT_FOUND;
+      case 'task-create':
+        return this.#createTask(command.task);
+      case 'profile-put':
+        return this.#putProfile(command.profile);
+      case 'run-create':
+        return this.#createRun(command);
+      case 'run-assign':
+        return this.#stepRun(command.runId, (run) => assignRun(run, command));
+      case 'run-start':
+        return this.#stepRun(command.runId, (run) => startRun(run, command));
+      case 'run-finish':
+        return this.#stepRun(command.runId, (run) => finishRun(run, command));
+      case 'run-requeue':
+        return this.#stepRun(command.runId, (run) => requeueRun(run, command));
+      case 'run-cancel':
+        return this.#stepRun(command.runId, (run) => cancelRun(run, command));
+    }
+  }
+
+  #changed(table: keyof TableVersions): ApplyResult {
+    this.#versions[table] += 1;
+    return OK;
+  }
+
+  #createTask(task: Task): ApplyResult {
+    if (this.#tasks.has(task.id)) return { ok: false, code: 'EXISTS' };
+    this.#tasks.set(task.id, task);
+    this.#taskByName.set(task.name, task);
+    return this.#changed('tasks');
+  }
+
+  #putProfile(profile: Profile): ApplyResult {
+    if (!this.#tasks.has(profile.taskId)) return NOT_FOUND;
+    const bySize = this.#profiles.get(profile.taskId) ?? new Map<string, Profile>();
+    bySize.set(`${profile.inputSize} ${profile.profiler}`, profile);
+    this.#profiles.set(profile.taskId, bySize);
+    return this.#changed('profiles');
+  }
+
+  #createRun({ spec, assignment }: Extract<Command, { type: 'run-create' }>): ApplyResult {
+    if (!this.#tasks.has(spec.taskId)) return NOT_FOUND;
+    const same = spec.idempotencyKey === null ? undefined : this.#runByKey.get(spec.idempotencyKey);
+    if (same !== undefined) return { ok: false, code: 'EXISTS', runId: same };
+    if (this.#runs.has(spec.id)) return { ok: false, code: 'EXISTS', runId: spec.id };
+    this.#runs.set(spec.id, createRun(spec, assignment));
+    this.#active.add(spec.id);
+    if (spec.idempotencyKey !== null) this.#runByKey.set(spec.idempotencyKey, spec.id);
+    this.#changed('runs');
+    return { ok: true, runId: spec.id };
+  }
+
+  #stepRun(runId: string, step: (run: Run) => Run | null): ApplyResult {
+    const run = this.#runs.get(runId);
+    if (!run) return NOT_FOUND;
+    const next = step(run);
+    if (!next) return STALE;
+    this.#runs.set(runId, next);
+    if (isTerminal(next)) {
+      this.#active.delete(runId);
+      this.#finished.add(runId);
+      this.#dropOldest();
+    }
+    return this.#changed('runs');
+  }
+
+  #dropOldest(): void {
+    for (const id of this.#finished) {
+      if (this.#finished.size <= this.#keptFinishedRuns) return;
+      this.#finished.delete(id);
+      const key = this.#runs.get(id)?.spec.idempotencyKey ?? null;
+      if (key !== null) this.#runByKey.delete(key);
+      this.#runs.delete(id);
+    }
+  }
+}

@@ -1,0 +1,196 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { encodeCommand } from '../../../node/state/commands.ts';
+import { isTerminal, MAX_ATTEMPTS } from '../../../node/state/run-lifecycle.ts';
+import { Tables } from '../../../node/state/tables.ts';
+import type { Command } from '../../../node/state/types.ts';
+import { assignment, finish, spec, TASK, tablesWithTask } from './fixtures.ts';
+
+describe('tasks', () => {
+  test('the newest task with a name is the function', () => {
+    const { tables, apply } = tablesWithTask();
+    apply({ type: 'task-create', task: { ...TASK, id: 'task-2' } });
+    assert.equal(tables.taskNamed('sort')?.id, 'task-2');
+    assert.equal(tables.task('task-1')?.id, 'task-1');
+  });
+
+  test('a profile of an unknown task changes nothing', () => {
+    const { tables, apply } = tablesWithTask();
+    const profile = {
+      taskId: 'nope',
+      inputSize: 1,
+      command: 'x',
+      profiler: 'wallclock',
+      ways: 16,
+      wayBytes: 1,
+      cpuModel: 'c',
+      node: 'n',
+      points: [],
+      measuredAtMs: 1,
+    } as const;
+    assert.deepEqual(apply({ type: 'profile-put', profile }), { ok: false, code: 'NOT_FOUND' });
+    assert.equal(tables.versions().profiles, 0);
+  });
+});
+
+describe('the life of a run', () => {
+  test('queued, assigned, running, succeeded', () => {
+    const { tables, apply } = tablesWithTask();
+    apply({ type: 'run-create', spec: spec('r'), assignment: null });
+    assert.equal(tables.run('r')?.state, 'queued');
+    apply({ type: 'run-assign', runId: 'r', assignment: assignment() });
+    assert.equal(tables.run('r')?.state, 'assigned');
+    apply({ type: 'run-start', runId: 'r', term: 1, attempt: 1, atMs: 1_400 });
+    assert.equal(tables.run('r')?.state, 'running');
+    assert.deepEqual(apply(finish('r')), { ok: true });
+    assert.equal(tables.run('r')?.state, 'succeeded');
+    assert.equal(tables.activeRuns().length, 0);
+  });
+
+  test('a result with a stale attempt or term is refused, and so is a second one', () => {
+    const { tables, apply } = tablesWithTask();
+    apply({ type: 'run-create', spec: spec('r'), assignment: assignment() });
+    apply({ type: 'run-requeue', runId: 'r', attempt: 1, reason: 'node gone', atMs: 1_500 });
+    assert.deepEqual(apply(finish('r', 1)), { ok: false, code: 'STALE' });
+    apply({ type: 'run-assign', runId: 'r', assignment: assignment({ attempt: 2, term: 3 }) });
+    assert.deepEqual(apply(finish('r', 1, 3)), { ok: false, code: 'STALE' });
+    assert.deepEqual(apply(finish('r', 2, 1)), { ok: false, code: 'STALE' });
+    assert.deepEqual(apply(finish('r', 2, 3)), { ok: true });
+    assert.deepEqual(apply(finish('r', 2, 3)), { ok: false, code: 'STALE' });
+    assert.equal(tables.run('r')?.attempts, 2);
+  });
+
+  test('an assignment must carry the next attempt', () => {
+    const { apply } = tablesWithTask();
+    apply({ type: 'run-create', spec: spec('r'), assignment: null });
+    const ahead = { type: 'run-assign', runId: 'r', assignment: assignment({ attempt: 2 }) } as const;
+    assert.deepEqual(apply(ahead), { ok: false, code: 'STALE' });
+  });
+
+  test(`lost after ${MAX_ATTEMPTS} attempts`, () => {
+    const { tables, apply } = tablesWithTask();
+    apply({ type: 'run-create', spec: spec('r'), assignment: null });
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
+      assert.equal(tables.run('r')?.state, 'queued');
+      apply({ type: 'run-assign', runId: 'r', assignment: assignment({ attempt }) });
+      apply({ type: 'run-requeue', runId: 'r', attempt, reason: 'node gone', atMs: 1 });
+    }
+    assert.equal(tables.run('r')?.state, 'lost');
+    assert.match(tables.run('r')?.error ?? '', /node gone/);
+  });
+
+  test('a benchmark is not carried on elsewhere', () => {
+    const { tables, apply } = tablesWithTask();
+    apply({ type: 'run-create', spec: spec('b', { purpose: 'benchmark' }), assignment: assignment() });
+    apply({ type: 'run-requeue', runId: 'b', attempt: 1, reason: 'node gone', atMs: 1 });
+    assert.equal(tables.run('b')?.state, 'lost');
+  });
+
+  test('cancelled runs stay cancelled', () => {
+    const { tables, apply } = tablesWithTask();
+    apply({ type: 'run-create', spec: spec('r'), assignment: assignment() });
+    assert.deepEqual(apply({ type: 'run-cancel', runId: 'r', atMs: 1 }), { ok: true });
+    assert.deepEqual(apply(finish('r')), { ok: false, code: 'STALE' });
+    assert.equal(tables.run('r')?.state, 'cancelled');
+  });
+
+  test('the same idempotency key gives the same run', () => {
+    const { tables, apply } = tablesWithTask();
+    apply({ type: 'run-create', spec: spec('r', { idempotencyKey: 'k' }), assignment: null });
+    const again = apply({ type: 'run-create', spec: spec('s', { idempotencyKey: 'k' }), assignment: null });
+    assert.deepEqual(again, { ok: false, code: 'EXISTS', runId: 'r' });
+    assert.equal(tables.run('s'), undefined);
+    assert.equal(tables.runWithKey('k')?.spec.id, 'r');
+  });
+
+  test('of the runs that are over the oldest are dropped, with their keys; never one that is not over', () => {
+    const { tables, apply } = tablesWithTask({ keptFinishedRuns: 2 });
+    for (const id of ['a', 'b', 'c', 'd']) {
+      apply({
+        type: 'run-create',
+        spec: spec(id, { idempotencyKey: `key-${id}` }),
+        assignment: assignment(),
+      });
+      if (id !== 'a') apply(finish(id));
+    }
+    assert.deepEqual(
+      [...tables.runs()].map((run) => run.spec.id),
+      ['a', 'c', 'd'],
+    );
+    assert.equal(tables.runWithKey('key-b'), undefined);
+  });
+});
+
+test('bytes that are no command change nothing', () => {
+  const tables = new Tables();
+  const before = tables.fingerprint();
+  for (const text of ['', '{', 'null', '{"type":"nope"}', '{"type":"constructor"}', '\u0000']) {
+    assert.deepEqual(tables.apply(new TextEncoder().encode(text), 1), { ok: false, code: 'MALFORMED' });
+  }
+  assert.equal(tables.fingerprint(), before);
+});
+
+const ids = fc.constantFrom('r1', 'r2', 'r3');
+const small = fc.integer({ min: 1, max: 3 });
+const anyCommand: fc.Arbitrary<Command> = fc.oneof(
+  fc.record({ id: ids, placed: fc.boolean(), key: fc.constantFrom(null, 'k1', 'k2') }).map(
+    ({ id, placed, key }): Command => ({
+      type: 'run-create',
+      spec: spec(id, { idempotencyKey: key }),
+      assignment: placed ? assignment() : null,
+    }),
+  ),
+  fc.record({ runId: ids, attempt: small, term: small }).map(
+    ({ runId, attempt, term }): Command => ({
+      type: 'run-assign',
+      runId,
+      assignment: assignment({ attempt, term }),
+    }),
+  ),
+  fc
+    .record({ runId: ids, attempt: small, term: small })
+    .map((fence): Command => ({ type: 'run-start', atMs: 5, ...fence })),
+  fc
+    .record({ runId: ids, attempt: small, term: small })
+    .map(({ runId, attempt, term }) => finish(runId, attempt, term)),
+  fc
+    .record({ runId: ids, attempt: small })
+    .map((fence): Command => ({ type: 'run-requeue', reason: 'because', atMs: 6, ...fence })),
+  ids.map((runId): Command => ({ type: 'run-cancel', runId, atMs: 7 })),
+);
+
+test('whatever the commands: a result is recorded at most once and never replaced, and indexes agree with runs', () => {
+  fc.assert(
+    fc.property(fc.array(anyCommand, { maxLength: 60 }), (commands) => {
+      const { tables, apply } = tablesWithTask();
+      const over = new Map<string, string>();
+      for (const command of commands) {
+        apply(command);
+        for (const run of tables.runs()) {
+          const known = over.get(run.spec.id);
+          if (known !== undefined) assert.equal(JSON.stringify(run), known);
+          else if (isTerminal(run)) over.set(run.spec.id, JSON.stringify(run));
+        }
+        const notOver = [...tables.runs()].filter((run) => !isTerminal(run));
+        assert.deepEqual(new Set(tables.activeRuns()), new Set(notOver));
+      }
+    }),
+  );
+});
+
+test('the same log gives the same tables', () => {
+  fc.assert(
+    fc.property(fc.array(anyCommand, { maxLength: 40 }), (commands) => {
+      const [left, right] = [new Tables(), new Tables()];
+      for (const [index, command] of [
+        { type: 'task-create', task: TASK } as Command,
+        ...commands,
+      ].entries()) {
+        left.apply(encodeCommand(command), index + 1);
+        right.apply(encodeCommand(command), index + 1);
+      }
+      assert.equal(left.fingerprint(), right.fingerprint());
+    }),
+  );
+});
