@@ -1,0 +1,151 @@
+/** Who is a member, which connections are open to whom, and when each was last heard. No effects of its own. */
+import type { Connection } from '@libp2p/interface';
+import type { NodeId } from '../consensus/types.ts';
+import type { Clock } from '../ports.ts';
+import type { KnownPeer } from './types.ts';
+
+/** One peer: a member, or a stranger that is connected. */
+export interface Peer {
+  readonly id: NodeId;
+  member: boolean;
+  /** As the cluster knows them. */
+  addresses: readonly string[];
+  readonly connections: OpenConnection[];
+  lastHeardAtMs: number | null;
+  rttMs: number | null;
+  /** Joins under way with it, in either direction. */
+  joining: number;
+}
+
+export interface OpenConnection {
+  readonly connection: Connection;
+  readonly openedAtMs: number;
+}
+
+export interface MembershipChange {
+  readonly added: readonly Peer[];
+  readonly readdressed: readonly Peer[];
+  readonly removed: readonly Peer[];
+}
+
+export class PeerTable {
+  readonly #self: NodeId;
+  readonly #clock: Clock;
+  readonly #peers = new Map<NodeId, Peer>();
+
+  constructor(options: { readonly self: NodeId }, dependencies: { readonly clock: Clock }) {
+    this.#self = options.self;
+    this.#clock = dependencies.clock;
+  }
+
+  get(id: NodeId): Peer | undefined {
+    return this.#peers.get(id);
+  }
+
+  /** This node itself isn't one. */
+  isMember(id: NodeId): boolean {
+    return this.#peers.get(id)?.member === true;
+  }
+
+  /** The other members, in no order. */
+  members(): Peer[] {
+    return [...this.#peers.values()].filter(({ member }) => member);
+  }
+
+  /** How many peers are connected that are no members. */
+  strangers(): number {
+    let count = 0;
+    for (const peer of this.#peers.values()) if (!peer.member) count += 1;
+    return count;
+  }
+
+  setMembers(known: readonly KnownPeer[]): MembershipChange {
+    const added: Peer[] = [];
+    const readdressed: Peer[] = [];
+    const removed: Peer[] = [];
+    const listed = new Set(known.map(({ id }) => id));
+    for (const { id, addresses } of known) {
+      if (id === this.#self) continue;
+      const peer = this.#peers.get(id) ?? this.#add(id);
+      if (!peer.member) added.push(peer);
+      else if (!sameList(peer.addresses, addresses)) readdressed.push(peer);
+      peer.member = true;
+      peer.addresses = [...addresses];
+    }
+    for (const peer of this.members()) {
+      if (listed.has(peer.id)) continue;
+      peer.member = false;
+      removed.push(peer);
+      if (peer.connections.length === 0) this.#peers.delete(peer.id);
+    }
+    return { added, readdressed, removed };
+  }
+
+  /** True when it is the peer's first. */
+  opened(connection: Connection): boolean {
+    const id = connection.remotePeer.toString();
+    const peer = this.#peers.get(id) ?? this.#add(id);
+    peer.connections.push({ connection, openedAtMs: this.#clock.monotonicMs() });
+    return peer.connections.length === 1;
+  }
+
+  /** True when it was the peer's last. */
+  closed(connection: Connection): boolean {
+    const id = connection.remotePeer.toString();
+    const peer = this.#peers.get(id);
+    const index = peer?.connections.findIndex((open) => open.connection === connection) ?? -1;
+    if (peer === undefined || index === -1) return false;
+    peer.connections.splice(index, 1);
+    if (peer.connections.length > 0) return false;
+    peer.rttMs = null;
+    if (!peer.member && peer.joining === 0) this.#peers.delete(id);
+    return true;
+  }
+
+  /** A join with the peer begins; returns what to call, once, when it is over. */
+  beginJoining(id: NodeId): () => void {
+    const peer = this.#peers.get(id) ?? this.#add(id);
+    peer.joining += 1;
+    return () => {
+      peer.joining -= 1;
+      const idle = peer.joining === 0 && peer.connections.length === 0 && !peer.member;
+      if (idle && this.#peers.get(id) === peer) this.#peers.delete(id);
+    };
+  }
+
+  heard(id: NodeId): void {
+    const peer = this.#peers.get(id);
+    if (peer !== undefined) peer.lastHeardAtMs = this.#clock.monotonicMs();
+  }
+
+  /** The connection that new streams go over; null without an open one. */
+  connection(id: NodeId): Connection | null {
+    const open = this.#peers.get(id)?.connections.filter(({ connection }) => connection.status === 'open');
+    if (open === undefined) return null;
+    return (open.find(({ connection }) => this.isPreferred(connection)) ?? open.at(-1))?.connection ?? null;
+  }
+
+  /** Of two connections that crossed, both ends prefer the one that the smaller peer id dialled. */
+  isPreferred(connection: Connection): boolean {
+    const dialled = connection.direction === 'outbound';
+    return dialled === this.#self < connection.remotePeer.toString();
+  }
+
+  #add(id: NodeId): Peer {
+    const peer: Peer = {
+      id,
+      member: false,
+      addresses: [],
+      connections: [],
+      lastHeardAtMs: null,
+      rttMs: null,
+      joining: 0,
+    };
+    this.#peers.set(id, peer);
+    return peer;
+  }
+}
+
+function sameList(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((item, index) => item === other[index]);
+}

@@ -1,0 +1,122 @@
+/**
+ * What the rest of the daemon sees of the mesh: who is a member, frames and calls between members, gossip,
+ * byte streams. The libp2p adapter stands in `libp2p-mesh.ts`.
+ */
+import type { Duplex, Readable } from 'node:stream';
+import type { ControlRequest, ControlResponse } from '../../protocols/control/index.ts';
+import type { CapacityNotice, ClusterDigest } from '../../protocols/gossip/index.ts';
+import type { NodeId } from '../consensus/types.ts';
+import type { Cancel, Outcome } from '../ports.ts';
+import type { Member } from '../state/types.ts';
+
+export type { CapacityNotice, ClusterDigest, ControlRequest, ControlResponse };
+
+/** A peer that the gate lets in. */
+export interface KnownPeer {
+  readonly id: NodeId;
+  /** Multiaddrs without /p2p, tried in order. */
+  readonly addresses: readonly string[];
+}
+
+export interface PeerView {
+  readonly id: NodeId;
+  readonly connected: boolean;
+  readonly addresses: readonly string[];
+  /** Remote address of the open connection; null without one. */
+  readonly remoteAddress: string | null;
+  readonly rttMs: number | null;
+  /** Clock.monotonicMs() of the last byte of protocol or gossip heard from it; null: never. */
+  readonly lastHeardAtMs: number | null;
+  /** Dials since the connection was lost, and when (monotonic) the next is due; null while connected. */
+  readonly redial: { readonly attempts: number; readonly nextAtMs: number } | null;
+}
+
+/** Why a call to a peer came to nothing. */
+export interface MeshFailure {
+  readonly code: 'UNREACHABLE' | 'TIMEOUT' | 'REFUSED' | 'PROTOCOL' | 'STOPPED';
+  readonly message: string;
+}
+
+/** What a peer that proved the token asks for. */
+export type JoinRequest =
+  /** The dialler wants to become a member of the answerer's cluster. */
+  | { readonly type: 'join'; readonly member: Omit<Member, 'joinedAtMs'> }
+  /** The dialler (a master) wants the answerer to leave its own, empty cluster and join the dialler's. */
+  | { readonly type: 'invite'; readonly clusterId: string; readonly members: readonly KnownPeer[] };
+export type JoinResponse =
+  | { readonly type: 'admitted'; readonly clusterId: string; readonly members: readonly KnownPeer[] }
+  | { readonly type: 'accepted'; readonly member: Omit<Member, 'joinedAtMs'> }
+  | { readonly type: 'refused'; readonly code: string; readonly message: string };
+
+/** Why a join or invitation failed before it was answered. */
+export interface JoinFailure {
+  readonly code: 'UNREACHABLE' | 'TIMEOUT' | 'WRONG_TOKEN' | 'BANNED' | 'PROTOCOL' | 'SELF';
+  readonly message: string;
+}
+
+/** Where blobs come from and go to on this node; `node/store/blob-store.ts` implements it. */
+export interface BlobShelf {
+  has(sha256: string): Promise<boolean>;
+  /** Null when it isn't here. */
+  open(sha256: string): Promise<{ readonly size: number; readonly content: Readable } | null>;
+  /** Stores and syncs to disk, or fails without a trace when the bytes don't hash to `sha256` or aren't `size` long. */
+  put(
+    sha256: string,
+    size: number,
+    content: AsyncIterable<Uint8Array>,
+  ): Promise<Outcome<void, { readonly code: 'MISMATCH' | 'DISK'; readonly message: string }>>;
+}
+
+export interface MeshHandlers {
+  onRaftFrame(from: NodeId, frame: Uint8Array): void;
+  onControl(from: NodeId, request: ControlRequest): Promise<ControlResponse>;
+  /** A byte stream from a member that speaks HTTP to our REST server. */
+  onHttp(from: NodeId, stream: Duplex): void;
+  onCapacity(notice: CapacityNotice): void;
+  onDigest(digest: ClusterDigest): void;
+  /** The peer has proved the token. */
+  onJoin(from: NodeId, request: JoinRequest): Promise<JoinResponse>;
+  /** Any JSON-safe value: this node's own view, for `fsched inspect`. */
+  onInspect(): unknown;
+  /** A member connected or was lost. */
+  onPeerChange(id: NodeId, connected: boolean): void;
+}
+
+export interface MeshOptions {
+  readonly listen: string;
+  /** 32 bytes or more of shared secret. */
+  readonly token: Uint8Array;
+  /** Where the key of this node's peer id is kept (created with mode 0600 when missing). */
+  readonly keyFile: string;
+}
+
+export interface Mesh extends AsyncDisposable {
+  readonly id: NodeId;
+  start(handlers: MeshHandlers): Promise<void>;
+  stop(): Promise<void>;
+  /** Where it listens, without /p2p. */
+  addresses(): readonly string[];
+  peers(): readonly PeerView[];
+  /** Replaces the members of the gate (this node itself may be listed); connects, keeps connected and disconnects accordingly. Joins gossip topics named by `clusterId`. */
+  setCluster(clusterId: string | null, members: readonly KnownPeer[]): void;
+  /** Never blocks, never throws: drops the frame when the peer is away or its queue is full. */
+  sendRaftFrame(to: NodeId, frame: Uint8Array): void;
+  call(
+    to: NodeId,
+    request: ControlRequest,
+    options?: { readonly timeoutMs?: number; readonly signal?: AbortSignal },
+  ): Promise<Outcome<ControlResponse, MeshFailure>>;
+  openHttp(to: NodeId): Promise<Outcome<Duplex, MeshFailure>>;
+  /** Sends a blob that the shelf holds; ok once it is on the peer's disk. */
+  pushBlob(to: NodeId, sha256: string): Promise<Outcome<void, MeshFailure>>;
+  /** Fetches a blob from a peer into the shelf. */
+  fetchBlob(from: NodeId, sha256: string): Promise<Outcome<void, MeshFailure>>;
+  publishCapacity(notice: CapacityNotice): void;
+  publishDigest(digest: ClusterDigest): void;
+  /** Dials HOST[:PORT] or a multiaddr (with or without /p2p), proves the token both ways, asks. */
+  join(
+    target: string,
+    request: JoinRequest,
+  ): Promise<Outcome<{ readonly peer: NodeId; readonly response: JoinResponse }, JoinFailure>>;
+  onPeersChanged(listener: () => void): Cancel;
+}

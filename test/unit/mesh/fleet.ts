@@ -1,0 +1,218 @@
+/** Several meshes in one process, over real loopback TCP, with handlers that record what they are told. */
+import { createHash } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
+import { Readable } from 'node:stream';
+import { silentLogger, systemClock, systemRandom } from '../../../node/adapters.ts';
+import { type Libp2pMesh, type Libp2pMeshOptions, openMesh } from '../../../node/mesh/libp2p-mesh.ts';
+import type {
+  BlobShelf,
+  CapacityNotice,
+  ClusterDigest,
+  ControlRequest,
+  ControlResponse,
+  JoinRequest,
+  JoinResponse,
+  KnownPeer,
+  MeshHandlers,
+} from '../../../node/mesh/types.ts';
+import type { Clock } from '../../../node/ports.ts';
+
+export const TOKEN = new Uint8Array(32).fill(7);
+
+/** Keeps blobs in memory, checked as the real shelf checks them. */
+export class MemoryShelf implements BlobShelf {
+  readonly blobs = new Map<string, Uint8Array>();
+
+  add(bytes: Uint8Array): string {
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    this.blobs.set(sha256, bytes);
+    return sha256;
+  }
+
+  async has(sha256: string) {
+    return this.blobs.has(sha256);
+  }
+
+  async open(sha256: string) {
+    const bytes = this.blobs.get(sha256);
+    if (bytes === undefined) return null;
+    const step = 64 * 1024;
+    const pieces = function* () {
+      for (let at = 0; at < bytes.length; at += step) yield bytes.subarray(at, at + step);
+    };
+    return { size: bytes.length, content: Readable.from(pieces(), { objectMode: false }) };
+  }
+
+  async put(sha256: string, size: number, content: AsyncIterable<Uint8Array>) {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of content) chunks.push(chunk);
+    const bytes = Buffer.concat(chunks);
+    const actual = createHash('sha256').update(bytes).digest('hex');
+    if (actual !== sha256 || bytes.length !== size) {
+      return { ok: false, error: { code: 'MISMATCH', message: 'the bytes are others' } } as const;
+    }
+    this.blobs.set(sha256, bytes);
+    return { ok: true, value: undefined } as const;
+  }
+}
+
+/** Handlers whose answers a test may replace, and what they were told. */
+export class Recorder implements MeshHandlers {
+  readonly frames: { from: string; frame: Uint8Array }[] = [];
+  readonly notices: CapacityNotice[] = [];
+  readonly digests: ClusterDigest[] = [];
+  readonly changes: { id: string; connected: boolean; atMs: number }[] = [];
+  readonly joins: { from: string; request: JoinRequest }[] = [];
+  control: (from: string, request: ControlRequest) => Promise<ControlResponse> = async () => ({ type: 'ok' });
+  http: (from: string, stream: Duplex) => void = (_from, stream) => stream.destroy();
+  joining: (from: string, request: JoinRequest) => Promise<JoinResponse> = async () => ({
+    type: 'refused',
+    code: 'NO',
+    message: 'no test answer',
+  });
+  frame: (from: string, frame: Uint8Array) => void = (from, frame) => this.frames.push({ from, frame });
+  readonly #waiting: { test: () => boolean; resolve: () => void }[] = [];
+
+  onRaftFrame(from: string, frame: Uint8Array) {
+    this.frame(from, frame);
+    this.#check();
+  }
+  onControl(from: string, request: ControlRequest) {
+    return this.control(from, request);
+  }
+  onHttp(from: string, stream: Duplex) {
+    this.http(from, stream);
+  }
+  onCapacity(notice: CapacityNotice) {
+    this.notices.push(notice);
+    this.#check();
+  }
+  onDigest(digest: ClusterDigest) {
+    this.digests.push(digest);
+    this.#check();
+  }
+  onJoin(from: string, request: JoinRequest) {
+    this.joins.push({ from, request });
+    return this.joining(from, request);
+  }
+  onInspect() {
+    return { view: 'of a test' };
+  }
+  onPeerChange(id: string, connected: boolean) {
+    this.changes.push({ id, connected, atMs: performance.now() });
+    this.#check();
+  }
+
+  /** Resolves when `test` holds; it is asked after each thing that is recorded. */
+  until(test: () => boolean): Promise<void> {
+    if (test()) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push({ test, resolve }));
+  }
+
+  isConnected(id: string): boolean {
+    return this.changes.findLast((change) => change.id === id)?.connected ?? false;
+  }
+
+  #check() {
+    for (const waiting of [...this.#waiting]) {
+      if (!waiting.test()) continue;
+      this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
+      waiting.resolve();
+    }
+  }
+}
+
+export interface Node {
+  readonly mesh: Libp2pMesh;
+  readonly recorder: Recorder;
+  readonly shelf: MemoryShelf;
+  readonly keyFile: string;
+}
+
+export interface FleetNodeOptions extends Partial<Libp2pMeshOptions> {
+  readonly clock?: Clock;
+}
+
+export class Fleet implements AsyncDisposable {
+  readonly #directory: string;
+  readonly nodes: Node[] = [];
+
+  private constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  static async of(count: number, options: FleetNodeOptions = {}): Promise<Fleet> {
+    const fleet = new Fleet(await mkdtemp(join(tmpdir(), 'fsched-mesh-')));
+    for (let index = 0; index < count; index += 1) await fleet.add(options);
+    return fleet;
+  }
+
+  async add(options: FleetNodeOptions = {}): Promise<Node> {
+    const { clock = systemClock, ...rest } = options;
+    const keyFile = rest.keyFile ?? join(this.#directory, `key-${this.nodes.length}`);
+    const shelf = new MemoryShelf();
+    const mesh = await openMesh(
+      { listen: '/ip4/127.0.0.1/tcp/0', token: TOKEN, ...rest, keyFile },
+      { clock, random: systemRandom, logger: silentLogger, shelf },
+    );
+    const recorder = new Recorder();
+    const node = { mesh, recorder, shelf, keyFile };
+    this.nodes.push(node);
+    await mesh.start(recorder);
+    return node;
+  }
+
+  /** The node at `index`, which must be there. */
+  at(index: number): Node {
+    const node = this.nodes[index];
+    if (node === undefined) throw new Error(`the fleet has no node ${index}`);
+    return node;
+  }
+
+  known(nodes: readonly Node[] = this.nodes): KnownPeer[] {
+    return nodes.map(({ mesh }) => ({ id: mesh.id, addresses: mesh.addresses() }));
+  }
+
+  /** Makes one cluster of them and waits until each is connected to each. */
+  async form(nodes: readonly Node[] = this.nodes, clusterId = 'test'): Promise<void> {
+    const known = this.known(nodes);
+    for (const { mesh } of nodes) mesh.setCluster(clusterId, known);
+    for (const { mesh, recorder } of nodes) {
+      const others = known.filter(({ id }) => id !== mesh.id);
+      await recorder.until(() => others.every(({ id }) => recorder.isConnected(id)));
+    }
+  }
+
+  async [Symbol.asyncDispose]() {
+    await Promise.all(this.nodes.map(({ mesh }) => mesh.stop()));
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+}
+
+/** HOST:PORT of a node. */
+export function hostPort(node: Node): string {
+  const [, , host, , port] = (node.mesh.addresses()[0] ?? '').split('/');
+  return `${host}:${port}`;
+}
+
+export function notice(node: string, sequence: number): CapacityNotice {
+  return {
+    node,
+    name: 'a',
+    version: '0.1.0',
+    sequence,
+    startedAtMs: 1,
+    cpus: 2,
+    cpuModel: 'x',
+    profilers: ['wallclock'],
+    memoryBytes: 3,
+    freeMemoryBytes: 2,
+    load1: 0.5,
+    enforcement: 'unenforced',
+    domains: [{ id: 0, cpus: [0, 1], ways: 12, freeWays: 7, wayBytes: 1024 }],
+    runs: [{ runId: 'r', attempt: 1, domain: 0, ways: 5 }],
+  };
+}

@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { test } from 'node:test';
+import { multiaddr } from '@multiformats/multiaddr';
+import { systemClock } from '../../../node/adapters.ts';
+import { inspectPeer } from '../../../node/mesh/inspect-client.ts';
+import { loadKey } from '../../../node/mesh/key-file.ts';
+import { createDialler } from '../../../node/mesh/libp2p-settings.ts';
+import type { MeshError } from '../../../node/mesh/mesh-error.ts';
+import type { JoinRequest } from '../../../node/mesh/types.ts';
+import type { Clock } from '../../../node/ports.ts';
+import { JOIN_PROTOCOL } from '../../../protocols/join/index.ts';
+import { Fleet, hostPort, type Node, TOKEN } from './fleet.ts';
+
+const WRONG = new Uint8Array(32).fill(8);
+
+function joinRequest({ mesh }: Node): JoinRequest {
+  return { type: 'join', member: { id: mesh.id, name: 'new', addresses: mesh.addresses() } };
+}
+
+test('who knows the token is told the cluster and its members, by HOST:PORT alone', async () => {
+  await using fleet = await Fleet.of(2);
+  const [member, joiner] = [fleet.at(0), fleet.at(1)];
+  const members = fleet.known();
+  member.recorder.joining = async () => ({ type: 'admitted', clusterId: 'c', members });
+  const joined = await joiner.mesh.join(hostPort(member), joinRequest(joiner));
+  assert.deepEqual(joined, {
+    ok: true,
+    value: { peer: member.mesh.id, response: { type: 'admitted', clusterId: 'c', members } },
+  });
+  assert.deepEqual(member.recorder.joins, [{ from: joiner.mesh.id, request: joinRequest(joiner) }]);
+});
+
+test('a name, a multiaddr, and a multiaddr with the peer id work as well', async () => {
+  await using fleet = await Fleet.of(2);
+  const [member, joiner] = [fleet.at(0), fleet.at(1)];
+  const [address = ''] = member.mesh.addresses();
+  const port = address.split('/').at(-1);
+  for (const target of [`localhost:${port}`, address, `${address}/p2p/${member.mesh.id}`]) {
+    const joined = await joiner.mesh.join(target, joinRequest(joiner));
+    assert.equal(joined.ok && joined.value.peer, member.mesh.id, target);
+  }
+});
+
+test('an invitation is carried the same way', async () => {
+  await using fleet = await Fleet.of(2);
+  const [worker, master] = [fleet.at(0), fleet.at(1)];
+  const member = { id: worker.mesh.id, name: 'w', addresses: worker.mesh.addresses() };
+  worker.recorder.joining = async () => ({ type: 'accepted', member });
+  const invitation = { type: 'invite', clusterId: 'c', members: fleet.known() } as const;
+  const joined = await master.mesh.join(hostPort(worker), invitation);
+  assert.deepEqual(joined.ok && joined.value.response, { type: 'accepted', member });
+  assert.deepEqual(worker.recorder.joins, [{ from: master.mesh.id, request: invitation }]);
+});
+
+test('a wrong token is refused and asks nothing; the third bans at the gate', async () => {
+  const moves = movable();
+  await using fleet = await Fleet.of(1, { clock: moves.clock });
+  const member = fleet.at(0);
+  const guesser = await fleet.add({ token: WRONG });
+  const codes: string[] = [];
+  for (let round = 0; round < 4; round += 1) {
+    const joined = await guesser.mesh.join(hostPort(member), joinRequest(guesser));
+    codes.push(joined.ok ? 'JOINED' : joined.error.code);
+    if (!joined.ok) assert.match(joined.error.message, /token/);
+  }
+  assert.deepEqual(codes, ['WRONG_TOKEN', 'WRONG_TOKEN', 'BANNED', 'BANNED']);
+  assert.deepEqual(member.recorder.joins, []);
+  const other = await fleet.add();
+  assert.equal((await other.mesh.join(hostPort(member), joinRequest(other))).ok, true, 'others still may');
+  moves.skip(300_000);
+  const again = await guesser.mesh.join(hostPort(member), joinRequest(guesser));
+  assert.equal(again.ok ? '' : again.error.code, 'WRONG_TOKEN', 'the ban is over after five minutes');
+});
+
+test('a banned peer id is turned away at the gate, whatever token it has by then', async () => {
+  await using fleet = await Fleet.of(1);
+  const member = fleet.at(0);
+  const guesser = await fleet.add({ token: WRONG });
+  for (let round = 0; round < 3; round += 1) await guesser.mesh.join(hostPort(member), joinRequest(guesser));
+  await guesser.mesh.stop();
+  const again = await fleet.add({ keyFile: guesser.keyFile });
+  assert.equal(again.mesh.id, guesser.mesh.id);
+  const joined = await again.mesh.join(hostPort(member), joinRequest(again));
+  assert.equal(joined.ok ? '' : joined.error.code, 'BANNED');
+  await again.mesh.stop();
+  const bare = await createDialler(await loadKey(guesser.keyFile));
+  await bare.start();
+  try {
+    await assert.rejects(async () => {
+      const connection = await bare.dial(multiaddr(member.mesh.addresses()[0] ?? ''));
+      await connection.newStream(JOIN_PROTOCOL);
+    }, 'it may not even open a stream');
+  } finally {
+    await bare.stop();
+  }
+  const inspected = await inspectPeer(hostPort(member), TOKEN);
+  assert.equal(inspected.ok, true, 'others are not');
+});
+
+test('the dialler is also shown that the answerer knows the token: neither is fooled', async () => {
+  await using fleet = await Fleet.of(1, { token: WRONG });
+  const joiner = await fleet.add();
+  const joined = await joiner.mesh.join(hostPort(fleet.at(0)), joinRequest(joiner));
+  assert.equal(joined.ok ? '' : joined.error.code, 'WRONG_TOKEN');
+});
+
+test('dialling oneself is SELF, with and without the peer id', async () => {
+  await using fleet = await Fleet.of(1);
+  const node = fleet.at(0);
+  for (const target of [hostPort(node), `${node.mesh.addresses()[0]}/p2p/${node.mesh.id}`]) {
+    const joined = await node.mesh.join(target, joinRequest(node));
+    assert.equal(joined.ok ? '' : joined.error.code, 'SELF', target);
+  }
+});
+
+test('nobody there, nonsense, a web server and another peer id are told apart, in sentences', async () => {
+  await using fleet = await Fleet.of(2);
+  const [node, other] = [fleet.at(0), fleet.at(1)];
+  const web = createServer((_request, response) => response.end());
+  await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve));
+  const { port } = web.address() as AddressInfo;
+  await using strangers = await Fleet.of(1);
+  const wrongId = strangers.at(0);
+  try {
+    for (const [target, code] of [
+      ['127.0.0.1:1', 'UNREACHABLE'],
+      ['not a host', 'UNREACHABLE'],
+      [`127.0.0.1:${port}`, 'PROTOCOL'],
+      [`${other.mesh.addresses()[0]}/p2p/${wrongId.mesh.id}`, 'PROTOCOL'],
+    ] as const) {
+      const joined = await node.mesh.join(target, joinRequest(node));
+      assert.equal(joined.ok ? '' : joined.error.code, code, `${target}: ${JSON.stringify(joined)}`);
+    }
+  } finally {
+    web.close();
+    await wrongId.mesh.stop();
+  }
+});
+
+test('inspect shows the view to who knows the token, and to nobody else', async () => {
+  await using fleet = await Fleet.of(1);
+  const node = fleet.at(0);
+  assert.deepEqual(await inspectPeer(hostPort(node), TOKEN), {
+    ok: true,
+    value: { peer: node.mesh.id, view: { view: 'of a test' } },
+  });
+  const refused = await inspectPeer(hostPort(node), WRONG);
+  assert.equal(refused.ok ? '' : refused.error.code, 'WRONG_TOKEN');
+});
+
+test('an address that is taken is an error that says what to do', async () => {
+  await using fleet = await Fleet.of(1);
+  const [listen = ''] = fleet.at(0).mesh.addresses();
+  await assert.rejects(fleet.add({ listen }), (error: MeshError) => {
+    assert.equal(error.code, 'LISTEN');
+    assert.match(error.message, /choose another/);
+    return true;
+  });
+});
+
+/** The system's clock, and a way to say that time has passed. */
+function movable(): { readonly clock: Clock; readonly skip: (ms: number) => void } {
+  let skipped = 0;
+  const clock = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + skipped };
+  return {
+    clock,
+    skip: (ms) => {
+      skipped += ms;
+    },
+  };
+}

@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { streamPair } from '@libp2p/utils';
+import fc from 'fast-check';
+import { systemClock } from '../../../node/adapters.ts';
+import { IdleLimit, within } from '../../../protocols/wire/deadline.ts';
+import type { WireError } from '../../../protocols/wire/error.ts';
+import { narrow, small, wide } from '../../../protocols/wire/numbers.ts';
+import { StreamReader } from '../../../protocols/wire/reader.ts';
+import { encodeVarint, VarintDecoder } from '../../../protocols/wire/varint.ts';
+import { finishWriting, write, writeAll, writeFrame } from '../../../protocols/wire/writer.ts';
+import { ManualClock } from '../mesh/manual-clock.ts';
+
+test('varints come back; six bytes of one are malformed', () => {
+  fc.assert(
+    fc.property(fc.nat({ max: 2 ** 34 }), (value) => {
+      const decoder = new VarintDecoder();
+      const results = [...encodeVarint(value)].map((byte) => decoder.push(byte));
+      assert.equal(results.at(-1), value);
+      assert.ok(results.slice(0, -1).every((result) => result === null));
+    }),
+  );
+  const decoder = new VarintDecoder();
+  const results = [255, 255, 255, 255, 255].map((byte) => decoder.push(byte));
+  assert.equal(results.at(-1), 'malformed');
+});
+
+test('integers that no field may hold become the nearest that may; too large ones are refused', () => {
+  assert.deepEqual([-1, Number.NaN, 1.6, 7].map(wide), [0n, 0n, 2n, 7n]);
+  assert.equal(wide(Number.POSITIVE_INFINITY), BigInt(Number.MAX_SAFE_INTEGER));
+  assert.deepEqual([-1, Number.NaN, 1.6, 2 ** 40].map(small), [0, 0, 2, 0xffff_ffff]);
+  assert.throws(() => narrow(2n ** 53n), { code: 'MALFORMED' });
+});
+
+test('frames come out as they went in, however the bytes were cut', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.uint8Array({ maxLength: 400 }), { maxLength: 8 }),
+      fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1, maxLength: 8 }),
+      async (frames, cuts) => {
+        const [near, far] = await streamPair();
+        const reader = new StreamReader(far);
+        const bytes = Buffer.concat(frames.flatMap((frame) => [encodeVarint(frame.length), frame]));
+        const sending = (async () => {
+          for (let at = 0, index = 0; at < bytes.length; index += 1) {
+            const size = cuts[index % cuts.length] ?? 1;
+            await write(near, bytes.subarray(at, at + size));
+            at += size;
+          }
+          await finishWriting(near);
+        })();
+        for (const frame of frames) {
+          assert.deepEqual(Buffer.from((await reader.frame(400)) ?? 'none'), Buffer.from(frame));
+        }
+        assert.equal(await reader.frame(400), null);
+        await sending;
+      },
+    ),
+    { numRuns: 30 },
+  );
+});
+
+test('a frame over the limit, or cut short, is told apart from the end', async () => {
+  const [near, far] = await streamPair();
+  await writeFrame(near, new Uint8Array(11));
+  await assert.rejects(new StreamReader(far).frame(10), { code: 'TOO_LARGE' });
+  const [left, right] = await streamPair();
+  await write(left, Uint8Array.from([5, 1, 2]));
+  await finishWriting(left);
+  await assert.rejects(new StreamReader(right).frame(10), { code: 'TRUNCATED' });
+});
+
+test('a reader that is not read takes a bounded number of bytes, and all of them in the end', async () => {
+  const [near, far] = await streamPair({ capacity: 5, delay: 0 });
+  const reader = new StreamReader(far);
+  let held = 0;
+  reader.onBytes = (count) => {
+    held += count;
+  };
+  const total = 4 * 1024 * 1024;
+  const sending = writeAll(
+    near,
+    (async function* () {
+      for (let at = 0; at < total; at += 32 * 1024) yield new Uint8Array(32 * 1024);
+    })(),
+  ).then(() => finishWriting(near));
+  sending.catch(() => {});
+  await reader.exactly(1);
+  for (let round = 0; round < 50; round += 1) await new Promise(setImmediate);
+  assert.ok(held < 1024 * 1024, `${held} bytes were taken`);
+  let got = 1;
+  for (let chunk = await reader.chunk(); chunk !== null; chunk = await reader.chunk()) got += chunk.length;
+  assert.equal(got, total);
+  await sending;
+});
+
+test('a reset and a lost connection are errors, not ends', async () => {
+  const [near, far] = await streamPair();
+  const reading = new StreamReader(far).chunk();
+  near.abort(new Error('no more'));
+  await assert.rejects(reading, (error: WireError) => error.code === 'RESET' || error.code === 'CLOSED');
+});
+
+test('a talk that takes too long, or whose caller gives up, throws its stream away', async () => {
+  const clock = new ManualClock();
+  const [near] = await streamPair();
+  const talk = within(near, 100, clock, () => new Promise<never>(() => {}));
+  clock.advance(100);
+  await assert.rejects(talk, { code: 'TIMEOUT' });
+  assert.equal(near.status, 'aborted');
+
+  const [other] = await streamPair();
+  const controller = new AbortController();
+  const given = within(other, 100, clock, () => new Promise<never>(() => {}), controller.signal);
+  controller.abort();
+  await assert.rejects(given, { code: 'ABORTED' });
+  assert.equal(clock.timers, 0);
+
+  const [third] = await streamPair();
+  assert.equal(await within(third, 100, systemClock, async () => 7), 7);
+  assert.equal(third.status, 'open');
+});
+
+test('an idle limit ends what stands still and nothing else', async () => {
+  const clock = new ManualClock();
+  const [near] = await streamPair();
+  const limit = new IdleLimit(near, 100, clock);
+  for (let round = 0; round < 5; round += 1) {
+    clock.advance(60);
+    limit.touch();
+  }
+  assert.equal(near.status, 'open');
+  clock.advance(200);
+  assert.equal(near.status, 'aborted');
+  limit.stop();
+  assert.equal(clock.timers, 0);
+});
