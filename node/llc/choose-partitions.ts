@@ -1,0 +1,99 @@
+/** What holds the runs of this node to their ways: resctrl, an emulation of it, or accounts alone. */
+import { readdir } from 'node:fs/promises';
+import { type Clock, fail, type Logger, type Outcome, succeed } from '../ports.ts';
+import { EmulatedPartitions } from './partitions/emulated.ts';
+import { PartitionManager } from './partitions/manager.ts';
+import { fileNote } from './partitions/root-group.ts';
+import type { Partitions } from './partitions/types.ts';
+import { UnenforcedPartitions } from './partitions/unenforced.ts';
+import { detectResctrl } from './resctrl/detect.ts';
+import { EmulatedResctrl } from './resctrl/emulator.ts';
+import { machineLike } from './resctrl/emulator-machine.ts';
+import type { ResctrlFs } from './resctrl/port.ts';
+import { ProcProcesses } from './resctrl/proc-processes.ts';
+import { RealResctrl } from './resctrl/real.ts';
+import { readResctrlTopology } from './resctrl/resctrl-topology.ts';
+import type { Topology } from './types.ts';
+
+export interface ChosenPartitions {
+  readonly partitions: Partitions;
+  readonly kind: 'resctrl' | 'emulated' | 'unenforced';
+  /** As resctrl divides the caches, where it does; else as given. */
+  readonly topology: Topology;
+}
+
+export interface ChoiceOptions {
+  readonly mode: 'auto' | 'resctrl' | 'emulated' | 'unenforced';
+  /** File that keeps the mask of resctrl's root group over a crash. */
+  readonly noteFile: string;
+}
+
+export interface ChoiceDependencies {
+  readonly topology: Topology;
+  readonly nodeId: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly onChange: () => void;
+  /** @default the machine's resctrl */
+  readonly detect?: typeof detectResctrl;
+}
+
+/** The failure is a sentence: resctrl was demanded and can't be had. */
+export async function choosePartitions(
+  options: ChoiceOptions,
+  dependencies: ChoiceDependencies,
+): Promise<Outcome<ChosenPartitions, string>> {
+  const { mode } = options;
+  const { topology } = dependencies;
+  if (mode === 'unenforced')
+    return succeed(accounting('the node was started with --llc unenforced', dependencies));
+  if (mode === 'emulated') {
+    const fs = new EmulatedResctrl({ machine: machineLike(topology) }, { processes: new ProcProcesses() });
+    const manager = manage(fs, topology, options, dependencies);
+    return succeed({ partitions: new EmulatedPartitions(manager), kind: 'emulated', topology });
+  }
+  const found = await (dependencies.detect ?? detectResctrl)();
+  if (found.kind === 'usable' && topology.source !== 'override') {
+    const fs = new RealResctrl({ root: found.root });
+    const divided = await readResctrlTopology(fs, topology);
+    if (divided.ok) {
+      const { ways, domains } = divided.value;
+      const held = { ...topology, domains: domains.map((domain) => ({ ...domain, ways })) };
+      return succeed({
+        partitions: manage(fs, held, options, dependencies),
+        kind: 'resctrl',
+        topology: held,
+      });
+    }
+    await fs[Symbol.asyncDispose]();
+    if (mode === 'resctrl') return fail(divided.error.message);
+    return succeed(accounting(divided.error.message, dependencies));
+  }
+  const why = found.kind === 'usable' ? '--llc-geometry overrides what resctrl would hold' : found.message;
+  return mode === 'resctrl' ? fail(why) : succeed(accounting(why, dependencies));
+}
+
+function accounting(why: string, { topology, onChange }: ChoiceDependencies): ChosenPartitions {
+  const reason = `ways are reserved but not enforced: ${why}`;
+  return {
+    partitions: new UnenforcedPartitions({ reason }, { topology, onChange }),
+    kind: 'unenforced',
+    topology,
+  };
+}
+
+function manage(
+  fs: ResctrlFs,
+  topology: Topology,
+  { noteFile }: ChoiceOptions,
+  { nodeId, clock, logger, onChange }: ChoiceDependencies,
+): PartitionManager {
+  const note = fileNote(noteFile);
+  return new PartitionManager({}, { fs, clock, logger, nodeId, topology, threadsOf, note, onChange });
+}
+
+/** Empty when the process is gone. */
+async function threadsOf(pid: number): Promise<readonly number[]> {
+  const names = await readdir(`/proc/${pid}/task`).catch(() => []);
+  return names.map(Number);
+}

@@ -1,0 +1,80 @@
+/** Peak and mean of a group's counters over the samples of a lease's life. */
+import type { DomainCounters } from '../resctrl/occupancy.ts';
+import type { CounterSummary, Observation } from './types.ts';
+
+interface Reading {
+  readonly atMs: number;
+  readonly bytes: number;
+}
+
+export class CounterTrail {
+  readonly #occupancy = new Summary();
+  readonly #total = new Rate();
+  readonly #local = new Rate();
+  #samples = 0;
+
+  /** @param atMs monotonic */
+  add(atMs: number, counters: DomainCounters): void {
+    this.#samples++;
+    if (counters.llcOccupancy !== null) this.#occupancy.add(counters.llcOccupancy, 1);
+    this.#total.add(atMs, counters.mbmTotal);
+    this.#local.add(atMs, counters.mbmLocal);
+  }
+
+  /** Another group's counters follow: they began elsewhere. */
+  restart(): void {
+    this.#total.restart();
+    this.#local.restart();
+  }
+
+  summary(): Observation {
+    return {
+      samples: this.#samples,
+      occupancyBytes: this.#occupancy.value(),
+      bandwidthBytesPerSecond: this.#total.value(),
+      localBandwidthBytesPerSecond: this.#local.value(),
+    };
+  }
+}
+
+class Summary {
+  #last = 0;
+  #peak = 0;
+  #sum = 0;
+  #weight = 0;
+
+  add(value: number, weight: number): void {
+    this.#last = value;
+    this.#peak = Math.max(this.#peak, value);
+    this.#sum += value * weight;
+    this.#weight += weight;
+  }
+
+  value(): CounterSummary | null {
+    if (this.#weight === 0) return null;
+    return { last: this.#last, peak: this.#peak, mean: this.#sum / this.#weight };
+  }
+}
+
+/** Bytes per second between readings; a counter that goes backwards has begun anew. */
+class Rate {
+  readonly #summary = new Summary();
+  #before: Reading | null = null;
+
+  add(atMs: number, bytes: number | null): void {
+    if (bytes === null) return;
+    const before = this.#before;
+    this.#before = { atMs, bytes };
+    if (before === null || bytes < before.bytes || atMs <= before.atMs) return;
+    const seconds = (atMs - before.atMs) / 1000;
+    this.#summary.add((bytes - before.bytes) / seconds, seconds);
+  }
+
+  restart(): void {
+    this.#before = null;
+  }
+
+  value(): CounterSummary | null {
+    return this.#summary.value();
+  }
+}

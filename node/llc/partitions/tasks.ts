@@ -1,0 +1,66 @@
+/** Threads in groups. A write to `tasks` moves one thread; what it forks or clones afterwards follows it. */
+import { ResctrlError, type ResctrlFs } from '../resctrl/port.ts';
+import { inGroup } from './survey.ts';
+
+/** Ids of the living threads of a process; none when it is gone. */
+export type ThreadsOf = (pid: number) => Promise<readonly number[]>;
+
+/** A process that makes threads faster than they are moved is given up after so many rounds. */
+const MAX_ROUNDS = 16;
+
+export async function readTasks(fs: ResctrlFs, group: string): Promise<Set<number>> {
+  const text = await fs.read(inGroup(group, 'tasks'));
+  return new Set(
+    text
+      .split('\n')
+      .filter((line) => line !== '')
+      .map(Number),
+  );
+}
+
+/** False when that thread is gone. */
+export async function moveThread(fs: ResctrlFs, group: string, tid: number): Promise<boolean> {
+  try {
+    await fs.write(inGroup(group, 'tasks'), `${tid}\n`);
+    return true;
+  } catch (error) {
+    if (error instanceof ResctrlError && error.code === 'ESRCH') return false;
+    throw error;
+  }
+}
+
+/** Threads of `pid` that are not in the group. */
+export async function strayThreads(
+  fs: ResctrlFs,
+  group: string,
+  pid: number,
+  threadsOf: ThreadsOf,
+): Promise<number[]> {
+  const inside = await readTasks(fs, group);
+  return (await threadsOf(pid)).filter((tid) => !inside.has(tid));
+}
+
+/** Moves a process with all its threads through `groups` one after the other. Returns those that stayed out of the last. */
+export async function moveProcess(
+  fs: ResctrlFs,
+  groups: readonly string[],
+  pid: number,
+  threadsOf: ThreadsOf,
+): Promise<number[]> {
+  let strays: number[] = [pid];
+  for (let round = 0; round < MAX_ROUNDS && strays.length > 0; round++) {
+    for (const tid of strays) for (const group of groups) await moveThread(fs, group, tid);
+    strays = await strayThreads(fs, groups.at(-1) ?? '', pid, threadsOf);
+  }
+  return strays;
+}
+
+/** Moves everybody in a group to another one. False when it did not empty. */
+export async function emptyInto(fs: ResctrlFs, from: string, to: string): Promise<boolean> {
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const inside = await readTasks(fs, from);
+    if (inside.size === 0) return true;
+    for (const tid of inside) await moveThread(fs, to, tid);
+  }
+  return false;
+}

@@ -1,0 +1,46 @@
+/** Reads the output files of cachegrind (manual, section "Cachegrind Output File Format"). Pure. */
+import type { Measurement } from '../../state/types.ts';
+
+/** Totals of one process. */
+export interface CachegrindSummary {
+  /** The last-level cache that was really simulated. */
+  readonly llBytes: number;
+  readonly llWays: number;
+  readonly iRefs: number;
+  readonly l1Misses: number;
+  readonly llMisses: number;
+}
+
+/** The estimate of callgrind's "cycle estimation" (Callgrind manual): what a miss costs, in cycles. */
+const L1_MISS_CYCLES = 10;
+const LL_MISS_CYCLES = 100;
+/** Cycles become seconds on a machine of 1 GHz: only their ratio means something. */
+const CYCLES_PER_SECOND = 1e9;
+
+/** Null when the file is cut short or of another tool. The columns are those of --cache-sim=yes without --branch-sim. */
+export function parseSummary(file: {
+  readonly head: string;
+  readonly tail: string;
+}): CachegrindSummary | null {
+  const cache = /^desc: LL cache:\s+(\d+) B, 64 B, (?:(\d+)-way associative|direct-mapped)/m.exec(file.head);
+  const totals = /^summary: (\d+(?: \d+){8})\s*$/m.exec(file.tail)?.[1]?.split(' ').map(Number);
+  if (cache === null || totals === undefined) return null;
+  const [iRefs = 0, i1 = 0, iLl = 0, , d1Read = 0, dLlRead = 0, , d1Write = 0, dLlWrite = 0] = totals;
+  return {
+    llBytes: Number(cache[1]),
+    llWays: Number(cache[2] ?? 1),
+    iRefs,
+    l1Misses: i1 + d1Read + d1Write,
+    llMisses: iLl + dLlRead + dLlWrite,
+  };
+}
+
+export function estimate(summaries: readonly CachegrindSummary[]): Measurement {
+  const sum = (count: (summary: CachegrindSummary) => number): number =>
+    summaries.reduce((total, summary) => total + count(summary), 0);
+  const iRefs = sum((summary) => summary.iRefs);
+  const l1Misses = sum((summary) => summary.l1Misses);
+  const llMisses = sum((summary) => summary.llMisses);
+  const cycles = iRefs + L1_MISS_CYCLES * l1Misses + LL_MISS_CYCLES * llMisses;
+  return { seconds: cycles / CYCLES_PER_SECOND, counts: { cycles, iRefs, l1Misses, llMisses } };
+}

@@ -1,0 +1,99 @@
+/** The groups of the emulated kernel, and the numbers that they hold: CLOSIDs and RMIDs. */
+import type { Clock } from '../../ports.ts';
+
+export interface ControlGroup {
+  readonly kind: 'control';
+  /** Empty for the root group. */
+  readonly name: string;
+  readonly closid: number;
+  readonly rmid: number;
+  mode: 'shareable' | 'exclusive';
+  cpus: Set<number>;
+  readonly monitors: Map<string, MonitorGroup>;
+}
+
+export interface MonitorGroup {
+  readonly kind: 'monitor';
+  readonly name: string;
+  readonly rmid: number;
+  readonly parent: ControlGroup;
+  cpus: Set<number>;
+}
+
+export type Group = ControlGroup | MonitorGroup;
+
+/** The lowest free number first; 0 is the root group's. */
+export class Closids {
+  readonly #used = new Set([0]);
+  readonly count: number;
+
+  constructor(count: number) {
+    this.count = count;
+  }
+
+  take(): number | null {
+    for (let closid = 0; closid < this.count; closid++) {
+      if (this.#used.has(closid)) continue;
+      this.#used.add(closid);
+      return closid;
+    }
+    return null;
+  }
+
+  free(closid: number): void {
+    this.#used.delete(closid);
+  }
+}
+
+/**
+ * An RMID whose lines are still in the cache can't be given to others: it is in limbo until they are evicted.
+ * Here that takes `limboMs`, or until `cleanAll` is called.
+ */
+export class Rmids {
+  readonly #free: number[];
+  readonly #limbo: { readonly rmid: number; readonly cleanAtMs: number }[] = [];
+  readonly #clock: Pick<Clock, 'monotonicMs'>;
+  readonly #limboMs: number;
+  /** Of `info/L3_MON/max_threshold_occupancy`: kept and shown, but of no effect here. */
+  thresholdBytes: number;
+
+  constructor(
+    options: { readonly count: number; readonly limboMs: number; readonly thresholdBytes: number },
+    clock: Pick<Clock, 'monotonicMs'>,
+  ) {
+    this.#free = Array.from({ length: Math.max(0, options.count - 1) }, (_, index) => index + 1);
+    this.#limboMs = options.limboMs;
+    this.thresholdBytes = options.thresholdBytes;
+    this.#clock = clock;
+  }
+
+  /** EBUSY while waiting would help, ENOSPC when all are held. */
+  take(): number | 'EBUSY' | 'ENOSPC' {
+    this.#clean(this.#clock.monotonicMs());
+    return this.#free.shift() ?? (this.#limbo.length > 0 ? 'EBUSY' : 'ENOSPC');
+  }
+
+  free(rmid: number): void {
+    if (this.#limboMs <= 0) this.#free.push(rmid);
+    else this.#limbo.push({ rmid, cleanAtMs: this.#clock.monotonicMs() + this.#limboMs });
+  }
+
+  cleanAll(): void {
+    this.#clean(Number.POSITIVE_INFINITY);
+  }
+
+  get inLimbo(): number {
+    this.#clean(this.#clock.monotonicMs());
+    return this.#limbo.length;
+  }
+
+  #clean(nowMs: number): void {
+    for (let index = 0; index < this.#limbo.length; ) {
+      const entry = this.#limbo[index];
+      if (entry !== undefined && entry.cleanAtMs <= nowMs) {
+        this.#free.push(entry.rmid);
+        this.#limbo.splice(index, 1);
+      } else index++;
+    }
+  }
+}

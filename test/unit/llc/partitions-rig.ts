@@ -1,0 +1,196 @@
+/** A machine on paper with a node's partition manager, and an eye on the kernel that the manager doesn't know of. */
+import assert from 'node:assert/strict';
+import { PartitionManager, type PartitionManagerOptions } from '../../../node/llc/partitions/manager.ts';
+import { memoryNote, type RootNote } from '../../../node/llc/partitions/root-group.ts';
+import type { Lease, PartitionRequest } from '../../../node/llc/partitions/types.ts';
+import { EmulatedResctrl, type EmulatorDependencies } from '../../../node/llc/resctrl/emulator.ts';
+import type { EmulatedMachine } from '../../../node/llc/resctrl/emulator-machine.ts';
+import type { ResctrlFs } from '../../../node/llc/resctrl/port.ts';
+import { SimulatedProcesses } from '../../../node/llc/resctrl/process-table.ts';
+import { parseSchemata } from '../../../node/llc/resctrl/schemata.ts';
+import type { Topology } from '../../../node/llc/types.ts';
+import type { Logger } from '../../../node/ports.ts';
+import { FakeClock, settled } from '../../support/fake-clock.ts';
+
+export interface RigOptions {
+  readonly machine?: Partial<EmulatedMachine>;
+  readonly cdp?: boolean;
+  readonly limboMs?: number;
+  readonly manager?: PartitionManagerOptions;
+  readonly counters?: EmulatorDependencies['counters'];
+}
+
+const MACHINE: EmulatedMachine = {
+  domains: [
+    { id: 0, cpus: [0, 1] },
+    { id: 8, cpus: [2, 3] },
+  ],
+  ways: 12,
+  wayBytes: 1024 * 1024,
+};
+
+export class Rig implements AsyncDisposable {
+  readonly clock = new FakeClock();
+  readonly processes = new SimulatedProcesses();
+  readonly fs: EmulatedResctrl;
+  readonly note: RootNote = memoryNote();
+  readonly log: { level: string; message: string; fields: object }[] = [];
+  /** Threads that were in an overlap for an instant. */
+  readonly overlaps: string[] = [];
+  readonly #options: RigOptions;
+  readonly #managers: PartitionManager[] = [];
+  readonly #topology: Topology;
+
+  constructor(options: RigOptions = {}) {
+    this.#options = options;
+    const machine = { ...MACHINE, ...options.machine };
+    this.fs = new EmulatedResctrl(
+      { machine, cdp: options.cdp ?? false, limboMs: options.limboMs ?? 0 },
+      {
+        processes: this.processes,
+        clock: this.clock,
+        ...(options.counters ? { counters: options.counters } : {}),
+      },
+    );
+    const domains = machine.domains.map(({ id, cpus }) => ({
+      id,
+      cpus,
+      ways: machine.ways,
+      wayBytes: machine.wayBytes,
+    }));
+    this.#topology = { domains, source: 'sysfs', cpuModel: 'paper' };
+  }
+
+  async node(nodeId = 'node-a', fs: ResctrlFs = watched(this.fs, this.overlaps)): Promise<PartitionManager> {
+    const manager = new PartitionManager(this.#options.manager ?? {}, {
+      fs,
+      clock: this.clock,
+      logger: this.#logger(),
+      nodeId,
+      topology: this.#topology,
+      note: nodeId === 'node-a' ? this.note : memoryNote(),
+      threadsOf: async (pid) =>
+        (await this.processes.threads()).filter((thread) => thread.pid === pid).map(({ tid }) => tid),
+    });
+    this.#managers.push(manager);
+    await manager.start();
+    return manager;
+  }
+
+  get topology(): Topology {
+    return this.#topology;
+  }
+
+  /** Lets time pass until it is done. */
+  async drive<T>(work: Promise<T>): Promise<T> {
+    let done = false;
+    const end = work.finally(() => {
+      done = true;
+    });
+    end.catch(() => {});
+    for (let round = 0; !done; round++) {
+      assert.ok(round < 10_000, 'it never ends');
+      for (let turn = 0; turn < 5 && !done; turn++) await settled();
+      if (!done) this.clock.advance(20);
+    }
+    return end;
+  }
+
+  /** Mask of a group in a domain, of the first cache resource. */
+  async mask(group: string, domain = 0): Promise<number> {
+    const lines = parseSchemata(await this.fs.read(group === '' ? 'schemata' : `${group}/schemata`));
+    const masks = lines
+      .filter(({ resource }) => resource.startsWith('L3'))
+      .map(({ values }) => values.get(domain));
+    assert.equal(new Set(masks).size, 1, `data and code of ${group} have the same ways`);
+    return masks[0] ?? -1;
+  }
+
+  async groups(): Promise<string[]> {
+    const files = [
+      'cpus',
+      'cpus_list',
+      'info',
+      'mode',
+      'mon_data',
+      'mon_groups',
+      'schemata',
+      'size',
+      'tasks',
+    ];
+    return (await this.fs.list('')).filter((name) => !files.includes(name));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const manager of this.#managers) await this.drive(manager.stop());
+    assert.deepEqual(this.overlaps, [], 'no two groups with tasks overlapped');
+    assert.equal(this.clock.pendingTimers, 0, 'no timer is left');
+  }
+
+  #logger(): Logger {
+    const at = (level: string) => (fields: object, message: string) => {
+      this.log.push({ level, message, fields });
+    };
+    const logger: Logger = {
+      error: at('error'),
+      warn: at('warn'),
+      info: at('info'),
+      debug: at('debug'),
+      child: () => logger,
+    };
+    return logger;
+  }
+}
+
+let runs = 0;
+
+export async function take(
+  rig: Rig,
+  manager: PartitionManager,
+  request: Partial<PartitionRequest> = {},
+): Promise<Lease> {
+  const full = { runId: `run${runs++}`, attempt: 1, domain: 0, ways: 2, sensitive: true, ...request };
+  const answer = await rig.drive(manager.acquire(full));
+  assert.ok(answer.ok, answer.ok ? '' : answer.error.message);
+  return answer.value;
+}
+
+/** The kernel's answers, and after each change a look at all groups that have tasks. */
+export function watched(fs: EmulatedResctrl, overlaps: string[]): ResctrlFs {
+  const look = async (after: string) => {
+    const names = fs.isMounted ? (await fs.list('')).filter((name) => name.startsWith('fsched-')) : [];
+    const busy: { name: string; masks: ReadonlyMap<number, number> }[] = [];
+    for (const name of names) {
+      if ((await fs.read(`${name}/tasks`)) === '') continue;
+      busy.push({ name, masks: parseSchemata(await fs.read(`${name}/schemata`))[0]?.values ?? new Map() });
+    }
+    const root = parseSchemata(await fs.read('schemata'))[0]?.values ?? new Map<number, number>();
+    for (const [index, { name, masks }] of busy.entries()) {
+      for (const other of busy.slice(index + 1)) {
+        for (const [domain, mask] of masks) {
+          // In domains where a group holds nothing it shares root's ways.
+          const shared = mask & (other.masks.get(domain) ?? 0) & ~(root.get(domain) ?? 0);
+          if (shared !== 0)
+            overlaps.push(`${name} and ${other.name} share ${shared.toString(16)} after ${after}`);
+        }
+      }
+    }
+  };
+  return {
+    read: (path) => fs.read(path),
+    list: (path) => fs.list(path),
+    locked: (mode, work) => fs.locked(mode, work),
+    async write(path, text) {
+      await fs.write(path, text);
+      if (!path.endsWith('tasks')) await look(`write ${path} <- ${text}`);
+    },
+    mkdir: (path) => fs.mkdir(path),
+    rmdir: (path) => fs.rmdir(path),
+    [Symbol.asyncDispose]: async () => {},
+  };
+}
+
+/** Threads in the group of a lease. */
+export async function inGroupOf(rig: Rig, lease: Lease): Promise<number[]> {
+  return (await rig.fs.read(`${lease.group}/tasks`)).split('\n').filter(Boolean).map(Number);
+}
