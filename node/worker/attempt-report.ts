@@ -1,0 +1,113 @@
+/** What is told of an attempt that is over. Pure. */
+import type { Standing } from '../llc/partitions/types.ts';
+import type { LaunchedProcess, LaunchFailure, ProcessEnd } from './launcher.ts';
+import type { AttemptReport, AttemptResult, Dispatch } from './types.ts';
+
+export type StopCause = 'cancelled' | 'timed_out';
+
+/** How it came out: nothing was started, or it ran. */
+export type AttemptEnding =
+  | { readonly launched: null; readonly failure: LaunchFailure }
+  | {
+      readonly launched: Pick<LaunchedProcess, 'pid' | 'cpus' | 'startedAtMs' | 'isolation'>;
+      readonly end: ProcessEnd;
+    };
+
+/** Exit status of a shell for a command that can't be started (POSIX, Shell Command Language, 2.8.2). */
+const NOT_STARTED_STATUS = 127;
+
+export interface AttemptContext {
+  /** How its ways were held. */
+  readonly standing: Standing;
+  /** Why it was ordered to stop, null when it wasn't. */
+  readonly cause: StopCause | null;
+  readonly atMs: number;
+}
+
+export function attemptReport(
+  dispatch: Dispatch,
+  ending: AttemptEnding,
+  { standing, cause, atMs }: AttemptContext,
+): AttemptReport {
+  const { runId, attempt, term } = dispatch;
+  const result = toResult(ending, standing, atMs);
+  return { runId, attempt, term, atMs, result, ...judge(dispatch, ending, cause) };
+}
+
+function judge(
+  dispatch: Dispatch,
+  ending: AttemptEnding,
+  cause: StopCause | null,
+): Pick<AttemptReport, 'state' | 'error'> {
+  if (ending.launched === null) {
+    if (ending.failure.code === 'KILLED')
+      return { state: 'cancelled', error: 'The run was cancelled before it started.' };
+    return { state: 'failed', error: ending.failure.message };
+  }
+  const { exitStatus, signal, killed, outOfMemoryAtBytes } = ending.end;
+  // A program that ended by itself just before it would have been killed has its own result.
+  if (killed && signal === 'SIGKILL') {
+    if (cause === 'timed_out') return { state: 'timed_out', error: describeTimeout(dispatch.timeLimitMs) };
+    return { state: 'cancelled', error: 'The run was cancelled.' };
+  }
+  if (exitStatus === 0) return { state: 'succeeded', error: null };
+  if (outOfMemoryAtBytes !== null) return { state: 'failed', error: describeOutOfMemory(outOfMemoryAtBytes) };
+  return { state: 'failed', error: describeFailure(exitStatus, signal) };
+}
+
+function describeOutOfMemory(limitBytes: number): string {
+  const limit = `${Math.round(limitBytes / 1024 ** 2)} MiB`;
+  return `The program was killed because it used up the ${limit} of memory that a run may have on this node; give it a smaller input, or raise --memory-limit.`;
+}
+
+function describeTimeout(timeLimitMs: number): string {
+  const limit = `${timeLimitMs / 1000} s`;
+  return `The program was stopped at its time limit of ${limit}; allow the run more time, or give it a smaller input.`;
+}
+
+function describeFailure(exitStatus: number, signal: string | null): string {
+  if (signal === 'SIGKILL') {
+    return 'The program was killed (SIGKILL), but not by this node: the machine may have run out of memory.';
+  }
+  if (signal !== null) return `The program was ended by ${signal}; its standard error may say why.`;
+  if (exitStatus === 126 || exitStatus === NOT_STARTED_STATUS) {
+    const usual =
+      'which usually means that a program (or the one in its #! line) is missing or not executable';
+    return `The program ended with exit status ${exitStatus}, ${usual}; its standard error says which.`;
+  }
+  return `The program ended with exit status ${exitStatus}; its standard error may say why.`;
+}
+
+function toResult(ending: AttemptEnding, standing: Standing, atMs: number): AttemptResult | null {
+  const enforcement = { enforcement: standing.enforcement, enforcementReason: standing.reason };
+  if (ending.launched !== null) {
+    const { pid, cpus, startedAtMs, isolation } = ending.launched;
+    const { exitStatus, signal, stdout, stderr, executionTimeNs } = ending.end;
+    return {
+      pid,
+      exitStatus,
+      signal,
+      stdout,
+      stderr,
+      executionTimeNs,
+      startedAtMs,
+      cpus,
+      ...enforcement,
+      isolation,
+    };
+  }
+  if (ending.failure.code === 'KILLED') return null;
+  const nothing = { bytes: new Uint8Array(), truncated: false };
+  return {
+    pid: null,
+    exitStatus: NOT_STARTED_STATUS,
+    signal: null,
+    stdout: nothing,
+    stderr: nothing,
+    executionTimeNs: 0,
+    startedAtMs: atMs,
+    cpus: [],
+    ...enforcement,
+    isolation: null,
+  };
+}

@@ -1,0 +1,118 @@
+/** The words and the groups that isolate each program, of what this machine was found to give. */
+import type { Isolation } from '../../state/types.ts';
+import { chainArguments, type ExecChain } from '../exec-chain.ts';
+import type { CgroupTree } from './cgroup-tree.ts';
+import { countTasks, prlimitArguments, readOpenFilesCeiling } from './resource-limits.ts';
+import type { RunCgroup } from './run-cgroup.ts';
+import type { Identity } from './run-user.ts';
+import type { Sandbox } from './sandbox.ts';
+import type { IsolationOptions, RunUser } from './types.ts';
+
+export interface IsolationParts {
+  readonly chain: ExecChain;
+  readonly identity: Identity;
+  readonly sandbox: Sandbox | null;
+  readonly cgroups: CgroupTree | null;
+}
+
+/** What bubblewrap itself adds inside its user namespace. */
+const SANDBOX_TASKS = 2;
+
+export class Isolator implements AsyncDisposable {
+  /** What the operator should know, one sentence each. */
+  readonly notes: readonly string[];
+  /** Of the working directories; without symbolic links. */
+  readonly root: string;
+  readonly #options: IsolationOptions;
+  readonly #parts: IsolationParts;
+  readonly #openFilesCeiling = readOpenFilesCeiling();
+
+  constructor(
+    options: IsolationOptions,
+    parts: IsolationParts,
+    own: { readonly root: string; readonly notes: readonly string[] },
+  ) {
+    this.#options = options;
+    this.#parts = parts;
+    this.root = own.root;
+    this.notes = own.notes;
+  }
+
+  /** Whom directories and files of the program must belong to; null: the daemon's own user. */
+  get owner(): RunUser | null {
+    const { user, changes } = this.#parts.identity;
+    return changes ? user : null;
+  }
+
+  get sandboxed(): boolean {
+    return this.#parts.sandbox !== null;
+  }
+
+  get pins(): boolean {
+    return this.#parts.chain.taskset !== null;
+  }
+
+  /** The whole argument vector for a program that works in `directory`. */
+  wrap(
+    cpus: readonly number[],
+    directory: string,
+    program: readonly [string, ...string[]],
+  ): readonly [string, ...string[]] {
+    const { chain, sandbox, cgroups } = this.#parts;
+    const limits = prlimitArguments(this.#options.limits, {
+      cgroup: cgroups?.limits === true,
+      counted: this.#countTasks(),
+      openFilesCeiling: this.#openFilesCeiling,
+    });
+    const privileges = this.#privileges();
+    const wrapped = sandbox?.wrap(directory, program[0]) ?? [];
+    return chainArguments(chain, cpus, { limits, privileges, sandbox: wrapped }, program);
+  }
+
+  /** Null where the daemon can make none. Throws when the machine has no room for more. */
+  createGroup(name: string): RunCgroup | null {
+    return this.#parts.cgroups?.create(name, this.#options.limits) ?? null;
+  }
+
+  /** What a run has. */
+  describe(): Omit<Isolation, 'pinned'> {
+    const { identity, sandbox, cgroups, chain } = this.#parts;
+    const { limits, sandboxNetwork } = this.#options;
+    const limited = Object.values(limits).some((limit) => limit !== null);
+    const byTool = limited && chain.prlimit !== null ? 'prlimit' : 'none';
+    return {
+      user: identity.user.name,
+      limits: cgroups?.limits === true ? 'cgroup' : byTool,
+      sandbox: sandbox === null ? 'none' : 'bubblewrap',
+      network: sandbox === null || sandboxNetwork,
+    };
+  }
+
+  get memoryLimitBytes(): number | null {
+    return this.#options.limits.memoryBytes;
+  }
+
+  /** Called when no program is left. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#parts.cgroups?.close();
+  }
+
+  #privileges(): string[] {
+    const { identity, sandbox } = this.#parts;
+    const { user, changes } = identity;
+    // Bubblewrap itself takes away new privileges, and dies with the daemon.
+    if (!changes) return sandbox === null ? ['--no-new-privs', '--pdeathsig', 'KILL'] : [];
+    const become = ['--reuid', String(user.uid), '--regid', String(user.gid), '--clear-groups'];
+    const drop = ['--inh-caps=-all', '--bounding-set=-all', '--no-new-privs'];
+    return [...become, ...drop, '--pdeathsig', 'KILL'];
+  }
+
+  #countTasks(): number | null {
+    const { identity, sandbox, cgroups } = this.#parts;
+    const { uid } = identity.user;
+    if (uid === 0 || cgroups?.limits === true || this.#options.limits.processes === null) return null;
+    if (sandbox !== null && !identity.changes) return SANDBOX_TASKS;
+    // Each time anew: what a run before left as zombies counts until somebody has waited for it.
+    return countTasks(uid);
+  }
+}

@@ -1,0 +1,179 @@
+/**
+ * The sandbox: bubblewrap shows a program the system read-only, its own directory, and nothing else of the machine:
+ * own processes, own /tmp, no network. Where the daemon is root it builds the sandbox with its rights, so that
+ * directories closed to the run's user can be shown, and the user changes inside; else in a user namespace.
+ */
+import { accessSync, lstatSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { delimiter, dirname, isAbsolute } from 'node:path';
+import { installationOf, isInside, isSystemPath, type PrivatePlaces } from './installation.ts';
+
+export interface SandboxOptions {
+  /** Path of `bwrap`. */
+  readonly program: string;
+  readonly network: boolean;
+  /** Whether the daemon is root: no user namespace. */
+  readonly privileged: boolean;
+  /** Whether programs stay root, told so: they keep no capability. */
+  readonly dropCapabilities: boolean;
+  readonly searchPath: string;
+  /** What no program may see. */
+  readonly hidden: readonly string[];
+}
+
+const ROOT_DIRECTORIES = ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'];
+/** What programs read of /etc to start, to know names, time and certificates; no secrets are among them. */
+const SETTINGS = [
+  'alternatives',
+  'ca-certificates',
+  'crypto-policies',
+  'group',
+  'hosts',
+  'ld.so.cache',
+  'ld.so.conf',
+  'ld.so.conf.d',
+  'localtime',
+  'mime.types',
+  'nsswitch.conf',
+  'passwd',
+  'pki',
+  'protocols',
+  'services',
+  'ssl',
+  'timezone',
+].map((name) => `/etc/${name}`);
+
+export class Sandbox {
+  readonly #program: string;
+  readonly #base: readonly string[];
+  readonly #shown: readonly string[];
+  readonly #places: PrivatePlaces;
+
+  constructor(options: SandboxOptions) {
+    this.#program = options.program;
+    this.#places = { homes: findHomes(), hidden: options.hidden };
+    this.#shown = findInstallations(options.searchPath, this.#places);
+    this.#base = [...namespaces(options), ...system(options.network), ...this.#shown.flatMap(showReadOnly)];
+  }
+
+  /** The words before the program: it sees `directory`, which it may write, as its working directory. Reads the file system. */
+  wrap(directory: string, program: string): readonly string[] {
+    return [
+      this.#program,
+      ...this.#base,
+      ...this.#showProgram(program, directory),
+      // Parents that bubblewrap makes by itself would be closed to other users.
+      ...parentsOf(directory).flatMap((parent) => ['--dir', parent]),
+      ...['--bind', directory, directory, '--chdir', directory, '--'],
+    ];
+  }
+
+  /** A program that is named by its path, or found in a directory whose installation could not be shown. */
+  #showProgram(program: string, directory: string): string[] {
+    if (isInside(program, directory)) return [];
+    const shown = [...this.#shown];
+    const options: string[] = [];
+    const real = resolveLinks(program);
+    for (const path of new Set([real, program])) {
+      if (isSystemPath(path) || shown.some((place) => isInside(path, place))) continue;
+      const places = installationOf(resolveLinks(dirname(path)), this.#places).filter(
+        (place) => isInside(path, place) && exists(place),
+      );
+      if (places.length > 0) {
+        shown.push(...places);
+        options.push(...places.flatMap(showReadOnly));
+      } else if (path === real) options.push(...showReadOnly(path));
+      else options.push(...makeParents(path), '--symlink', real, path);
+    }
+    return options;
+  }
+}
+
+function namespaces({ network, privileged, dropCapabilities }: SandboxOptions): string[] {
+  return [
+    ...['--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try'],
+    ...(network ? [] : ['--unshare-net']),
+    ...(privileged ? [] : ['--unshare-user']),
+    ...(dropCapabilities ? ['--cap-drop', 'ALL'] : []),
+    ...['--die-with-parent', '--new-session'],
+  ];
+}
+
+function system(network: boolean): string[] {
+  return [
+    ...['--ro-bind', '/usr', '/usr'],
+    ...ROOT_DIRECTORIES.flatMap(showRootDirectory),
+    ...(network ? [...SETTINGS, '/etc/resolv.conf'] : SETTINGS).flatMap(showReadOnly),
+    ...['/nix/store', '/gnu/store'].filter(exists).flatMap(showReadOnly),
+    ...['--proc', '/proc', '--dev', '/dev', '--dir', '/run', '--dir', '/var'],
+    ...['--perms', '1777', '--tmpfs', '/tmp', '--perms', '1777', '--dir', '/var/tmp'],
+  ];
+}
+
+/** Most are links into /usr by now. */
+function showRootDirectory(path: string): string[] {
+  try {
+    return lstatSync(path).isSymbolicLink()
+      ? ['--symlink', readlinkSync(path), path]
+      : ['--ro-bind', path, path];
+  } catch {
+    return [];
+  }
+}
+
+function showReadOnly(path: string): string[] {
+  return [...makeParents(path), '--ro-bind-try', path, path];
+}
+
+function makeParents(path: string): string[] {
+  return parentsOf(path).flatMap((parent) => ['--dir', parent]);
+}
+
+/** From the top down, without the root. */
+function parentsOf(path: string): string[] {
+  const parents: string[] = [];
+  for (let parent = dirname(path); parent !== dirname(parent); parent = dirname(parent))
+    parents.unshift(parent);
+  return parents;
+}
+
+/** Of all directories where programs are looked for, so that a script finds the interpreters that the node would. */
+function findInstallations(searchPath: string, places: PrivatePlaces): string[] {
+  const found = new Set<string>();
+  for (const entry of searchPath.split(delimiter)) {
+    if (!isAbsolute(entry) || !exists(entry)) continue;
+    for (const place of installationOf(resolveLinks(entry), places)) if (exists(place)) found.add(place);
+  }
+  return [...found].filter((place) => ![...found].some((other) => other !== place && isInside(place, other)));
+}
+
+function findHomes(): string[] {
+  const homes = new Set([homedir()]);
+  try {
+    for (const line of readFileSync('/etc/passwd', 'utf8').split('\n')) {
+      const home = line.split(':')[5];
+      if (home?.startsWith('/') && dirname(home) !== home && !isSystemPath(home)) homes.add(home);
+    }
+  } catch {
+    // One's own is what matters most.
+  }
+  return [...homes];
+}
+
+function resolveLinks(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
+/** False also where this user may not look: what can't be read can't be shown. */
+function exists(path: string): boolean {
+  try {
+    accessSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}

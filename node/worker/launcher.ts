@@ -1,0 +1,75 @@
+/**
+ * The process port of the worker: `process-launcher.ts` starts real programs, unit tests bring a fake.
+ *
+ * marks     the environment variables by which every process of one attempt is known, whatever became of its parents
+ * swept     nothing that the program started is alive, its working directory is gone
+ */
+import type { Instrument } from '../llc/profilers/types.ts';
+import type { Outcome } from '../ports.ts';
+import type { Isolation } from '../state/types.ts';
+import type { CapturedOutput } from './types.ts';
+
+/** One program to start. */
+export interface LaunchOrder {
+  readonly runId: string;
+  readonly attempt: number;
+  readonly taskId: string;
+  /** Name of the task's file in the working directory. */
+  readonly fileName: string;
+  /** The task's file on this node; it is copied. */
+  readonly filePath: string;
+  readonly command: string;
+  readonly inputSize: number;
+  readonly parameters: string | null;
+  /** CPUs to pin it to, ascending. */
+  readonly cpus: readonly number[];
+  /** Kept of each stream, bytes. */
+  readonly outputLimitBytes: number;
+  /** What the program is started under, and what is shown its working directory at the end. @default null */
+  readonly instrument?: Instrument | null;
+  /**
+   * Puts the process where it belongs, called before the program's first instruction. Its children follow. When it
+   * rejects, the program isn't started.
+   */
+  readonly enter?: ((pid: number) => Promise<void>) | null;
+}
+
+/** Why nothing was started; nothing is left behind. `message` says what to do. */
+export interface LaunchFailure {
+  readonly code: 'BAD_COMMAND' | 'NOT_FOUND' | 'NOT_EXECUTABLE' | 'NOT_STARTED' | 'KILLED';
+  readonly message: string;
+}
+
+export interface ProcessEnd {
+  /** 0..255; 128 + signal number when a signal ended it. */
+  readonly exitStatus: number;
+  readonly signal: string | null;
+  readonly executionTimeNs: number;
+  readonly stdout: CapturedOutput;
+  readonly stderr: CapturedOutput;
+  /** Whether the order to kill it came while it still ran. */
+  readonly killed: boolean;
+  /** The limit, in bytes, that all its processes together came up against, so that the kernel killed some; null: it didn't. */
+  readonly outOfMemoryAtBytes: number | null;
+}
+
+export interface LaunchedProcess {
+  readonly pid: number;
+  /** CPUs that it is pinned to; empty when it could not be pinned. */
+  readonly cpus: readonly number[];
+  readonly startedAtMs: number;
+  readonly isolation: Isolation;
+  /** What it has written so far, from byte `offset` of what is kept. */
+  output(stream: 'stdout' | 'stderr', offset: number): Uint8Array;
+  /** Resolves once it is swept; never rejects. */
+  readonly ended: Promise<ProcessEnd>;
+}
+
+export interface Launcher {
+  /** Learns what the machine offers and sweeps what an earlier start of the daemon left. */
+  start(): Promise<void>;
+  /** Called when no process is left. */
+  stop(): Promise<void>;
+  /** An abort of `kill` kills the program and all that it started; before the start it gives `KILLED`. */
+  launch(order: LaunchOrder, kill: AbortSignal): Promise<Outcome<LaunchedProcess, LaunchFailure>>;
+}

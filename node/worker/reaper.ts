@@ -1,0 +1,137 @@
+/**
+ * Kills everything that belongs to an attempt: its process group, its session, what carries its marks in the
+ * environment, what stands in its working directory, and all children of these, until none is left. A program
+ * would have to clear its environment, leave the directory and its session and lose its parent, all of them, to escape.
+ */
+import type { Clock, Logger } from '../ports.ts';
+import {
+  listProcesses,
+  type ProcessEntry,
+  readEnvironment,
+  readProcess,
+  readWorkingDirectory,
+} from './process-table.ts';
+
+/** How the processes of an attempt are known. */
+export interface AttemptMarks {
+  readonly runId: string;
+  readonly attempt: number;
+  /** Absolute path without symbolic links. */
+  readonly directory: string;
+  /** The process that was started, leader of its group and session; null when it isn't known. */
+  readonly root: { readonly pid: number; readonly startTicks: number } | null;
+}
+
+export interface ReaperDependencies {
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const ROUND_MS = 2;
+/** Processes that can't be killed (stuck in the kernel, or another user's) are given up after about this long. */
+const GIVE_UP_MS = 5000;
+
+/** Resolves when nothing of the attempt is alive; false when something could not be killed. */
+export async function killAttempt(marks: AttemptMarks, dependencies: ReaperDependencies): Promise<boolean> {
+  const { clock, logger } = dependencies;
+  const deadline = clock.monotonicMs() + GIVE_UP_MS;
+  const known = new Map<number, ProcessEntry>();
+  for (let clean = false; ; ) {
+    const root = findRoot(marks);
+    const list = await listProcesses(marks.root?.startTicks ?? 0);
+    if (list === null) {
+      if (root !== null) signal(-root);
+      logger.warn(
+        { runId: marks.runId, attempt: marks.attempt },
+        'only the process group of a run could be killed',
+      );
+      return false;
+    }
+    const { entries, torn } = list;
+    const living = findMembers(entries, marks, root, known).filter((entry) => entry.alive);
+    // A process that forks and ends again and again may hide between two looks; one clean look is enough where nothing moved.
+    if (living.length === 0 && (clean || (!torn && known.size === 0))) return true;
+    clean = living.length === 0;
+    if (clock.monotonicMs() > deadline) {
+      const pids = living.map((entry) => entry.pid);
+      logger.warn(
+        { runId: marks.runId, attempt: marks.attempt, pids },
+        'processes of a run can not be killed',
+      );
+      return living.length === 0;
+    }
+    killMembers(living, root, known);
+    await new Promise<void>((resolve) => clock.after(ROUND_MS, resolve));
+  }
+}
+
+/** After the look, never before: once the root is dead its descendants have lost the parent by which they are found. */
+function killMembers(
+  living: readonly ProcessEntry[],
+  root: number | null,
+  known: Map<number, ProcessEntry>,
+): void {
+  for (const entry of living) known.set(entry.pid, entry);
+  // One signal reaches every process of the group, also those being forked right now.
+  if (root !== null && living.some((entry) => entry.group === root)) signal(-root);
+  for (const entry of living) if (entry.group !== root) killProcess(entry);
+}
+
+/**
+ * Number of the group and session of the attempt. The kernel doesn't give it to another process while the group has
+ * members, so that it is valid without its leader too; null once another process has it.
+ */
+function findRoot(marks: AttemptMarks): number | null {
+  if (marks.root === null) return null;
+  const leader = readProcess(marks.root.pid);
+  return leader === null || leader.startTicks === marks.root.startTicks ? marks.root.pid : null;
+}
+
+/** Looks again just before the signal, since the number may by now name another process. */
+function killProcess(entry: ProcessEntry): void {
+  if (readProcess(entry.pid)?.startTicks === entry.startTicks) signal(entry.pid);
+}
+
+function signal(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // Gone already, or not ours to kill: the next round tells.
+  }
+}
+
+function findMembers(
+  processes: readonly ProcessEntry[],
+  marks: AttemptMarks,
+  root: number | null,
+  known: ReadonlyMap<number, ProcessEntry>,
+): ProcessEntry[] {
+  const members = new Set<number>();
+  if (root !== null) members.add(root);
+  for (const entry of processes) {
+    if (known.get(entry.pid)?.startTicks === entry.startTicks || isMarked(entry, marks, root)) {
+      members.add(entry.pid);
+    }
+  }
+  // Children may stand before their parents in the list, so until nothing changes.
+  for (let before = -1; before !== members.size; ) {
+    before = members.size;
+    for (const entry of processes) if (members.has(entry.parent)) members.add(entry.pid);
+  }
+  return processes.filter((entry) => members.has(entry.pid));
+}
+
+function isMarked(entry: ProcessEntry, marks: AttemptMarks, root: number | null): boolean {
+  if (entry.pid === root || entry.group === root || entry.session === root) return true;
+  const directory = readWorkingDirectory(entry.pid);
+  if (directory === marks.directory || directory?.startsWith(`${marks.directory}/`)) return true;
+  const environment = readEnvironment(entry.pid);
+  if (environment === null || !environment.includes(`FSCHED_RUN_ID=${marks.runId}\0`)) return false;
+  if (!environment.includes(`FSCHED_ATTEMPT=${marks.attempt}\0`)) return false;
+  // Another daemon on this machine may carry out the same attempt for the master of another term.
+  const name = marks.directory.slice(marks.directory.lastIndexOf('/'));
+  const home = /(?:^|\0)TMPDIR=([^\0]*)\0/.exec(environment.toString('latin1'))?.[1];
+  return (
+    home === undefined || !home.endsWith(name) || home === Buffer.from(marks.directory).toString('latin1')
+  );
+}

@@ -1,0 +1,121 @@
+/** The directories that programs run in: `ROOT/<run>-<attempt>`, each with a file beside it that names its process. */
+import { constants } from 'node:fs';
+import {
+  chmod,
+  chown,
+  copyFile,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  realpath,
+  rm,
+  writeFile,
+} from 'node:fs/promises';
+import { join } from 'node:path';
+import { readBootId, readProcess } from './process-table.ts';
+import type { AttemptMarks } from './reaper.ts';
+
+/** A file name that stays inside its directory on every file system that Linux has. */
+export function isPlainFileName(name: string): boolean {
+  return (
+    name !== '' && name !== '.' && name !== '..' && !/[/\0]/.test(name) && Buffer.byteLength(name) <= 255
+  );
+}
+
+/** Whom files of a program are given to; null: they stay the daemon's. */
+export type Owner = { readonly uid: number; readonly gid: number } | null;
+
+/** Makes an empty directory, mode 0700, in place of whatever has its name. Resolves to its path without symbolic links. */
+export async function makeWorkDirectory(
+  root: string,
+  runId: string,
+  attempt: number,
+  owner: Owner,
+): Promise<string> {
+  const directory = join(await realpath(root), `${runId}-${attempt}`);
+  try {
+    await mkdir(directory, { mode: 0o700 });
+  } catch {
+    await removeTree(directory);
+    await mkdir(directory, { mode: 0o700 });
+  }
+  if (owner !== null) await chown(directory, owner.uid, owner.gid);
+  return directory;
+}
+
+/** Copies the task's file (sharing its blocks where the file system can) and makes it executable. */
+export async function placeTaskFile(
+  source: string,
+  directory: string,
+  fileName: string,
+  owner: Owner,
+): Promise<string> {
+  const path = join(directory, fileName);
+  await copyFile(source, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+  await chmod(path, 0o700);
+  if (owner !== null) await chown(path, owner.uid, owner.gid);
+  return path;
+}
+
+export async function recordRoot(
+  directory: string,
+  root: { pid: number; startTicks: number },
+): Promise<void> {
+  await writeFile(`${directory}.pid`, JSON.stringify({ ...root, bootId: readBootId() }), { mode: 0o600 });
+}
+
+/** Removes directory and record. Rejects when something withstands. */
+export async function removeWorkDirectory(directory: string): Promise<void> {
+  await Promise.all([removeTree(directory), rm(`${directory}.pid`, { force: true })]);
+}
+
+/** The attempts whose directories or records an earlier start of the daemon left in `root`. */
+export async function findLeftovers(root: string): Promise<AttemptMarks[]> {
+  const base = await realpath(root);
+  const names = new Set((await readdir(base)).map((name) => name.replace(/\.(?:pid|in)$/, '')));
+  const found = [...names].flatMap((name) => {
+    const match = /^(.+)-(\d+)$/.exec(name);
+    return match === null ? [] : [{ name, runId: match[1] as string, attempt: Number(match[2]) }];
+  });
+  return Promise.all(
+    found.map(async ({ name, runId, attempt }) => {
+      const directory = join(base, name);
+      return { runId, attempt, directory, root: await readRoot(directory) };
+    }),
+  );
+}
+
+/**
+ * Null when the record is missing or unreadable, or the process is gone: its number may since have been another's,
+ * so that a group of that number is not surely ours.
+ */
+async function readRoot(directory: string): Promise<AttemptMarks['root']> {
+  try {
+    const record: unknown = JSON.parse(await readFile(`${directory}.pid`, 'utf8'));
+    if (typeof record !== 'object' || record === null) return null;
+    const { pid, startTicks, bootId } = record as Record<string, unknown>;
+    if (typeof pid !== 'number' || pid <= 1 || typeof startTicks !== 'number') return null;
+    const same = bootId === readBootId() && readProcess(pid)?.startTicks === startTicks;
+    return same ? { pid, startTicks } : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Like `rm -rf`, and where permissions stand in the way they are changed first. Symbolic links are not followed. */
+export async function removeTree(path: string): Promise<void> {
+  try {
+    await rm(path, { recursive: true, force: true });
+  } catch {
+    await unlock(path);
+    await rm(path, { recursive: true, force: true });
+  }
+}
+
+async function unlock(path: string): Promise<void> {
+  const found = await lstat(path).catch(() => null);
+  if (found === null || !found.isDirectory()) return;
+  await chmod(path, 0o700).catch(() => undefined);
+  for (const name of await readdir(path).catch(() => [])) await unlock(join(path, name));
+}

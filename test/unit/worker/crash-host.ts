@@ -1,0 +1,39 @@
+/** Run by `crash.test.ts` and killed by it: a worker in the given directory with a program that outlives it. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { silentLogger, systemClock, systemRandom } from '../../../node/adapters.ts';
+import { UnenforcedPartitions } from '../../../node/llc/partitions/unenforced.ts';
+import { ProcessLauncher } from '../../../node/worker/process-launcher.ts';
+import { Worker } from '../../../node/worker/worker.ts';
+import { dispatchOf } from './fakes.ts';
+
+const directory = process.argv[2] as string;
+const source = join(directory, 'source');
+await writeFile(source, 'setsid sh -c "trap \'\' TERM; echo \\$\\$; sleep 1000" & sleep 1000');
+const topology = {
+  domains: [{ id: 0, cpus: [], ways: 4, wayBytes: 1 }],
+  source: 'assumed',
+  cpuModel: '',
+} as const;
+const ports = { clock: systemClock, random: systemRandom, logger: silentLogger };
+const worker = new Worker(
+  {},
+  {
+    ...ports,
+    topology,
+    partitions: new UnenforcedPartitions({ reason: 'test' }, { topology }),
+    launcher: new ProcessLauncher({ directory: join(directory, 'work') }, ports),
+    taskFile: async () => source,
+    onChange: () => undefined,
+    deliverStarted: () => undefined,
+    deliverReport: async () => 'accepted',
+  },
+);
+await worker.start();
+await worker.dispatch(dispatchOf({ runId: process.argv[3] as string, command: 'sh' }));
+const poll = setInterval(() => {
+  const output = Buffer.from(worker.output(process.argv[3] as string, 1, 'stdout', 0)?.bytes ?? []);
+  if (!output.includes('\n')) return;
+  clearInterval(poll);
+  process.stdout.write(`${output}`);
+}, 5);

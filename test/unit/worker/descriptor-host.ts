@@ -1,0 +1,13 @@
+/** Run by `launch.test.ts` with descriptors that it must not pass on; prints what four programs at once have open. */
+import { LaunchBench } from './launch-bench.ts';
+
+await using bench = await LaunchBench.create();
+const source = `
+  const fs = require('node:fs');
+  const own = fs.readdirSync('/proc/self/fd').map(Number);
+  const marked = (fd) => { try { return /^flags:.*2[0-7]{6}$/m.test(fs.readFileSync('/proc/self/fdinfo/' + fd, 'utf8')); } catch { return true; } };
+  for (const fd of own) if (!marked(fd)) console.log(fs.readlinkSync('/proc/self/fd/' + fd));
+  console.log('end');
+`;
+const reports = await Promise.all(Array.from({ length: 4 }, () => bench.run(source)));
+console.log(JSON.stringify(reports.map((report) => report.stdout)));

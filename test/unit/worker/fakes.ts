@@ -1,0 +1,143 @@
+/** A clock that is moved by hand, and a launcher whose programs end when the test says so. */
+
+import type { Cancel, Clock, Outcome } from '../../../node/ports.ts';
+import { fail, succeed } from '../../../node/ports.ts';
+import type { Isolation } from '../../../node/state/types.ts';
+import type {
+  LaunchedProcess,
+  Launcher,
+  LaunchFailure,
+  LaunchOrder,
+  ProcessEnd,
+} from '../../../node/worker/launcher.ts';
+import type { Dispatch } from '../../../node/worker/types.ts';
+
+export class ManualClock implements Clock {
+  #nowMs = 0;
+  readonly #due = new Set<{ atMs: number; task: () => void }>();
+
+  nowMs(): number {
+    return 1_700_000_000_000 + this.#nowMs;
+  }
+
+  monotonicMs(): number {
+    return this.#nowMs;
+  }
+
+  after(delayMs: number, task: () => void): Cancel {
+    const entry = { atMs: this.#nowMs + delayMs, task };
+    this.#due.add(entry);
+    return () => this.#due.delete(entry);
+  }
+
+  every(): Cancel {
+    throw new Error('not needed here');
+  }
+
+  /** Delays of the timers that are set, ascending. */
+  pending(): number[] {
+    return [...this.#due].map((entry) => entry.atMs - this.#nowMs).sort((a, b) => a - b);
+  }
+
+  advance(byMs: number): void {
+    this.#nowMs += byMs;
+    for (const entry of [...this.#due].sort((a, b) => a.atMs - b.atMs)) {
+      if (entry.atMs <= this.#nowMs && this.#due.delete(entry)) entry.task();
+    }
+  }
+}
+
+export const FAKE_ISOLATION: Isolation = {
+  user: 'nobody',
+  limits: 'prlimit',
+  sandbox: 'none',
+  network: true,
+  pinned: true,
+};
+
+export class FakeProgram implements LaunchedProcess {
+  readonly pid = 4242;
+  readonly cpus: readonly number[];
+  readonly startedAtMs = 1_700_000_000_000;
+  readonly isolation = FAKE_ISOLATION;
+  readonly order: LaunchOrder;
+  readonly ended: Promise<ProcessEnd>;
+  readonly kill: AbortSignal;
+  readonly #end = Promise.withResolvers<ProcessEnd>();
+
+  constructor(order: LaunchOrder, kill: AbortSignal) {
+    this.order = order;
+    this.cpus = order.cpus;
+    this.kill = kill;
+    this.ended = this.#end.promise;
+    kill.addEventListener('abort', () => this.finish({ exitStatus: 137, signal: 'SIGKILL', killed: true }));
+  }
+
+  output(stream: 'stdout' | 'stderr', offset: number): Uint8Array {
+    return Buffer.from(stream === 'stdout' ? 'so far' : '').subarray(offset);
+  }
+
+  finish(end: Partial<ProcessEnd> = {}): void {
+    this.#end.resolve({
+      exitStatus: 0,
+      signal: null,
+      executionTimeNs: 1_500_000,
+      stdout: { bytes: Buffer.from('all of it'), truncated: false },
+      stderr: { bytes: new Uint8Array(), truncated: false },
+      killed: false,
+      outOfMemoryAtBytes: null,
+      ...end,
+    });
+  }
+}
+
+export class FakeLauncher implements Launcher {
+  readonly programs: FakeProgram[] = [];
+  readonly calls: string[] = [];
+  failure: LaunchFailure | null = null;
+
+  async start(): Promise<void> {
+    this.calls.push('start');
+  }
+
+  async stop(): Promise<void> {
+    this.calls.push('stop');
+  }
+
+  async launch(order: LaunchOrder, kill: AbortSignal): Promise<Outcome<LaunchedProcess, LaunchFailure>> {
+    if (kill.aborted) return fail({ code: 'KILLED', message: 'killed' });
+    if (this.failure !== null) return fail(this.failure);
+    const program = new FakeProgram(order, kill);
+    this.programs.push(program);
+    return succeed(program);
+  }
+
+  get last(): FakeProgram {
+    const program = this.programs.at(-1);
+    if (program === undefined) throw new Error('nothing was launched');
+    return program;
+  }
+}
+
+export function dispatchOf(changes: Partial<Dispatch> = {}): Dispatch {
+  return {
+    runId: 'r1',
+    attempt: 1,
+    term: 1,
+    taskId: 't1',
+    fileName: 'task.js',
+    sha256: '0'.repeat(64),
+    command: 'node',
+    inputSize: 10,
+    parameters: null,
+    timeLimitMs: 60_000,
+    domain: 0,
+    ways: 4,
+    ...changes,
+  };
+}
+
+/** Lets everything happen that needs no more time or outside world. */
+export function settle(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

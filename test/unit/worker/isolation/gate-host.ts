@@ -1,0 +1,35 @@
+/** Run by `gate.test.ts` and killed by it, while a program waits at the gate. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { silentLogger, systemClock } from '../../../../node/adapters.ts';
+import { ProcessLauncher } from '../../../../node/worker/process-launcher.ts';
+
+const directory = process.argv[2] as string;
+const filePath = join(directory, 'source');
+await writeFile(filePath, `: > ${join(directory, 'mark')}`);
+// Without util-linux nothing but the gate itself ends the shell.
+const launcher = new ProcessLauncher(
+  { directory: join(directory, 'work'), searchPath: '/nowhere' },
+  { clock: systemClock, logger: silentLogger },
+);
+await launcher.start();
+setInterval(() => undefined, 1000);
+await launcher.launch(
+  {
+    runId: 'gated',
+    attempt: 1,
+    taskId: 't',
+    fileName: 'f',
+    filePath,
+    command: '/bin/sh',
+    inputSize: 1,
+    parameters: null,
+    cpus: [],
+    outputLimitBytes: 1000,
+    enter: (pid) => {
+      process.stdout.write(`${pid}\n`);
+      return new Promise(() => undefined);
+    },
+  },
+  new AbortController().signal,
+);

@@ -1,0 +1,55 @@
+/** The worker between its launcher and whatever holds the ways. */
+import assert from 'node:assert/strict';
+import { readlinkSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import type { Lease, PartitionsView, Standing } from '../../../node/llc/partitions/types.ts';
+import { UnenforcedPartitions } from '../../../node/llc/partitions/unenforced.ts';
+import { LaunchBench } from './launch-bench.ts';
+
+/** Notes what is asked of it and holds nothing. */
+class NotedPartitions extends UnenforcedPartitions {
+  readonly calls: string[] = [];
+  failure: Error | null = null;
+
+  constructor() {
+    super({ reason: 'noted' }, { topology: { domains: [{ id: 0, cpus: [], ways: 1000, wayBytes: 1 }] } });
+  }
+
+  override view(): PartitionsView {
+    return { ...super.view(), state: 'holding' };
+  }
+
+  override async enter(lease: Lease, pid: number): Promise<Standing> {
+    // What has begun to be the program is no longer the shell of the gate.
+    this.calls.push(`enter ${lease.runId} ${/(dash|sh)$/.test(readlinkSync(`/proc/${pid}/exe`))}`);
+    if (this.failure !== null) throw this.failure;
+    return { enforcement: lease.enforcement, reason: lease.reason };
+  }
+
+  override async release(lease: Lease): Promise<void> {
+    this.calls.push(`release ${lease.runId}`);
+    return super.release(lease);
+  }
+}
+
+describe('a run in its partition', () => {
+  it('enters before its program starts, is recorded as it was held, and gives the ways back', async () => {
+    const partitions = new NotedPartitions();
+    await using bench = await LaunchBench.create({ partitions });
+    const report = await bench.run('console.log(process.pid)', { domain: 0 });
+    assert.deepEqual(partitions.calls, [`enter ${report.runId} true`, `release ${report.runId}`]);
+    assert.equal(report.stdout, `${report.result?.pid}\n`);
+    assert.deepEqual([report.result?.enforcement, report.result?.enforcementReason], ['unenforced', 'noted']);
+    assert.equal(partitions.freeWays(0), 1000);
+  });
+
+  it('fails with a sentence when its process can not be put in, and gives the ways back', async () => {
+    const partitions = new NotedPartitions();
+    partitions.failure = new Error('the group has vanished');
+    await using bench = await LaunchBench.create({ partitions });
+    const report = await bench.run('console.log(1)', { domain: 0 });
+    assert.equal(report.state, 'failed');
+    assert.match(report.error ?? '', /the group has vanished/);
+    assert.equal(partitions.freeWays(0), 1000);
+  });
+});
