@@ -1,0 +1,190 @@
+/**
+ * Benchmarks: the task with as many way counts as it takes to know its curve, one after the other on one LLC domain, then
+ * one profile. Each measurement is a run like any other, so it is placed, limited, recorded, and can be cancelled like one.
+ */
+import { nextWays } from '../../predictor/adaptive-ways.ts';
+import type { LlcGeometry } from '../llc/geometry.ts';
+import { measuredGeometry, TRAITS } from '../llc/profilers/traits.ts';
+import type { CapacityBoard } from '../mesh/capacity-board.ts';
+import { type Clock, fail, type Outcome, succeed } from '../ports.ts';
+import type { Answer, ApiFailure, BenchmarkRequest } from '../rest/backend.ts';
+import type { Tables } from '../state/tables.ts';
+import type { Measure, Profile, ProfilePoint, Run } from '../state/types.ts';
+import { chooseInstrument, type InstrumentChoice } from './instrument-choice.ts';
+import type { DomainView } from './placement.ts';
+import { type Propose, unavailable } from './propose.ts';
+import type { RunService } from './run-service.ts';
+import { unknownTask } from './run-service.ts';
+
+/** Programs that take longer than this by themselves are not simulated unasked: it would be minutes for each point. */
+const AUTO_SIMULATES_WITHIN_S = 5;
+/** A simulated run is given up after so many times its expected time, but not before the least: what hangs must end. */
+const OVERTIME = 3;
+const LEAST_SIMULATED_MS = 60_000;
+
+export interface BenchmarkServiceOptions {
+  /** Time limit of a run that asks for none. */
+  readonly timeLimitMs: number;
+}
+
+export interface BenchmarkServiceDependencies {
+  readonly tables: Tables;
+  readonly board: CapacityBoard;
+  readonly domains: () => readonly DomainView[];
+  readonly runs: Pick<RunService, 'measure'>;
+  /** Resolves with the run once it is over. */
+  readonly finished: (runId: string, signal: AbortSignal) => Promise<Answer<Run>>;
+  readonly cancel: (runId: string) => Promise<Answer<Run>>;
+  readonly propose: Propose;
+  readonly clock: Clock;
+}
+
+/** Why there is no measurement. `instrument`: the program is well, but could not be measured in this way. */
+type Failure = { readonly kind: 'request' | 'instrument' } & ApiFailure;
+
+/** One benchmark, on its way. */
+interface Course extends InstrumentChoice {
+  readonly request: BenchmarkRequest;
+  readonly signal: AbortSignal;
+  /** Of the program by itself, seconds. */
+  readonly alone: number;
+}
+
+export class BenchmarkService {
+  readonly #options: BenchmarkServiceOptions;
+  readonly #deps: BenchmarkServiceDependencies;
+
+  constructor(options: BenchmarkServiceOptions, dependencies: BenchmarkServiceDependencies) {
+    this.#options = options;
+    this.#deps = dependencies;
+  }
+
+  /** An abort of `signal` cancels the run that is under way. Only a whole curve becomes a profile. */
+  async benchmark(request: BenchmarkRequest, signal: AbortSignal): Promise<Answer<Profile>> {
+    const { tables, board, domains } = this.#deps;
+    if (!tables.task(request.taskId)) return unknownTask(request.taskId);
+    const failed = new Map<string, string>();
+    const profilersOf = (node: string): readonly string[] =>
+      (board.get(node)?.notice.profilers ?? []).filter((name) => !failed.has(name));
+    for (;;) {
+      const choice = chooseInstrument(request.profiler, request.command, domains(), profilersOf);
+      if (!choice.ok) return choice;
+      const note = choice.value.note ?? ([...failed.values()].join('; ') || null);
+      const outcome = await this.#measureBy({ ...choice.value, note, request, signal, alone: 0 });
+      if (outcome.ok) return outcome.value;
+      if (outcome.error.kind === 'request' || request.profiler !== 'auto') return refuse(outcome.error);
+      failed.set(choice.value.profiler, outcome.error.message);
+    }
+  }
+
+  async #measureBy(start: Course): Promise<Outcome<Answer<Profile>, Failure>> {
+    // Not part of the profile: it pays for cold disks and compiled caches, and shows that the program works.
+    const alone = await this.#measure(start, null);
+    if (!alone.ok) return alone;
+    const course = shorten({ ...start, alone: alone.value });
+    const points = await this.#curve(course);
+    return points.ok ? succeed(await this.#keep(course, points.value)) : points;
+  }
+
+  async #curve(course: Course): Promise<Outcome<readonly ProfilePoint[], Failure>> {
+    const { deterministic, maxExecutions } = TRAITS[course.profiler];
+    const { ways, wayBytes } = geometryOf(course);
+    const samples = new Map<number, number[]>();
+    const points = (): ProfilePoint[] =>
+      [...samples].map(([count, seconds]) => ({ ways: count, seconds })).sort((a, b) => a.ways - b.ways);
+    for (;;) {
+      const next = nextWays(points(), ways, { deterministic, maxExecutions });
+      if (next === null) return succeed(points());
+      const measure = { profiler: course.profiler, ways: next, wayBytes };
+      const seconds = await this.#measure(course, measure);
+      if (!seconds.ok) return seconds;
+      samples.set(next, [...(samples.get(next) ?? []), seconds.value]);
+    }
+  }
+
+  /** Seconds; null: of the program by itself. */
+  async #measure(course: Course, measure: Measure | null): Promise<Outcome<number, Failure>> {
+    const { request, domain, signal } = course;
+    const simulates = TRAITS[course.profiler].simulates;
+    if (signal.aborted)
+      return fail({ kind: 'request', code: 'UNAVAILABLE', message: 'the client went away' });
+    const admitted = await this.#deps.runs.measure(request, {
+      ways: simulates ? 1 : (measure?.ways ?? domain.ways),
+      measure,
+      pinnedTo: { node: domain.node, domain: domain.domain },
+      timeLimitMs: this.#timeLimitMs(course, measure),
+    });
+    if (!admitted.ok) return fail({ kind: 'request', ...admitted.error });
+    const { id } = admitted.value.spec;
+    const outcome = await this.#deps.finished(id, signal);
+    if (!outcome.ok) {
+      if (signal.aborted) await this.#deps.cancel(id);
+      return fail({ kind: 'request', ...outcome.error });
+    }
+    return judge(outcome.value, measure);
+  }
+
+  #timeLimitMs({ request, profiler, alone }: Course, measure: Measure | null): number {
+    const limitMs = request.timeLimitMs ?? this.#options.timeLimitMs;
+    const { simulates, timeFactor } = TRAITS[profiler];
+    if (measure === null || !simulates) return limitMs;
+    const expectedMs = alone * 1000 * timeFactor;
+    return Math.ceil(Math.min(limitMs * timeFactor, Math.max(LEAST_SIMULATED_MS, OVERTIME * expectedMs)));
+  }
+
+  async #keep(course: Course, points: readonly ProfilePoint[]): Promise<Answer<Profile>> {
+    const { request, domain, profiler, note } = course;
+    const profile: Profile = {
+      taskId: request.taskId,
+      inputSize: request.inputSize,
+      command: request.command,
+      profiler,
+      note,
+      ...geometryOf(course),
+      cpuModel: this.#deps.board.get(domain.node)?.notice.cpuModel ?? 'unknown',
+      node: domain.node,
+      points,
+      measuredAtMs: this.#deps.clock.nowMs(),
+    };
+    const outcome = await this.#deps.propose({ type: 'profile-put', profile });
+    return outcome.ok ? succeed(profile) : unavailable(outcome.error);
+  }
+}
+
+/** With `auto` nobody asked for the hours that a simulation of a long program takes. */
+function shorten(course: Course): Course {
+  const { request, profiler, alone } = course;
+  if (request.profiler !== 'auto' || !TRAITS[profiler].simulates || alone <= AUTO_SIMULATES_WITHIN_S)
+    return course;
+  const note = `the program takes ${alone.toFixed(1)} s by itself, up to ${TRAITS[profiler].timeFactor} times that for each point by ${profiler}; take a smaller input size, or ask for ${profiler} by name`;
+  return { ...course, profiler: 'wallclock', note };
+}
+
+const geometryOf = ({ profiler, domain }: InstrumentChoice): LlcGeometry =>
+  measuredGeometry(profiler, domain);
+
+function judge({ spec, state, result, error }: Run, measure: Measure | null): Outcome<number, Failure> {
+  const alone = result ? result.executionTimeNs / 1e9 : undefined;
+  const seconds = measure === null ? alone : result?.measurement?.seconds;
+  if (state === 'succeeded' && seconds !== undefined) {
+    if (measure?.profiler !== 'resctrl' || result?.enforcement === 'enforced') return succeed(seconds);
+    const message = `resctrl did not hold the partition of run ${spec.id} (${result?.enforcementReason})`;
+    return fail({ kind: 'instrument', code: 'UNPROCESSABLE', message });
+  }
+  const ways = `with ${measure?.ways ?? spec.ways} ways`;
+  const told = `its run ${spec.id} ${ways} ${state.replace('_', ' ')}${error ? ` (${error})` : ''}; see /runs/${spec.id}`;
+  if (state === 'lost' || state === 'cancelled') {
+    const message = `the benchmark stopped: ${told}`;
+    return fail({ kind: 'request', code: 'UNAVAILABLE', message, retryAfterSeconds: 2 });
+  }
+  if (measure === null || !TRAITS[measure.profiler].simulates) {
+    return fail({ kind: 'request', code: 'UNPROCESSABLE', message: `the benchmark stopped: ${told}` });
+  }
+  // It has just worked by itself: a program that valgrind can't run, or not in any bearable time.
+  const message = `the program works by itself, but not by ${measure.profiler}: ${told}`;
+  return fail({ kind: 'instrument', code: 'UNPROCESSABLE', message });
+}
+
+function refuse({ kind: _, ...failure }: Failure): Answer<never> {
+  return fail(failure);
+}

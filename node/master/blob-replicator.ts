@@ -1,0 +1,61 @@
+/**
+ * Puts a file that lies on this node's shelf onto the disks of a majority of the voters: only then may what
+ * refers to it be committed. The other voters fetch it by themselves (`node/blob-keeper.ts`).
+ */
+import type { Configuration, NodeId } from '../consensus/types.ts';
+import type { Mesh } from '../mesh/types.ts';
+import { fail, type Logger, succeed } from '../ports.ts';
+import type { Answer } from '../rest/backend.ts';
+
+export interface BlobReplicatorDependencies {
+  readonly self: NodeId;
+  readonly configuration: () => Configuration;
+  readonly pushBlob: Mesh['pushBlob'];
+  readonly logger: Logger;
+}
+
+export class BlobReplicator {
+  readonly #deps: BlobReplicatorDependencies;
+
+  constructor(dependencies: BlobReplicatorDependencies) {
+    this.#deps = dependencies;
+  }
+
+  /** Resolves as soon as a majority has it; the pushes still under way go on. */
+  replicate(sha256: string): Promise<Answer<void>> {
+    const { voters } = this.#deps.configuration();
+    const needed = Math.floor(voters.length / 2) + 1;
+    const others = voters.filter((voter) => voter !== this.#deps.self);
+    let stored = voters.length - others.length;
+    let failed = 0;
+    if (stored >= needed) {
+      for (const voter of others) void this.#push(voter, sha256);
+      return Promise.resolve(succeed(undefined));
+    }
+    return new Promise((resolve) => {
+      for (const voter of others) {
+        void this.#push(voter, sha256).then((ok) => {
+          if (ok) stored += 1;
+          else failed += 1;
+          if (stored >= needed) resolve(succeed(undefined));
+          else if (voters.length - failed < needed) {
+            resolve(
+              fail({
+                code: 'UNAVAILABLE',
+                message: `the file could not be stored on ${needed} of the ${voters.length} voters; nothing was changed, try again`,
+                retryAfterSeconds: 2,
+              }),
+            );
+          }
+        });
+      }
+    });
+  }
+
+  async #push(voter: NodeId, sha256: string): Promise<boolean> {
+    const outcome = await this.#deps.pushBlob(voter, sha256);
+    if (!outcome.ok)
+      this.#deps.logger.warn({ peer: voter, sha256, reason: outcome.error.message }, 'blob push failed');
+    return outcome.ok;
+  }
+}

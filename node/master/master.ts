@@ -1,0 +1,157 @@
+/**
+ * The master: exists only while this node leads and is ready. Everything that it knows it derives from the
+ * tables and from what it is told, so that the next master starts from the same.
+ */
+
+import { generosity } from '../../predictor/choose-ways.ts';
+import type { Predictor } from '../../predictor/types.ts';
+import type { Consensus } from '../consensus/types.ts';
+import type { CapacityBoard } from '../mesh/capacity-board.ts';
+import type { ControlRequest, ControlResponse, Mesh } from '../mesh/types.ts';
+import { type Clock, fail, type Logger, type Random, succeed } from '../ports.ts';
+import type { Answer } from '../rest/backend.ts';
+import { isTerminal } from '../state/run-lifecycle.ts';
+import type { Tables } from '../state/tables.ts';
+import type { ApplyResult, Member, Run } from '../state/types.ts';
+import { Autopilot } from './autopilot.ts';
+import { BenchmarkService } from './benchmark-service.ts';
+import { BlobReplicator } from './blob-replicator.ts';
+import { Dispatcher } from './dispatcher.ts';
+import { type Propose, proposeTo, unavailable } from './propose.ts';
+import { Reconciler } from './reconciler.ts';
+import { ReportDesk } from './report-desk.ts';
+import { RunService } from './run-service.ts';
+import type { RunWatch } from './run-watch.ts';
+import { Scheduler } from './scheduler.ts';
+import { TaskService, type UploadShelf } from './task-service.ts';
+
+export interface MasterOptions {
+  readonly maxVoters: number;
+  readonly queueLimit: number;
+  readonly timeLimitMs: number;
+  readonly maxUploadBytes: number;
+}
+
+export interface MasterDependencies {
+  readonly consensus: Consensus<ApplyResult>;
+  readonly tables: Tables;
+  readonly board: CapacityBoard;
+  readonly mesh: Pick<Mesh, 'id' | 'call' | 'pushBlob'>;
+  readonly shelf: UploadShelf;
+  readonly predictor: Predictor;
+  readonly watch: RunWatch;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+export class Master {
+  readonly #deps: MasterDependencies;
+  readonly #propose: Propose;
+  readonly #reportDesk: ReportDesk;
+  readonly #reconciler: Reconciler;
+  readonly #autopilot: Autopilot;
+  readonly scheduler: Scheduler;
+  readonly tasks: TaskService;
+  readonly runs: RunService;
+  readonly benchmarks: BenchmarkService;
+
+  constructor(options: MasterOptions, dependencies: MasterDependencies) {
+    const { consensus, tables, board, mesh, shelf, watch } = dependencies;
+    this.#deps = dependencies;
+    const propose = proposeTo(consensus);
+    this.#propose = propose;
+    const call = mesh.call.bind(mesh);
+    const replicator = new BlobReplicator({
+      ...dependencies,
+      self: mesh.id,
+      configuration: () => consensus.status().configuration,
+      pushBlob: mesh.pushBlob.bind(mesh),
+    });
+    const replicate = replicator.replicate.bind(replicator);
+    const dispatcher = new Dispatcher({ ...dependencies, propose, call });
+    const term = (): number => consensus.status().term;
+    this.scheduler = new Scheduler(options, { ...dependencies, dispatcher, propose, term });
+    this.tasks = new TaskService(options, { ...dependencies, shelf, replicate, propose });
+    this.runs = new RunService(options, { ...dependencies, scheduler: this.scheduler });
+    this.benchmarks = new BenchmarkService(options, {
+      ...dependencies,
+      board,
+      domains: () => this.scheduler.domains(),
+      runs: this.runs,
+      finished: (runId, signal) => watch.finished(runId, signal),
+      cancel: (runId) => this.cancel(runId),
+      propose,
+    });
+    this.#reportDesk = new ReportDesk({ ...dependencies, tables, propose, shelf, replicate });
+    this.#reconciler = new Reconciler({ ...dependencies, dispatcher, call });
+    this.#autopilot = new Autopilot(options, dependencies);
+  }
+
+  start(): void {
+    this.scheduler.start();
+    this.#reconciler.start();
+    this.#autopilot.start();
+  }
+
+  stop(): void {
+    this.#autopilot.stop();
+    this.#reconciler.stop();
+    this.scheduler.stop();
+  }
+
+  generosity(): number {
+    return generosity(this.scheduler.freeWays());
+  }
+
+  /** What other members (and this node itself) tell or ask the master. */
+  async control(request: ControlRequest): Promise<ControlResponse> {
+    switch (request.type) {
+      case 'admit': {
+        const admitted = await this.admit(request.member);
+        if (admitted.ok) return { type: 'ok' };
+        return { type: 'refused', code: admitted.error.code, message: admitted.error.message };
+      }
+      case 'started':
+        return this.#reportDesk.started(request);
+      case 'report':
+        return this.#reportDesk.report(request.report);
+      default:
+        return { type: 'refused', code: 'WRONG_NODE', message: `${request.type} is for workers` };
+    }
+  }
+
+  /** Commits a new member, or the new address or name of an old one. */
+  async admit(member: Omit<Member, 'joinedAtMs'>): Promise<Answer<Member>> {
+    const known = this.#deps.tables.member(member.id);
+    const joined: Member = { ...member, joinedAtMs: known?.joinedAtMs ?? this.#deps.clock.nowMs() };
+    if (known && JSON.stringify(known) === JSON.stringify(joined)) return succeed(known);
+    const outcome = await this.#propose({ type: 'member-put', member: joined });
+    return outcome.ok ? succeed(joined) : unavailable(outcome.error);
+  }
+
+  async remove(id: string): Promise<Answer<Member>> {
+    const member = this.#deps.tables.member(id);
+    if (!member) return fail({ code: 'NOT_FOUND', message: `${id} is no member; see /cluster/workers` });
+    if (id === this.#deps.mesh.id) {
+      return fail({
+        code: 'CONFLICT',
+        message: "the master can't be removed; stop it, and remove it when another one leads",
+      });
+    }
+    const outcome = await this.#propose({ type: 'member-remove', id });
+    return outcome.ok ? succeed(member) : unavailable(outcome.error);
+  }
+
+  async cancel(id: string): Promise<Answer<Run>> {
+    const run = this.#deps.tables.run(id);
+    if (!run) return fail({ code: 'NOT_FOUND', message: `there is no run ${id}` });
+    const outcome = await this.#propose({ type: 'run-cancel', runId: id, atMs: this.#deps.clock.nowMs() });
+    if (!outcome.ok) return unavailable(outcome.error);
+    const after = this.#deps.tables.run(id) ?? run;
+    if (!outcome.value.ok && isTerminal(after) && after.state !== 'cancelled') {
+      return fail({ code: 'CONFLICT', message: `run ${id} is already over (${after.state})` });
+    }
+    return succeed(after);
+  }
+}

@@ -1,0 +1,72 @@
+/** Program output on its way into the runs table: small ones inline, large ones as replicated files. */
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import type { BlobShelf } from '../mesh/types.ts';
+import type { Outcome } from '../ports.ts';
+import type { Answer } from '../rest/backend.ts';
+import type { Output } from '../state/types.ts';
+import type { CapturedOutput } from '../worker/types.ts';
+
+/** Larger outputs would make the log, which every voter keeps, heavy. */
+export const INLINE_OUTPUT_BYTES = 16 * 1024;
+
+export interface OutputShelf {
+  ingest(
+    content: AsyncIterable<Uint8Array>,
+    limitBytes: number,
+  ): Promise<Outcome<{ readonly sha256: string; readonly size: number }, { readonly message: string }>>;
+  open: BlobShelf['open'];
+}
+
+const strict = new TextDecoder('utf-8', { fatal: true });
+const lenient = new TextDecoder('utf-8');
+
+function inline(bytes: Uint8Array, truncated: boolean): Output {
+  const size = bytes.byteLength;
+  try {
+    return { kind: 'inline', encoding: 'utf8', data: strict.decode(bytes), size, truncated };
+  } catch {
+    return {
+      kind: 'inline',
+      encoding: 'base64',
+      data: Buffer.from(bytes).toString('base64'),
+      size,
+      truncated,
+    };
+  }
+}
+
+/** Stores what is too large for the record at a majority first. */
+export async function storeOutput(
+  captured: CapturedOutput,
+  shelf: OutputShelf,
+  replicate: (sha256: string) => Promise<Answer<void>>,
+): Promise<Answer<Output>> {
+  const { bytes, truncated } = captured;
+  if (bytes.byteLength <= INLINE_OUTPUT_BYTES) return { ok: true, value: inline(bytes, truncated) };
+  const stored = await shelf.ingest(Readable.from([bytes]), bytes.byteLength);
+  if (!stored.ok) return { ok: false, error: { code: 'UNAVAILABLE', message: stored.error.message } };
+  const replicated = await replicate(stored.value.sha256);
+  if (!replicated.ok) return replicated;
+  return {
+    ok: true,
+    value: { kind: 'blob', sha256: stored.value.sha256, size: bytes.byteLength, truncated },
+  };
+}
+
+/** The bytes of a stored output; null when its file is not to be had now. `fetch` brings it to the shelf. */
+export async function readOutput(
+  output: Output,
+  shelf: Pick<OutputShelf, 'open'>,
+  fetch: (sha256: string) => Promise<boolean>,
+): Promise<Uint8Array | null> {
+  if (output.kind === 'inline') return Buffer.from(output.data, output.encoding);
+  const opened =
+    (await shelf.open(output.sha256)) ??
+    ((await fetch(output.sha256)) ? await shelf.open(output.sha256) : null);
+  return opened && (await buffer(opened.content));
+}
+
+export function decodeText(bytes: Uint8Array): string {
+  return lenient.decode(bytes);
+}

@@ -1,0 +1,82 @@
+/** Takes what workers report of their attempts, makes it durable, and answers only then. */
+import type { ControlResponse } from '../mesh/types.ts';
+import type { Clock, Logger } from '../ports.ts';
+import type { Answer } from '../rest/backend.ts';
+import { isPlaced } from '../state/run-lifecycle.ts';
+import type { Tables } from '../state/tables.ts';
+import type { RunResult } from '../state/types.ts';
+import type { AttemptReport, AttemptResult } from '../worker/types.ts';
+import { type OutputShelf, storeOutput } from './outputs.ts';
+import type { Propose } from './propose.ts';
+
+export interface ReportDeskDependencies {
+  readonly tables: Tables;
+  readonly propose: Propose;
+  readonly shelf: OutputShelf;
+  readonly replicate: (sha256: string) => Promise<Answer<void>>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const STALE: ControlResponse = {
+  type: 'refused',
+  code: 'STALE',
+  message: 'this attempt is no longer the current one of its run',
+};
+const AGAIN: ControlResponse = { type: 'not-master', master: null };
+
+export class ReportDesk {
+  readonly #deps: ReportDeskDependencies;
+
+  constructor(dependencies: ReportDeskDependencies) {
+    this.#deps = dependencies;
+  }
+
+  async started(notice: {
+    runId: string;
+    attempt: number;
+    term: number;
+    atMs: number;
+  }): Promise<ControlResponse> {
+    const { runId, attempt, term, atMs } = notice;
+    const outcome = await this.#deps.propose({ type: 'run-start', runId, attempt, term, atMs });
+    if (!outcome.ok) return AGAIN;
+    return outcome.value.ok ? { type: 'ok' } : STALE;
+  }
+
+  async report(report: AttemptReport): Promise<ControlResponse> {
+    const { runId, attempt, term, state, error } = report;
+    if (!this.#isCurrent(report)) return STALE;
+    const result = report.result && (await this.#store(report.result));
+    if (result && !result.ok) {
+      this.#deps.logger.warn({ run: runId, reason: result.error.message }, 'run output not stored yet');
+      return AGAIN;
+    }
+    const outcome = await this.#deps.propose({
+      type: 'run-finish',
+      runId,
+      attempt,
+      term,
+      state,
+      result: result?.value ?? null,
+      error,
+      atMs: this.#deps.clock.nowMs(),
+    });
+    if (!outcome.ok) return AGAIN;
+    return outcome.value.ok ? { type: 'ok' } : STALE;
+  }
+
+  /** Saves the copying of outputs for reports that the table would refuse; the table itself decides. */
+  #isCurrent(report: AttemptReport): boolean {
+    const run = this.#deps.tables.run(report.runId);
+    return run !== undefined && isPlaced(run) && run.assignment?.attempt === report.attempt;
+  }
+
+  async #store(result: AttemptResult): Promise<Answer<RunResult>> {
+    const stdout = await storeOutput(result.stdout, this.#deps.shelf, this.#deps.replicate);
+    if (!stdout.ok) return stdout;
+    const stderr = await storeOutput(result.stderr, this.#deps.shelf, this.#deps.replicate);
+    if (!stderr.ok) return stderr;
+    return { ok: true, value: { ...result, stdout: stdout.value, stderr: stderr.value } };
+  }
+}

@@ -1,0 +1,88 @@
+/** Uploads: a file on the disks of a majority first, then a row in the tasks table. */
+
+import type { BlobShelf } from '../mesh/types.ts';
+import type { Clock, Outcome, Random } from '../ports.ts';
+import { fail, succeed } from '../ports.ts';
+import type { Answer, Upload } from '../rest/backend.ts';
+import type { Task } from '../state/types.ts';
+import { splitCommand } from '../worker/command.ts';
+import { type Propose, unavailable } from './propose.ts';
+import { functionNameOf, interpreterOf, shebangOf } from './submission.ts';
+
+interface UploadFailure {
+  readonly code: 'TOO_LARGE' | 'DISK' | 'INTERRUPTED';
+  readonly message: string;
+}
+
+export interface UploadShelf {
+  ingest(
+    content: AsyncIterable<Uint8Array>,
+    limitBytes: number,
+  ): Promise<
+    Outcome<
+      { readonly sha256: string; readonly size: number },
+      { readonly code: 'TOO_LARGE' | 'DISK' | 'INTERRUPTED'; readonly message: string }
+    >
+  >;
+  open: BlobShelf['open'];
+}
+
+export interface TaskServiceOptions {
+  readonly maxUploadBytes: number;
+}
+
+export interface TaskServiceDependencies {
+  readonly shelf: UploadShelf;
+  readonly replicate: (sha256: string) => Promise<Answer<void>>;
+  readonly propose: Propose;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export class TaskService {
+  readonly #options: TaskServiceOptions;
+  readonly #deps: TaskServiceDependencies;
+
+  constructor(options: TaskServiceOptions, dependencies: TaskServiceDependencies) {
+    this.#options = options;
+    this.#deps = dependencies;
+  }
+
+  async create(upload: Upload): Promise<Answer<Task>> {
+    const head: Uint8Array[] = [];
+    const stored = await this.#deps.shelf.ingest(
+      keepHead(upload.content, head),
+      this.#options.maxUploadBytes,
+    );
+    if (!stored.ok) return refuseUpload(stored.error);
+    const { name, command } = upload.fields();
+    const words = command === null ? null : splitCommand(command);
+    if (words && !words.ok) return fail({ code: 'BAD_REQUEST', message: words.error.message });
+    const replicated = await this.#deps.replicate(stored.value.sha256);
+    if (!replicated.ok) return replicated;
+    const task: Task = {
+      id: this.#deps.random.id(),
+      name: name ?? functionNameOf(upload.fileName),
+      fileName: upload.fileName,
+      sha256: stored.value.sha256,
+      size: stored.value.size,
+      command: command ?? interpreterOf(upload.fileName) ?? shebangOf(Buffer.concat(head)),
+      createdAtMs: this.#deps.clock.nowMs(),
+    };
+    const outcome = await this.#deps.propose({ type: 'task-create', task });
+    return outcome.ok ? succeed(task) : unavailable(outcome.error);
+  }
+}
+
+/** Passes the content on and keeps its first chunk, where a `#!` line would be. */
+async function* keepHead(content: AsyncIterable<Uint8Array>, head: Uint8Array[]): AsyncGenerator<Uint8Array> {
+  for await (const chunk of content) {
+    if (head.length === 0) head.push(chunk.slice(0, 512));
+    yield chunk;
+  }
+}
+
+function refuseUpload({ code, message }: UploadFailure): Answer<never> {
+  if (code === 'DISK') return fail({ code: 'UNAVAILABLE', message, retryAfterSeconds: 5 });
+  return fail({ code: code === 'TOO_LARGE' ? 'TOO_LARGE' : 'BAD_REQUEST', message });
+}

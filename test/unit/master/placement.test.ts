@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { type DomainView, place, planQueue, viewDomains } from '../../../node/master/placement.ts';
+import { createRun } from '../../../node/state/run-lifecycle.ts';
+import { spec } from '../state/fixtures.ts';
+
+function domain(node: string, freeWays: number, changes: Partial<DomainView> = {}): DomainView {
+  return { node, domain: 0, ways: 16, wayBytes: 1, freeWays, cpus: 4, freeCpus: 4, ...changes };
+}
+const anywhere = (ways: number): { ways: number; pinnedTo: null } => ({ ways, pinnedTo: null });
+const queuedRun = (id: string, ways: number, createdAtMs = 0): ReturnType<typeof createRun> =>
+  createRun(spec(id, { ways, createdAtMs }), null);
+
+describe('place', () => {
+  test('best fit: the domain that keeps the fewest ways free', () => {
+    assert.equal(place(anywhere(4), [domain('a', 16), domain('b', 5), domain('c', 3)])?.node, 'b');
+  });
+  test('nothing without ways or without a CPU', () => {
+    assert.equal(place(anywhere(4), [domain('a', 3)]), null);
+    assert.equal(place(anywhere(4), [domain('a', 16, { freeCpus: 0 })]), null);
+  });
+  test('more ways than any domain has: all of one, not for ever waiting', () => {
+    assert.deepEqual(place(anywhere(40), [domain('a', 16)]), { node: 'a', domain: 0, ways: 16 });
+  });
+  test('a tied run goes only there', () => {
+    const pinnedTo = { node: 'b', domain: 1 };
+    const domains = [domain('a', 16), domain('b', 16), domain('b', 2, { domain: 1 })];
+    assert.equal(place({ ways: 4, pinnedTo }, domains), null);
+    assert.equal(place({ ways: 2, pinnedTo }, domains)?.domain, 1);
+  });
+  test('equal fits: more free CPUs, then the name', () => {
+    assert.equal(place(anywhere(1), [domain('b', 8), domain('a', 8)])?.node, 'a');
+    assert.equal(place(anywhere(1), [domain('b', 8, { freeCpus: 9 }), domain('a', 8)])?.node, 'b');
+  });
+});
+
+describe('planQueue', () => {
+  const options = { nowMs: 20_000, starvationMs: 10_000 };
+  test('a small run overtakes a large one that waits shortly', () => {
+    const plan = planQueue(
+      [queuedRun('large', 16, 15_000), queuedRun('small', 2, 16_000)],
+      [domain('a', 8)],
+      options,
+    );
+    assert.deepEqual(
+      plan.map((step) => step.run.spec.id),
+      ['small'],
+    );
+  });
+  test('but not one that starves', () => {
+    const plan = planQueue(
+      [queuedRun('large', 16, 1_000), queuedRun('small', 2, 16_000)],
+      [domain('a', 8)],
+      options,
+    );
+    assert.deepEqual(plan, []);
+  });
+  test('a starving run that is tied to a domain keeps only that one free', () => {
+    const tied = createRun(
+      spec('tied', { ways: 16, pinnedTo: { node: 'a', domain: 0 }, createdAtMs: 0 }),
+      null,
+    );
+    const plan = planQueue([tied, queuedRun('small', 2, 16_000)], [domain('a', 8), domain('b', 8)], options);
+    assert.deepEqual(
+      plan.map((step) => step.placement.node),
+      ['b'],
+    );
+  });
+});
+
+test('ways that a node keeps for itself are never lent', () => {
+  const domains = [{ id: 0, ways: 16, freeWays: 10, wayBytes: 1, cpus: [0, 1] }];
+  const runs = [{ runId: 'r', attempt: 1, domain: 0, ways: 4 }];
+  const [view] = viewDomains([{ node: 'a', domains, runs }], [{ node: 'a', domain: 0, ways: 4 }]);
+  assert.deepEqual([view?.ways, view?.freeWays], [14, 10]);
+});
+
+test('no plan lends a way or a CPU twice', () => {
+  const demands = fc.array(fc.integer({ min: 1, max: 20 }), { maxLength: 30 });
+  const held = fc.array(
+    fc.record({
+      node: fc.constantFrom('a', 'b'),
+      domain: fc.constantFrom(0, 1),
+      ways: fc.integer({ min: 1, max: 6 }),
+    }),
+    { maxLength: 4 },
+  );
+  fc.assert(
+    fc.property(demands, held, (ways, lent) => {
+      const geometry = [0, 1].map((id) => ({ id, ways: 12, freeWays: 12, wayBytes: 1, cpus: [0, 1, 2] }));
+      const domains = viewDomains(
+        [
+          { node: 'a', domains: geometry, runs: [] },
+          { node: 'b', domains: geometry, runs: [] },
+        ],
+        lent,
+      );
+      const plan = planQueue(
+        ways.map((count, i) => queuedRun(`r${i}`, count, i)),
+        domains,
+        { nowMs: 5, starvationMs: 10 },
+      );
+      for (const view of domains) {
+        const here = plan.filter(
+          ({ placement }) => placement.node === view.node && placement.domain === view.domain,
+        );
+        const taken = here.reduce((sum, step) => sum + step.placement.ways, 0);
+        assert.ok(taken <= view.freeWays, `${taken} of ${view.freeWays} ways`);
+        assert.ok(here.length <= view.freeCpus);
+      }
+    }),
+  );
+});

@@ -1,0 +1,211 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { silentLogger } from '../../../node/adapters.ts';
+import { Dispatcher } from '../../../node/master/dispatcher.ts';
+import { NODE_LOST_MS, Reconciler } from '../../../node/master/reconciler.ts';
+import { Scheduler } from '../../../node/master/scheduler.ts';
+import { CapacityBoard } from '../../../node/mesh/capacity-board.ts';
+import type { CapacityNotice, ControlRequest, ControlResponse, Mesh } from '../../../node/mesh/types.ts';
+import { fail, succeed } from '../../../node/ports.ts';
+import type { HeldAttempt } from '../../../node/worker/types.ts';
+import { FakeClock, settled } from '../../support/fake-clock.ts';
+import { finish, spec, tablesWithTask } from '../state/fixtures.ts';
+
+function notice(node: string, ways = 16, cpus = 4): CapacityNotice {
+  return {
+    node,
+    name: node,
+    version: '0',
+    sequence: 1,
+    startedAtMs: 1,
+    cpus,
+    cpuModel: 'test',
+    memoryBytes: 1,
+    freeMemoryBytes: 1,
+    load1: 0,
+    enforcement: 'unenforced',
+    domains: [{ id: 0, cpus: Array.from({ length: cpus }, (_, i) => i), ways, freeWays: ways, wayBytes: 1 }],
+    runs: [],
+    profilers: [],
+  };
+}
+
+/** A scheduler over real tables; every proposal is applied at once, as if a majority had it. */
+function setUp(options: { readonly queueLimit?: number; readonly nodes?: readonly CapacityNotice[] } = {}) {
+  const { tables, apply } = tablesWithTask();
+  const clock = new FakeClock();
+  const board = new CapacityBoard({ clock });
+  const nodes = options.nodes ?? [notice('node-a')];
+  for (const node of nodes) {
+    board.hear(node);
+    const member = { id: node.node, name: node.node, addresses: [], joinedAtMs: 1 };
+    apply({ type: 'member-put', member });
+  }
+  const calls: { readonly to: string; readonly request: ControlRequest }[] = [];
+  const answers = new Map<string, (request: ControlRequest) => ControlResponse | null>();
+  const call: Mesh['call'] = async (to, request) => {
+    calls.push({ to, request });
+    const answer = answers.get(to)?.(request) ?? (answers.has(to) ? null : ({ type: 'ok' } as const));
+    return answer ? succeed(answer) : fail({ code: 'UNREACHABLE', message: 'no route' });
+  };
+  const propose = async (command: Parameters<typeof apply>[0]) => succeed(apply(command));
+  const dispatcher = new Dispatcher({ tables, propose, call, clock, logger: silentLogger });
+  const random = { next: () => 0.5, id: () => 'id' };
+  const scheduler = new Scheduler(
+    { queueLimit: options.queueLimit ?? 10 },
+    { tables, board, dispatcher, propose, term: () => 1, clock, random, logger: silentLogger },
+  );
+  const reconciler = new Reconciler({ tables, dispatcher, call, clock, logger: silentLogger });
+  const dispatched = (): string[] =>
+    calls.flatMap(({ to, request }) =>
+      request.type === 'dispatch' ? [`${request.dispatch.runId}@${to}`] : [],
+    );
+  const hearAll = (): void => {
+    for (const [i, node] of nodes.entries())
+      board.hear({ ...node, sequence: Math.round(clock.monotonicMs()) + 2 + i });
+  };
+  scheduler.start();
+  return { tables, apply, clock, answers, calls, scheduler, reconciler, dispatched, hearAll };
+}
+
+describe('admission', () => {
+  test('a run with room is placed and dispatched at once', async () => {
+    const { scheduler, dispatched } = setUp();
+    const outcome = await scheduler.admit(spec('r'));
+    assert.ok(outcome.ok && outcome.value.state === 'assigned');
+    assert.deepEqual(dispatched(), ['r@node-a']);
+    assert.equal(scheduler.freeWays(), 12);
+  });
+
+  test('requests in flight together never get the same ways', async () => {
+    const { scheduler, tables } = setUp();
+    await Promise.all(['a', 'b', 'c'].map((id) => scheduler.admit(spec(id, { ways: 8 }))));
+    assert.deepEqual(
+      ['a', 'b', 'c'].map((id) => tables.run(id)?.state),
+      ['assigned', 'assigned', 'queued'],
+    );
+  });
+
+  test('what waits starts when ways come free, without being asked again', async () => {
+    const { scheduler, tables, apply, clock, dispatched } = setUp();
+    await scheduler.admit(spec('a', { ways: 16 }));
+    await scheduler.admit(spec('b', { ways: 16 }));
+    assert.equal(tables.run('b')?.state, 'queued');
+    apply(finish('a'));
+    clock.advance(1);
+    await settled();
+    assert.equal(tables.run('b')?.state, 'assigned');
+    assert.deepEqual(dispatched(), ['a@node-a', 'b@node-a']);
+  });
+
+  test('a full queue refuses, and nothing is changed', async () => {
+    const { scheduler, tables } = setUp({ queueLimit: 1 });
+    await scheduler.admit(spec('a', { ways: 16 }));
+    await scheduler.admit(spec('b', { ways: 16 }));
+    const refused = await scheduler.admit(spec('c', { ways: 16 }));
+    assert.ok(
+      !refused.ok && refused.error.code === 'QUEUE_FULL' && (refused.error.retryAfterSeconds ?? 0) > 0,
+    );
+    assert.equal(tables.run('c'), undefined);
+  });
+
+  test('a node that is not heard gets nothing', async () => {
+    const { scheduler, tables, clock } = setUp();
+    clock.advance(6_000);
+    await scheduler.admit(spec('r'));
+    assert.equal(tables.run('r')?.state, 'queued');
+  });
+});
+
+describe('dispatch', () => {
+  test('a node that refuses loses the run to another one', async () => {
+    const { scheduler, tables, answers, clock, dispatched } = setUp({
+      nodes: [notice('node-a'), notice('node-b')],
+    });
+    answers.set('node-a', () => ({ type: 'refused', code: 'FULL', message: 'no ways' }));
+    await scheduler.admit(spec('r'));
+    await settled();
+    clock.advance(1);
+    await settled();
+    assert.deepEqual(dispatched(), ['r@node-a', 'r@node-b']);
+    assert.equal(tables.run('r')?.assignment?.attempt, 2);
+  });
+
+  test('a cancelled run is ended on its node', async () => {
+    const { scheduler, apply, calls } = setUp();
+    await scheduler.admit(spec('r'));
+    apply({ type: 'run-cancel', runId: 'r', atMs: 1 });
+    assert.deepEqual(calls.at(-1), { to: 'node-a', request: { type: 'cancel', runId: 'r', attempt: 1 } });
+  });
+});
+
+describe('reconciliation', () => {
+  const held = (attempts: readonly HeldAttempt[]): ControlResponse => ({ type: 'held', attempts });
+  const attempt = (runId: string, number: number): HeldAttempt => ({
+    runId,
+    attempt: number,
+    term: 1,
+    domain: 0,
+    ways: 4,
+    phase: 'running',
+  });
+
+  test('a run that its node no longer has is queued again', async () => {
+    const { scheduler, reconciler, tables, answers } = setUp();
+    answers.set('node-a', (request) => (request.type === 'held' ? held([]) : { type: 'ok' }));
+    await scheduler.admit(spec('r'));
+    await settled();
+    scheduler.stop();
+    reconciler.start();
+    await settled();
+    assert.equal(tables.run('r')?.state, 'queued');
+    assert.match(tables.run('r')?.error ?? '', /no longer has it/);
+  });
+
+  test('a run that an earlier master assigned and never brought is brought by the next', async () => {
+    const { apply, reconciler, answers, dispatched } = setUp();
+    answers.set('node-a', (request) => (request.type === 'held' ? held([]) : { type: 'ok' }));
+    const assignment = { node: 'node-a', domain: 0, ways: 4, term: 0, attempt: 1, atMs: 1 };
+    apply({ type: 'run-create', spec: spec('r'), assignment });
+    reconciler.start();
+    await settled();
+    assert.deepEqual(dispatched(), ['r@node-a']);
+  });
+
+  test('an attempt that nobody wants is ended; one that runs as it should is left alone', async () => {
+    const { scheduler, reconciler, answers, calls, tables } = setUp();
+    answers.set('node-a', (request) =>
+      request.type === 'held' ? held([attempt('r', 1), attempt('ghost', 3)]) : { type: 'ok' },
+    );
+    await scheduler.admit(spec('r'));
+    await settled();
+    reconciler.start();
+    await settled();
+    const cancels = calls.filter(({ request }) => request.type === 'cancel');
+    assert.deepEqual(
+      cancels.map(({ request }) => request),
+      [{ type: 'cancel', runId: 'ghost', attempt: 3 }],
+    );
+    assert.equal(tables.run('r')?.state, 'assigned');
+  });
+
+  test('a node keeps its runs through a short silence and loses them in a long one', async () => {
+    const { scheduler, reconciler, answers, tables, clock, hearAll } = setUp();
+    await scheduler.admit(spec('r'));
+    await settled();
+    answers.set('node-a', () => null);
+    reconciler.start();
+    for (let at = 0; at < NODE_LOST_MS - 1_000; at += 1_000) {
+      clock.advance(1_000);
+      await settled();
+    }
+    assert.equal(tables.run('r')?.state, 'assigned');
+    scheduler.stop();
+    for (let at = 0; at < 3_000; at += 1_000) {
+      clock.advance(1_000);
+      hearAll();
+      await settled();
+    }
+    assert.equal(tables.run('r')?.state, 'queued');
+  });
+});
