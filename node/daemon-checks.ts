@@ -1,0 +1,58 @@
+/** What is refused at the door, with a sentence that says what to do. */
+import { mkdir, readFile, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+export type StartErrorCode = 'RESCTRL' | 'TOKEN' | 'API_TOKEN' | 'MEMBERSHIP';
+
+/** The daemon can't start; `message` is for the operator. */
+export class StartError extends Error {
+  override readonly name = 'StartError';
+  readonly code: StartErrorCode;
+
+  constructor(code: StartErrorCode, message: string, cause?: unknown) {
+    super(message, { cause });
+    this.code = code;
+  }
+}
+
+export async function readApiToken(file: string | null): Promise<string | null> {
+  if (file === null) return null;
+  let token: string;
+  try {
+    token = (await readFile(file, 'utf8')).trim();
+  } catch (cause) {
+    throw new StartError(
+      'API_TOKEN',
+      `the API token file ${file} can't be read; make it, or name another with --api-token-file`,
+      cause,
+    );
+  }
+  if (token.length >= 16 && /^[\x21-\x7e]+$/.test(token)) return token;
+  throw new StartError(
+    'API_TOKEN',
+    `the API token in ${file} must be one word of 16 or more printable characters, for example from: openssl rand -hex 32`,
+  );
+}
+
+/**
+ * Makes a directory and those above it, mode 0700. Not `mkdir` with `recursive`: that loops for ever where the
+ * filesystem says "no such directory" of a directory to be made in one that exists, as /proc does.
+ * @throws the error of mkdir(2)
+ */
+export async function makeDirectory(path: string): Promise<void> {
+  const missing: string[] = [];
+  for (let at = path; await isMissing(at); at = dirname(at)) missing.push(at);
+  for (const directory of missing.reverse()) await mkdir(directory, { mode: 0o700 }).catch(unlessExists);
+}
+
+async function isMissing(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => false,
+    (error: NodeJS.ErrnoException) => error.code === 'ENOENT' && dirname(path) !== path,
+  );
+}
+
+/** Somebody else made it meanwhile. */
+function unlessExists(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EEXIST') throw error;
+}

@@ -1,0 +1,71 @@
+/** Examines this machine: what a node with this configuration would find here. Changes nothing that stays. */
+import type { NodeConfig } from '../config.ts';
+import { detectResctrl } from '../llc/resctrl/detect.ts';
+import type { Clock } from '../ports.ts';
+import { resolveProgram } from '../worker/command.ts';
+import { detectExecChain } from '../worker/exec-chain.ts';
+import { checkCgroups } from './check-cgroups.ts';
+import { checkIsolation } from './check-isolation.ts';
+import { checkDataDirectory, checkPorts } from './check-place.ts';
+import type { Finding } from './types.ts';
+
+const OLDEST_NODE = 20;
+
+export async function examine(
+  config: NodeConfig,
+  searchPath: string,
+  clock: Clock,
+): Promise<readonly Finding[]> {
+  const found = await Promise.all([
+    checkNode(),
+    checkTools(searchPath),
+    checkCgroups(),
+    checkIsolation(config, searchPath, clock),
+    checkValgrind(searchPath),
+    checkResctrl(config),
+    checkDataDirectory(config.dataDir),
+    checkPorts(config),
+  ]);
+  return found.flat();
+}
+
+function checkNode(): Finding[] {
+  const version = process.versions.node;
+  const fits = Number(version.split('.')[0]) >= OLDEST_NODE;
+  const message = fits ? version : `${version} is too old: install Node ${OLDEST_NODE} or newer`;
+  return [{ what: 'node', state: fits ? 'ok' : 'failed', message }];
+}
+
+/** What each is for, where it isn't. */
+const TOOLS = {
+  taskset: 'programs are not pinned to the CPUs of their domain',
+  setpriv: 'programs may gain privileges, and outlive a node that crashes',
+  prlimit: 'limits are held by control groups only',
+} as const;
+
+async function checkTools(searchPath: string): Promise<Finding[]> {
+  const [chain, flock] = await Promise.all([
+    detectExecChain(searchPath),
+    resolveProgram('flock', searchPath, '/'),
+  ]);
+  const paths = { ...chain, flock: flock.ok ? flock.value : null };
+  const lacks = { ...TOOLS, flock: 'changes of resctrl are not locked against other programs' };
+  return (['taskset', 'setpriv', 'prlimit', 'flock'] as const).map((what) => {
+    const path = paths[what];
+    if (path !== null) return { what, state: 'ok', message: path };
+    return { what, state: 'missing', message: `${lacks[what]}: install util-linux` };
+  });
+}
+
+async function checkValgrind(searchPath: string): Promise<Finding[]> {
+  const found = await resolveProgram('valgrind', searchPath, '/');
+  if (found.ok) return [{ what: 'valgrind', state: 'ok', message: found.value }];
+  const message = 'profiles without cache partitions say nothing about cache: install valgrind';
+  return [{ what: 'valgrind', state: 'missing', message }];
+}
+
+async function checkResctrl({ llc }: NodeConfig): Promise<Finding[]> {
+  const { kind, message } = await detectResctrl();
+  if (kind === 'usable') return [{ what: 'resctrl', state: 'ok', message }];
+  return [{ what: 'resctrl', state: llc === 'resctrl' ? 'failed' : 'missing', message }];
+}

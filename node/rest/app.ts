@@ -1,0 +1,202 @@
+/** The fastify application: hooks in their order, routes, and what is answered when something is wrong. */
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import { type FastifyReply, type FastifyRequest, fastify } from 'fastify';
+import type { Clock, Logger } from '../ports.ts';
+import { checkBearer, checkNotBrowserAttack } from './auth.ts';
+import { ApiError, noMaster, toApiError } from './errors.ts';
+import type { Forwarder } from './forward.ts';
+import { NOT_MASTER_HEADER } from './http-headers.ts';
+import { drainRest } from './linger.ts';
+import { registerOpenApi } from './openapi.ts';
+import { clusterRoutes } from './routes/cluster.ts';
+import type { App, RouteContext } from './routes/context.ts';
+import { executionRoutes } from './routes/execution.ts';
+import { runRoutes } from './routes/runs.ts';
+import { serviceRoutes } from './routes/service.ts';
+import { taskRoutes } from './routes/tasks.ts';
+import { saysTooLarge, tooLarge } from './upload.ts';
+import { serializerCompiler, validatorCompiler } from './validation.ts';
+
+export interface AppContext extends RouteContext {
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly forwarder: Forwarder;
+  /** Makes the server that the public connects to. */
+  readonly serverFactory: (handler: (request: IncomingMessage, response: ServerResponse) => void) => Server;
+  /** Whether the connection must be closed after the answer. */
+  readonly mustClose: (request: IncomingMessage) => boolean;
+}
+
+export function buildApp(context: AppContext): App {
+  const { options } = context;
+  const app: App = fastify<Server>({
+    serverFactory: context.serverFactory,
+    bodyLimit: options.maxBodyBytes,
+    exposeHeadRoutes: false,
+    routerOptions: { maxParamLength: 512 },
+    // Keeps fastify from loading Ajv and fast-json-stringify, which it would never use.
+    schemaController: { compilersFactory: { buildValidator: unused, buildSerializer: unused } },
+    clientErrorHandler: answerBrokenRequest,
+    frameworkErrors: (error, request, reply) => refuse(context, request, reply, error),
+  }).withTypeProvider<TypeBoxTypeProvider>();
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  app.removeAllContentTypeParsers();
+  addJsonParsers(app);
+  app.setErrorHandler((error, request, reply) => refuse(context, request, reply, error));
+  app.setNotFoundHandler((request, reply) => {
+    const message = `There is nothing at ${request.method} ${path(request)}; GET /openapi.json describes this API.`;
+    return refuse(context, request, reply, new ApiError('NOT_FOUND', message));
+  });
+  addHooks(app, context);
+  registerOpenApi(app, context.backend.localHealth().version, options.apiToken !== null);
+  const methods = collectMethods(app);
+  // Registered after the document's plugin, which learns of routes as they are added.
+  app.after(() => {
+    for (const add of [serviceRoutes, taskRoutes, executionRoutes, runRoutes, clusterRoutes])
+      add(app, context);
+    app.after(() => refuseOtherMethods(app, methods));
+  });
+  return app;
+}
+
+const unused = (): never => {
+  throw new Error('replaced by setValidatorCompiler and setSerializerCompiler');
+};
+
+const path = (request: FastifyRequest): string => request.url.split('?', 1)[0] as string;
+
+function addHooks(app: App, context: AppContext): void {
+  const { backend, forwarder, options } = context;
+  app.addHook('onRequest', async (request, reply) => {
+    const startedAtMs = context.clock.monotonicMs();
+    reply.raw.once('close', () => {
+      const status = reply.raw.writableFinished ? reply.raw.statusCode : 499;
+      const seconds = (context.clock.monotonicMs() - startedAtMs) / 1000;
+      const route = request.routeOptions.url ?? 'unknown';
+      context.metrics.observeRequest(request.method, route, status, seconds);
+      context.logger.debug({ method: request.method, url: request.url, status, seconds }, 'request');
+    });
+    if (saysTooLarge(request.headers, options.maxUploadBytes)) throw tooLarge(options.maxUploadBytes);
+    // The member that forwards has checked.
+    if (context.isForwarded(request)) return;
+    if (options.apiToken !== null) checkBearer(request.headers, options.apiToken);
+    else checkNotBrowserAttack(request.headers, options.allowedHosts);
+  });
+
+  // Before the body is parsed: it may be on its way to another machine. A returned stream takes the body's place.
+  app.addHook('preParsing', async (request, reply, payload) => {
+    if (request.is404 || request.routeOptions.config.local === true) return payload;
+    const authority = backend.authority();
+    if (authority.kind === 'self') return payload;
+    // Never twice: two nodes that each believe in the other would send it in circles.
+    if (context.isForwarded(request)) throw noMaster('This node is not master any more; ask again.');
+    if (authority.kind === 'none') throw noMaster(authority.reason, authority.retryAfterSeconds);
+    return (await forwarder.forward(request, reply, payload as IncomingMessage)) ?? payload;
+  });
+
+  app.addHook('onSend', async (request, reply) => {
+    if (context.mustClose(request.raw)) {
+      reply.header('connection', 'close');
+    } else if (!request.raw.complete) {
+      // fastify would close at once after a bad body.
+      reply.removeHeader('connection');
+      drainRest(request.raw, context.clock, options.lingerMs);
+    }
+  });
+}
+
+function refuse(
+  context: AppContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  error: unknown,
+): FastifyReply {
+  const known = toApiError(error);
+  if (known === null)
+    context.logger.error({ err: error, method: request.method, url: request.url }, 'request failed');
+  const shown =
+    known ?? new ApiError('INTERNAL', 'This node failed to answer; its log has the cause. Try again later.');
+  if (shown.code === 'NO_MASTER' && context.isForwarded(request)) reply.header(NOT_MASTER_HEADER, '1');
+  return reply
+    .code(shown.statusCode)
+    .headers(shown.headers)
+    .type('application/json; charset=utf-8')
+    .send(shown.toJSON());
+}
+
+/** `curl -d` without a header says application/x-www-form-urlencoded, and some clients say nothing at all. */
+function addJsonParsers(app: App): void {
+  const parse = (
+    _request: FastifyRequest,
+    body: string | Buffer,
+    done: (error: Error | null, body?: unknown) => void,
+  ) => {
+    const text = String(body);
+    if (text.trim() === '') return done(null, undefined);
+    try {
+      done(null, JSON.parse(text));
+    } catch {
+      done(new ApiError('BAD_REQUEST', 'The body is not valid JSON.'));
+    }
+  };
+  app.addContentTypeParser(
+    ['application/json', 'application/x-www-form-urlencoded'],
+    { parseAs: 'string' },
+    parse,
+  );
+  app.addContentTypeParser('*', { parseAs: 'string' }, (request, body, done) => {
+    if (request.is404) return done(null, undefined);
+    if (request.headers['content-type'] === undefined) return parse(request, body, done);
+    const message = 'The body must be JSON: send it with "Content-Type: application/json".';
+    done(new ApiError('UNSUPPORTED_MEDIA_TYPE', message));
+  });
+}
+
+function collectMethods(app: App): Map<string, Set<string>> {
+  const methods = new Map<string, Set<string>>();
+  app.addHook('onRoute', (route) => {
+    const known = methods.get(route.url) ?? new Set();
+    for (const method of [route.method].flat()) known.add(method);
+    methods.set(route.url, known);
+  });
+  return methods;
+}
+
+function refuseOtherMethods(app: App, methods: ReadonlyMap<string, ReadonlySet<string>>): void {
+  const all = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+  for (const [url, allowed] of [...methods]) {
+    const allow = [...allowed].sort().join(', ');
+    const refuseMethod = async (request: FastifyRequest) => {
+      const message = `${request.method} is not possible at ${path(request)}; possible: ${allow}.`;
+      throw new ApiError('METHOD_NOT_ALLOWED', message, { allow });
+    };
+    app.route({
+      method: all.filter((method) => !allowed.has(method)),
+      url,
+      config: { local: true },
+      schema: { hide: true },
+      onRequest: refuseMethod,
+      handler: refuseMethod,
+    });
+  }
+}
+
+/** What isn't HTTP, or too slow, or too long, before there is a request to answer. */
+export function answerBrokenRequest(error: Error & { code?: string }, socket: Duplex): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const shown =
+    error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+      ? new ApiError('REQUEST_TIMEOUT', 'The request took too long to arrive.')
+      : error.code === 'HPE_HEADER_OVERFLOW'
+        ? new ApiError('HEADERS_TOO_LARGE', 'The headers are too large.')
+        : new ApiError('BAD_REQUEST', 'This is not a valid HTTP request.');
+  const body = JSON.stringify(shown);
+  const head = `HTTP/1.1 ${shown.statusCode} ${shown.code}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n`;
+  socket.end(head + body, () => socket.destroy());
+}

@@ -1,0 +1,63 @@
+/** Who may speak to the REST server: bearers of the token, or, without one, local programs but no web pages. */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import { BlockList, isIP } from 'node:net';
+import { ApiError } from './errors.ts';
+
+const loopback = new BlockList();
+loopback.addSubnet('127.0.0.0', 8, 'ipv4');
+loopback.addAddress('::1', 'ipv6');
+
+const unbracket = (host: string): string => host.replace(/^\[(.*)\]$/, '$1');
+
+/** True for 127.0.0.0/8, ::1 (with or without brackets) and localhost. */
+export function isLoopbackHost(host: string): boolean {
+  const bare = unbracket(host).toLowerCase();
+  const version = isIP(bare);
+  if (version === 0) return bare === 'localhost';
+  return loopback.check(bare, version === 4 ? 'ipv4' : 'ipv6');
+}
+
+const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+
+/** Throws 401 unless the request bears the token. Digests are compared, so that neither length nor prefix shows in the time. */
+export function checkBearer(headers: IncomingHttpHeaders, apiToken: string): void {
+  const presented = /^Bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1];
+  if (presented !== undefined && timingSafeEqual(digest(presented), digest(apiToken))) return;
+  const message =
+    presented === undefined
+      ? 'This API needs its token: send the header "Authorization: Bearer TOKEN" (the content of the node\'s --api-token-file).'
+      : 'The token is wrong: send the content of the node\'s --api-token-file as "Authorization: Bearer TOKEN".';
+  throw new ApiError('UNAUTHORIZED', message, { 'www-authenticate': 'Bearer realm="fsched"' });
+}
+
+/**
+ * Without a token, loopback is the only fence, and a browser on this machine stands inside it. A page of another
+ * site reaches us under its own name (DNS rebinding: the Host header shows it) or across origins (Origin shows it).
+ */
+export function checkNotBrowserAttack(headers: IncomingHttpHeaders, allowedHosts: readonly string[]): void {
+  const { host, origin } = headers;
+  if (host !== undefined && !isTrustedHost(host, allowedHosts)) {
+    throw new ApiError(
+      'FORBIDDEN',
+      'The Host header names a host that this node does not know (DNS rebinding?): use its IP address or localhost.',
+    );
+  }
+  if (origin !== undefined && !isSameOrigin(origin, host)) {
+    throw new ApiError(
+      'FORBIDDEN',
+      'Web pages of other origins may not use this API while it has no token (see --api-token-file).',
+    );
+  }
+}
+
+function isTrustedHost(header: string, allowedHosts: readonly string[]): boolean {
+  const name = unbracket(header.replace(/:\d+$/, '')).toLowerCase();
+  return isIP(name) !== 0 || name === 'localhost' || allowedHosts.some((host) => host.toLowerCase() === name);
+}
+
+function isSameOrigin(origin: string, host: string | undefined): boolean {
+  if (host === undefined || !URL.canParse(origin)) return false;
+  const url = new URL(origin);
+  return url.protocol === 'http:' && url.host === new URL(`http://${host}`).host;
+}

@@ -1,0 +1,48 @@
+/** Options of the REST server and their defaults. */
+export interface RestOptions {
+  /** Address or name to listen on. Beyond loopback only with `apiToken`. @default 127.0.0.1 */
+  readonly host: string;
+  /** 0: any free port. @default 8200 */
+  readonly port: number;
+  /** Token that every request must bear; null: none, loopback only. @default null */
+  readonly apiToken: string | null;
+  /** Names (without port) that a Host header may have beside IP addresses and localhost. @default [] */
+  readonly allowedHosts: readonly string[];
+  /** Largest task file, bytes. @default 268435456 */
+  readonly maxUploadBytes: number;
+  /** Largest JSON body, bytes. @default 1048576 */
+  readonly maxBodyBytes: number;
+  /** Open connections at most. @default 1024 */
+  readonly maxConnections: number;
+  /** A client's time to send its headers. @default 15000 */
+  readonly headersTimeoutMs: number;
+  /** A client's time to send its whole request, uploads included. @default 900000 */
+  readonly requestTimeoutMs: number;
+  /** How long an idle connection is kept for the next request. @default 30000 */
+  readonly keepAliveMs: number;
+  /** How long the rest of a refused body is read and thrown away, so that the client gets to read the refusal. @default 5000 */
+  readonly lingerMs: number;
+  /** How long a request whose master was lost waits for the next master. @default 10000 */
+  readonly masterWaitMs: number;
+  /** How often it looks for one, and whether the one it waits on is still master. @default 50 */
+  readonly masterPollMs: number;
+  /** How long `stop()` lets requests finish. @default 3000 */
+  readonly stopTimeoutMs: number;
+}
+
+export const restDefaults: RestOptions = {
+  host: '127.0.0.1',
+  port: 8200,
+  apiToken: null,
+  allowedHosts: [],
+  maxUploadBytes: 256 * 1024 * 1024,
+  maxBodyBytes: 1024 * 1024,
+  maxConnections: 1024,
+  headersTimeoutMs: 15_000,
+  requestTimeoutMs: 900_000,
+  keepAliveMs: 30_000,
+  lingerMs: 5_000,
+  masterWaitMs: 10_000,
+  masterPollMs: 50,
+  stopTimeoutMs: 3_000,
+};

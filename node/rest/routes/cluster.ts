@@ -1,0 +1,125 @@
+/** The cluster: its workers, its state, generosity and predictor. */
+import { unwrap } from '../errors.ts';
+import { presentCluster, presentWorker } from '../present.ts';
+import {
+  Cluster,
+  Generosity,
+  Model,
+  WorkerBody,
+  WorkerList,
+  WorkerMap,
+  WorkerParams,
+} from '../schemas/cluster.ts';
+import { MessageBody, masterErrors } from '../schemas/fields.ts';
+import type { App, RouteContext } from './context.ts';
+
+const ADDED = 'worker node successfully added';
+const REMOVED = 'worker node successfully removed';
+
+export function clusterRoutes(app: App, context: RouteContext): void {
+  workerRoutes(app, context);
+  const { backend } = context;
+
+  app.route({
+    method: 'GET',
+    url: '/cluster',
+    schema: {
+      operationId: 'getCluster',
+      tags: ['cluster'],
+      summary: 'Show the cluster',
+      response: { 200: Cluster, ...masterErrors() },
+    },
+    handler: async () => presentCluster(backend.cluster()),
+  });
+
+  app.route({
+    method: 'GET',
+    url: '/scheduler/generosity',
+    schema: {
+      operationId: 'getGenerosity',
+      tags: ['predictor'],
+      summary: 'Show the generosity',
+      response: { 200: Generosity, ...masterErrors() },
+    },
+    handler: async () => ({ generosity: backend.generosity() }),
+  });
+
+  app.route({
+    method: 'GET',
+    url: '/predictor/model',
+    schema: {
+      operationId: 'getModel',
+      tags: ['predictor'],
+      summary: 'Show the predictor in use',
+      response: { 200: Model, ...masterErrors() },
+    },
+    handler: async () => ({ ...backend.predictor() }),
+  });
+}
+
+function workerRoutes(app: App, { backend }: RouteContext): void {
+  app.route({
+    method: 'POST',
+    url: '/cluster/worker/add',
+    schema: {
+      operationId: 'addWorker',
+      tags: ['cluster'],
+      summary: 'Invite a node into the cluster',
+      body: WorkerBody,
+      response: {
+        200: MessageBody('The node is a member now.', ADDED),
+        ...masterErrors(400, 409, 413, 415),
+      },
+    },
+    handler: async ({ body }) => {
+      unwrap(await backend.addWorker(body.host));
+      return { message: ADDED };
+    },
+  });
+
+  app.route({
+    method: 'GET',
+    url: '/cluster/workers',
+    schema: {
+      operationId: 'listWorkers',
+      tags: ['cluster'],
+      summary: 'List the workers',
+      response: { 200: WorkerList, ...masterErrors() },
+    },
+    handler: async () => ({
+      workers: backend.cluster().members.map(({ member, host }) => ({ id: member.id, host })),
+    }),
+  });
+
+  app.route({
+    method: 'GET',
+    url: '/cluster/worker/list',
+    schema: {
+      operationId: 'listWorkerInformation',
+      tags: ['cluster'],
+      summary: 'System information of the workers by id',
+      response: { 200: WorkerMap, ...masterErrors() },
+    },
+    handler: async () =>
+      Object.fromEntries(backend.cluster().members.map((view) => [view.member.id, presentWorker(view)])),
+  });
+
+  app.route({
+    method: 'DELETE',
+    url: '/cluster/workers/:id',
+    schema: {
+      operationId: 'removeWorker',
+      tags: ['cluster'],
+      summary: 'Remove a member from the cluster',
+      params: WorkerParams,
+      response: {
+        200: MessageBody('It is no member any more.', REMOVED),
+        ...masterErrors(400, 404, 409),
+      },
+    },
+    handler: async ({ params }) => {
+      unwrap(await backend.removeWorker(params.id));
+      return { message: REMOVED };
+    },
+  });
+}

@@ -1,0 +1,177 @@
+/** The cluster, its workers and the predictor as JSON. */
+import Type, { type Static } from 'typebox';
+import { nullable, PLAIN_WORD, Timestamp } from './fields.ts';
+
+export const WorkerBody = Type.Object(
+  {
+    host: Type.String({
+      minLength: 1,
+      maxLength: 512,
+      pattern: PLAIN_WORD,
+      description: 'HOST, HOST:PORT or multiaddr of a node that runs and waits, with the same join token.',
+      'x-expected': 'a host, host:port or multiaddr without spaces',
+    }),
+  },
+  { examples: [{ host: '192.168.1.10' }] },
+);
+
+export const WorkerList = Type.Object(
+  { workers: Type.Array(Type.Object({ id: Type.String(), host: Type.String() })) },
+  {
+    description: 'The members of the cluster.',
+    examples: [
+      {
+        workers: [
+          { id: 'worker1', host: '192.168.1.10' },
+          { id: 'worker2', host: '192.168.1.11' },
+        ],
+      },
+    ],
+  },
+);
+
+const Domain = Type.Object({
+  id: Type.Integer(),
+  cpus: Type.Array(Type.Integer()),
+  ways: Type.Integer(),
+  free_ways: Type.Integer(),
+  way_bytes: Type.Integer(),
+  runs: Type.Array(Type.Object({ run_id: Type.String(), ways: Type.Integer() })),
+});
+
+const Worker = Type.Object({
+  id: Type.String({ description: 'libp2p peer id.' }),
+  name: Type.String(),
+  host: Type.String(),
+  addresses: Type.Array(Type.String(), { description: 'Multiaddrs of the mesh.' }),
+  role: Type.Enum(['master', 'voter', 'learner']),
+  alive: Type.Boolean(),
+  last_heard_seconds: nullable(Type.Number({ description: 'Seconds since it was last heard.' })),
+  joined_at: Timestamp,
+  version: nullable(Type.String()),
+  cpus: nullable(Type.Integer()),
+  cpu_model: nullable(Type.String()),
+  memory_bytes: nullable(Type.Integer()),
+  free_memory_bytes: nullable(Type.Integer()),
+  load: nullable(Type.Number({ description: 'Load average of one minute.' })),
+  enforcement: nullable(Type.Enum(['enforced', 'emulated', 'unenforced'])),
+  profilers: Type.Array(Type.String(), {
+    description: 'By what a benchmark can be measured there, the best first.',
+  }),
+  ways: nullable(Type.Integer({ description: 'Ways of all domains.' })),
+  free_ways: nullable(Type.Integer()),
+  llc: Type.Array(Domain, { description: 'Last-level caches; empty while nothing is known of the node.' }),
+});
+export type WorkerJson = Static<typeof Worker>;
+
+const workerExample: WorkerJson = {
+  id: '12D3KooWExample',
+  name: 'alpha',
+  host: '192.168.1.10',
+  addresses: ['/ip4/192.168.1.10/tcp/8300'],
+  role: 'master',
+  alive: true,
+  last_heard_seconds: 0,
+  joined_at: '2025-01-31T12:00:00.000Z',
+  version: '0.1.0',
+  cpus: 2,
+  cpu_model: 'Example CPU',
+  memory_bytes: 8589934592,
+  free_memory_bytes: 4294967296,
+  load: 0.25,
+  enforcement: 'unenforced',
+  profilers: ['cachegrind', 'wallclock'],
+  ways: 16,
+  free_ways: 12,
+  llc: [
+    {
+      id: 0,
+      cpus: [0, 1],
+      ways: 16,
+      free_ways: 12,
+      way_bytes: 1048576,
+      runs: [{ run_id: 'run123', ways: 4 }],
+    },
+  ],
+};
+
+export const WorkerMap = Type.Record(Type.String(), Worker, {
+  description: 'System information by id.',
+  examples: [{ '12D3KooWExample': workerExample }],
+});
+
+export const WorkerParams = Type.Object({
+  id: Type.String({
+    minLength: 1,
+    maxLength: 128,
+    description: 'Id of the worker, as GET /cluster/workers lists it.',
+  }),
+});
+
+export const Cluster = Type.Object(
+  {
+    cluster_id: Type.String(),
+    term: Type.Integer(),
+    master: nullable(Type.String()),
+    voters: Type.Array(Type.String()),
+    learners: Type.Array(Type.String()),
+    commit_index: Type.Integer(),
+    applied_index: Type.Integer(),
+    last_index: Type.Integer(),
+    members: Type.Array(Worker),
+    health: Type.Object({
+      state: Type.Enum(['healthy', 'degraded']),
+      reasons: Type.Array(Type.String({ description: 'What is wrong and what to do.' })),
+    }),
+    versions: Type.Object(
+      {
+        members: Type.Integer(),
+        tasks: Type.Integer(),
+        profiles: Type.Integer(),
+        runs: Type.Integer(),
+      },
+      { description: 'How often each table has changed.' },
+    ),
+    queued: Type.Integer(),
+    running: Type.Integer(),
+  },
+  {
+    description: 'The cluster as its master sees it.',
+    examples: [
+      {
+        cluster_id: 'c0ffee',
+        term: 3,
+        master: '12D3KooWExample',
+        voters: ['12D3KooWExample'],
+        learners: [],
+        commit_index: 42,
+        applied_index: 42,
+        last_index: 42,
+        members: [workerExample],
+        health: { state: 'healthy', reasons: [] },
+        versions: { members: 1, tasks: 1, profiles: 1, runs: 4 },
+        queued: 0,
+        running: 1,
+      },
+    ],
+  },
+);
+export type ClusterJson = Static<typeof Cluster>;
+
+export const Generosity = Type.Object(
+  { generosity: Type.Number({ description: 'How much cache a run is granted beyond what it needs.' }) },
+  { description: 'The generosity at this moment.', examples: [{ generosity: -0.1 }] },
+);
+
+export const Model = Type.Object(
+  {
+    model: Type.String(),
+    version: Type.Integer(),
+    description: Type.String(),
+    generosity: Type.Number(),
+  },
+  {
+    description: 'The predictor in use.',
+    examples: [{ model: 'curve-fit', version: 1, description: 'A fitted curve.', generosity: -0.1 }],
+  },
+);

@@ -1,0 +1,42 @@
+/** What a node says of itself, master or not. */
+import Type, { type Static } from 'typebox';
+import { nullable } from './fields.ts';
+
+export const Health = Type.Object(
+  {
+    status: Type.Enum(['ok', 'no_master'], { description: 'Whether this node knows a master.' }),
+    id: Type.String(),
+    name: Type.String(),
+    version: Type.String(),
+    role: Type.Enum(['master', 'voter', 'learner']),
+    term: Type.Integer(),
+    master: nullable(Type.String()),
+    enforcement: Type.String(),
+    uptime_seconds: Type.Number(),
+  },
+  {
+    description: 'The node is up.',
+    examples: [
+      {
+        status: 'ok',
+        id: '12D3KooWExample',
+        name: 'alpha',
+        version: '0.1.0',
+        role: 'voter',
+        term: 3,
+        master: '12D3KooWOther',
+        enforcement: 'unenforced',
+        uptime_seconds: 12.5,
+      },
+    ],
+  },
+);
+export type HealthJson = Static<typeof Health>;
+
+export const Index = Type.Object(
+  { name: Type.String(), version: Type.String(), links: Type.Record(Type.String(), Type.String()) },
+  {
+    description: 'Where to go from here.',
+    examples: [{ name: 'fsched', version: '0.1.0', links: { openapi: '/openapi.json' } }],
+  },
+);

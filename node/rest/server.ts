@@ -1,0 +1,203 @@
+/**
+ * The REST server of one node. Two HTTP servers feed one fastify application: the public one, and an internal one
+ * that listens nowhere and is handed the byte streams on which other members forward requests.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Clock, Logger, Random } from '../ports.ts';
+import { answerBrokenRequest, buildApp } from './app.ts';
+import { isLoopbackHost } from './auth.ts';
+import type { RestBackend } from './backend.ts';
+import { Forwarder } from './forward.ts';
+import { RestMetrics } from './metrics.ts';
+import { type RestOptions, restDefaults } from './options.ts';
+import type { App } from './routes/context.ts';
+import { saysTooLarge } from './upload.ts';
+
+export class RestServerError extends Error {
+  override readonly name = 'RestServerError';
+  readonly code: 'TOKEN_REQUIRED' | 'LISTEN_FAILED' | 'STOPPED';
+
+  constructor(code: RestServerError['code'], message: string, cause?: unknown) {
+    super(message, { cause });
+    this.code = code;
+  }
+}
+
+export interface RestDependencies {
+  readonly backend: RestBackend;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export interface RestServer extends AsyncDisposable {
+  /** Listens. Throws `RestServerError`: TOKEN_REQUIRED, LISTEN_FAILED, STOPPED. */
+  start(): Promise<{ readonly host: string; readonly port: number }>;
+  /** Lets requests in progress finish for `stopTimeoutMs`, then breaks them off. */
+  stop(): Promise<void>;
+  /** Serves the HTTP requests that another member sends on this stream; owns the stream. */
+  acceptForwarded(stream: Duplex): void;
+  /** `http://HOST:PORT`; empty before `start()`. */
+  readonly url: string;
+}
+
+export const createRestServer = (options: Partial<RestOptions>, dependencies: RestDependencies): RestServer =>
+  new FastifyRestServer({ ...restDefaults, ...options }, dependencies);
+
+class FastifyRestServer implements RestServer {
+  readonly #options: RestOptions;
+  readonly #deps: RestDependencies;
+  readonly #app: App;
+  readonly #forwarded = new WeakSet<IncomingMessage>();
+  /** Requests that were refused without `100 Continue`: what follows on their connection can't be told apart. */
+  readonly #refused = new WeakSet<IncomingMessage>();
+  readonly #streams = new Set<Duplex>();
+  #inProgress = 0;
+  #whenIdle = () => {};
+  #public!: Server;
+  readonly #internal: Server;
+  #state: 'new' | 'serving' | 'stopping' = 'new';
+  #stopped: Promise<void> | null = null;
+  #url = '';
+
+  constructor(options: RestOptions, dependencies: RestDependencies) {
+    const { backend, logger, clock, random } = dependencies;
+    this.#options = options;
+    this.#deps = dependencies;
+    const metrics = new RestMetrics(backend);
+    const onAttempt = (outcome: string) => metrics.countForward(outcome);
+    this.#app = buildApp({
+      options,
+      backend,
+      metrics,
+      logger,
+      clock,
+      forwarder: new Forwarder(options, { backend, logger, clock, random, onAttempt }),
+      isForwarded: (request) => this.#forwarded.has(request.raw),
+      mustClose: (request) => this.#state === 'stopping' || this.#refused.has(request),
+      serverFactory: (handler) => {
+        this.#public = this.#createServer(handler);
+        this.#public.maxConnections = options.maxConnections;
+        return this.#public;
+      },
+    });
+    this.#internal = this.#createServer((request, response) => {
+      this.#forwarded.add(request);
+      this.#app.routing(request, response);
+    });
+    this.#internal.on('clientError', answerBrokenRequest);
+  }
+
+  get url(): string {
+    return this.#url;
+  }
+
+  async start(): Promise<{ readonly host: string; readonly port: number }> {
+    const { apiToken, host, port } = this.#options;
+    if (this.#state !== 'new') throw new RestServerError('STOPPED', 'a REST server starts once');
+    if (apiToken === null && !isLoopbackHost(host)) {
+      throw new RestServerError(
+        'TOKEN_REQUIRED',
+        `REST on ${host} can be reached from other machines, so it needs a token: start with --api-token-file FILE (or listen on 127.0.0.1).`,
+      );
+    }
+    await this.#app.ready();
+    await this.#listen(host.replace(/^\[(.*)\]$/, '$1'), port);
+    this.#state = 'serving';
+    const address = this.#public.address() as AddressInfo;
+    const shown = address.family === 'IPv6' ? `[${address.address}]` : address.address;
+    this.#url = `http://${shown}:${address.port}`;
+    return { host: address.address, port: address.port };
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#close();
+    return this.#stopped;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  acceptForwarded(stream: Duplex): void {
+    if (this.#state !== 'serving') {
+      stream.destroy();
+      return;
+    }
+    this.#streams.add(stream);
+    stream.on('error', (error) => this.#deps.logger.debug({ err: error }, 'forwarded stream failed'));
+    stream.once('close', () => this.#streams.delete(stream));
+    this.#internal.emit('connection', stream);
+  }
+
+  #createServer(handler: (request: IncomingMessage, response: ServerResponse) => void): Server {
+    const { headersTimeoutMs, requestTimeoutMs, keepAliveMs, maxUploadBytes } = this.#options;
+    const serve = (request: IncomingMessage, response: ServerResponse) => {
+      this.#inProgress += 1;
+      response.once('close', () => {
+        this.#inProgress -= 1;
+        if (this.#inProgress === 0) this.#whenIdle();
+      });
+      handler(request, response);
+    };
+    const server = createServer(
+      {
+        headersTimeout: headersTimeoutMs,
+        requestTimeout: requestTimeoutMs,
+        keepAliveTimeout: keepAliveMs,
+        connectionsCheckingInterval: Math.min(5_000, headersTimeoutMs),
+      },
+      serve,
+    );
+    // A client that asks first is told "too large" before it sends a byte.
+    server.on('checkContinue', (request, response) => {
+      if (saysTooLarge(request.headers, maxUploadBytes)) this.#refused.add(request);
+      else response.writeContinue();
+      serve(request, response);
+    });
+    return server;
+  }
+
+  #listen(host: string, port: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const onError = (error: NodeJS.ErrnoException) => {
+        const what =
+          error.code === 'EADDRINUSE' ? 'something else listens there; choose another --rest' : error.message;
+        reject(new RestServerError('LISTEN_FAILED', `REST can't listen on ${host}:${port}: ${what}`, error));
+      };
+      this.#public.once('error', onError);
+      this.#public.listen({ host, port }, () => {
+        this.#public.off('error', onError);
+        resolve();
+      });
+    });
+  }
+
+  async #close(): Promise<void> {
+    const wasServing = this.#state === 'serving';
+    this.#state = 'stopping';
+    if (wasServing) {
+      const closed = new Promise<void>((resolve) => this.#public.close(() => resolve()));
+      this.#public.closeIdleConnections();
+      await this.#idle();
+      this.#public.closeAllConnections();
+      for (const stream of this.#streams) stream.destroy();
+      await closed;
+    }
+    await this.#app.close();
+  }
+
+  /** Resolves when no request is in progress, at the latest after `stopTimeoutMs`. */
+  #idle(): Promise<void> {
+    if (this.#inProgress === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const cancel = this.#deps.clock.after(this.#options.stopTimeoutMs, resolve);
+      this.#whenIdle = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
+}

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { systemClock } from '../../../node/adapters.ts';
+import { DEFAULTS, type NodeConfig } from '../../../node/config.ts';
+import { examine } from '../../../node/doctor/doctor.ts';
+
+/** What is found, by name. */
+async function examined(changes: Partial<NodeConfig> = {}, searchPath = process.env.PATH ?? '') {
+  const base = { dataDir: '/tmp', listen: '/ip4/127.0.0.1/tcp/0', rest: { host: '127.0.0.1', port: 0 } };
+  const findings = await examine({ ...DEFAULTS, ...base, ...changes }, searchPath, systemClock);
+  return (what: string) =>
+    findings.find((finding) => finding.what === what) ?? assert.fail(`nothing of ${what}`);
+}
+
+describe('the doctor', () => {
+  it('tells of each thing once, and leaves nothing behind', async () => {
+    const before = (await readdir(tmpdir())).filter((name) => name.startsWith('fsched-doctor-'));
+    const find = await examined();
+    for (const what of ['node', 'taskset', 'cgroups', 'user', 'bubblewrap', 'valgrind', 'resctrl'])
+      find(what);
+    const after = (await readdir(tmpdir())).filter((name) => name.startsWith('fsched-doctor-'));
+    assert.deepEqual(after, before);
+  });
+
+  it('names what is missing, what follows and what to do', async () => {
+    const find = await examined({}, '/nowhere');
+    for (const [what, advice] of [
+      ['taskset', /not pinned.*install util-linux/],
+      ['prlimit', /install util-linux/],
+      ['bubblewrap', /without a sandbox: install bubblewrap/],
+      ['valgrind', /install valgrind/],
+    ] as const) {
+      assert.equal(find(what).state, 'missing', what);
+      assert.match(find(what).message, advice);
+    }
+  });
+
+  it('calls failed what keeps a node from starting', async () => {
+    const taken = createServer();
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+    try {
+      const address = taken.address();
+      const port = typeof address === 'object' && address !== null ? address.port : 0;
+      const rest = { host: '127.0.0.1', port };
+      const find = await examined({ rest, runAs: 'no-such-user-here', sandbox: 'on' }, '/usr/bin:/bin');
+      assert.equal(find('REST port').state, 'failed');
+      assert.match(find('REST port').message, /in use.*--rest/);
+      assert.equal(find('mesh port').state, 'ok');
+      assert.equal(find('user').state, 'failed');
+      const without = await examined({ sandbox: 'on' }, '/nowhere');
+      assert.equal(without('bubblewrap').state, 'failed');
+    } finally {
+      taken.close();
+    }
+  });
+
+  it('looks at the data directory', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'fsched-data-'));
+    try {
+      assert.equal((await examined({ dataDir: directory }))('data directory').state, 'ok');
+      assert.match(
+        (await examined({ dataDir: join(directory, 'a/b') }))('data directory').message,
+        /to be made/,
+      );
+      await chmod(directory, 0o755);
+      const open = (await examined({ dataDir: directory }))('data directory');
+      assert.equal(open.state, 'missing');
+      assert.match(open.message, /chmod 700/);
+      const file = await examined({ dataDir: '/etc/passwd/x' });
+      assert.equal(file('data directory').state, 'failed');
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
+});

@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { silentLogger, systemClock, systemRandom } from '../../../node/adapters.ts';
+import { isLoopbackHost } from '../../../node/rest/auth.ts';
+import { createRestServer, RestServerError } from '../../../node/rest/server.ts';
+import { FakeBackend } from './fake-backend.ts';
+import { sendRaw, startRest, until } from './harness.ts';
+
+const dependencies = () => ({
+  backend: new FakeBackend(),
+  logger: silentLogger,
+  clock: systemClock,
+  random: systemRandom,
+});
+
+test('REST beyond loopback is refused at start without a token, and says what to do', async () => {
+  for (const host of ['0.0.0.0', '::', '192.168.1.10', 'example.org', '128.0.0.1']) {
+    await using server = createRestServer({ host, port: 0 }, dependencies());
+    await assert.rejects(server.start(), (error) => {
+      assert.ok(error instanceof RestServerError);
+      assert.equal(error.code, 'TOKEN_REQUIRED');
+      assert.match(error.message, /--api-token-file/);
+      return true;
+    });
+  }
+  await using server = createRestServer({ host: '0.0.0.0', port: 0, apiToken: 'secret' }, dependencies());
+  await server.start();
+});
+
+test('what counts as loopback', () => {
+  for (const host of ['127.0.0.1', '127.9.9.9', '::1', '[::1]', 'localhost', 'LOCALHOST']) {
+    assert.equal(isLoopbackHost(host), true, host);
+  }
+  for (const host of ['0.0.0.0', '::', '10.0.0.1', 'localhost.example.org', '', '127.0.0.1.example.org']) {
+    assert.equal(isLoopbackHost(host), false, host);
+  }
+});
+
+test('a port in use is an error that says so', async () => {
+  await using rest = await startRest();
+  await using second = createRestServer({ port: rest.port }, dependencies());
+  await assert.rejects(second.start(), { code: 'LISTEN_FAILED', message: /something else listens there/ });
+});
+
+test('with a token every request needs it, the local ones too', async () => {
+  await using rest = await startRest({ apiToken: 'secret' });
+  for (const path of ['/', '/healthz', '/metrics', '/openapi.json', '/tasks', '/nope']) {
+    const without = await rest.call('GET', path);
+    assert.equal(without.status, 401, path);
+    assert.equal(without.headers['www-authenticate'], 'Bearer realm="fsched"');
+    assert.match(String(without.json.message), /Authorization: Bearer/);
+    assert.equal(without.json.code, 'UNAUTHORIZED');
+  }
+  for (const authorization of [
+    'Bearer wrong',
+    'Bearer secre',
+    'Bearer secrets',
+    'Basic secret',
+    'secret',
+    'Bearer ',
+  ]) {
+    assert.equal((await rest.call('GET', '/tasks', undefined, { authorization })).status, 401, authorization);
+  }
+  assert.equal((await rest.call('GET', '/tasks', undefined, { authorization: 'Bearer secret' })).status, 200);
+  assert.equal(
+    (await rest.call('GET', '/tasks', undefined, { authorization: 'bearer  secret' })).status,
+    200,
+  );
+});
+
+test('with a token, any Host and Origin will do', async () => {
+  await using rest = await startRest({ apiToken: 'secret' });
+  const headers = {
+    authorization: 'Bearer secret',
+    host: 'node.example.org',
+    origin: 'http://page.example.org',
+  };
+  assert.equal((await rest.call('GET', '/tasks', undefined, headers)).status, 200);
+});
+
+test('without a token, other names (DNS rebinding) and other origins are 403', async () => {
+  await using rest = await startRest({ allowedHosts: ['node.example.org'] });
+  const { port } = rest;
+  const good = [`127.0.0.1:${port}`, `localhost:${port}`, `[::1]:${port}`, 'NODE.example.org', '10.1.2.3'];
+  for (const host of good) {
+    assert.equal((await rest.call('GET', '/tasks', undefined, { host })).status, 200, host);
+  }
+  for (const host of [
+    'evil.example.org',
+    `evil.example.org:${port}`,
+    'localhost.example.org',
+    '127.0.0.1.example.org',
+  ]) {
+    const reply = await rest.call('GET', '/tasks', undefined, { host });
+    assert.equal(reply.status, 403, host);
+    assert.equal(reply.json.code, 'FORBIDDEN');
+    assert.match(String(reply.json.message), /Host header/);
+  }
+  const host = `localhost:${port}`;
+  assert.equal((await rest.call('GET', '/', undefined, { host, origin: `http://${host}` })).status, 200);
+  const foreign = [
+    'http://evil.example.org',
+    'null',
+    `http://localhost:${port + 1}`,
+    `https://${host}`,
+    'nonsense',
+  ];
+  for (const origin of foreign) {
+    const body = '{"function_name":"f"}';
+    const reply = await rest.call('POST', '/submit', body, { host, origin });
+    assert.equal(reply.status, 403, origin);
+    assert.match(String(reply.json.message), /Web pages of other origins/);
+  }
+  assert.deepEqual(rest.backend.submissions, []);
+});
+
+test('what is not HTTP is answered 400 and the connection closed', async () => {
+  await using rest = await startRest();
+  const answer = await sendRaw(rest.port, 'what is this?\r\n\r\n');
+  assert.match(answer, /^HTTP\/1\.1 400 /);
+  assert.match(answer, /"code":"BAD_REQUEST"/);
+  const long = await sendRaw(
+    rest.port,
+    `GET / HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(64 * 1024)}\r\n\r\n`,
+  );
+  assert.match(long, /^HTTP\/1\.1 431 /);
+  assert.equal((await rest.call('GET', '/healthz')).status, 200);
+});
+
+test('a client that is too slow with its headers is answered 408', async () => {
+  await using rest = await startRest({ headersTimeoutMs: 50, requestTimeoutMs: 100 });
+  const answer = await sendRaw(rest.port, 'GET / HTTP/1.1\r\nHost: local');
+  assert.match(answer, /^HTTP\/1\.1 408 /);
+});
+
+test('stop lets a request finish, refuses new connections, and can be called twice', async () => {
+  const rest = await startRest({ stopTimeoutMs: 5_000 });
+  let finish = () => {};
+  const gate = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
+  const original = rest.backend.onRun;
+  rest.backend.onRun = async (request, signal) => {
+    await gate;
+    return original(request, signal);
+  };
+  const pending = rest.call('POST', '/controller/task/run', { command: 'x', task_id: 't1', input_size: 1 });
+  await until(() => rest.backend.runRequests.length === 1);
+  const stopped = rest.server.stop();
+  await assert.rejects(rest.call('GET', '/healthz'));
+  finish();
+  const reply = await pending;
+  assert.equal(reply.status, 200);
+  assert.equal(reply.headers.connection, 'close');
+  await Promise.all([stopped, rest.server.stop()]);
+});
+
+test('stop breaks off what does not finish in time', async () => {
+  const rest = await startRest({ stopTimeoutMs: 20 });
+  rest.backend.onRun = () => new Promise(() => {});
+  const pending = rest.call('POST', '/controller/task/run', { command: 'x', task_id: 't1', input_size: 1 });
+  const broken = assert.rejects(pending);
+  await until(() => rest.backend.runRequests.length === 1);
+  await rest.server.stop();
+  await broken;
+});

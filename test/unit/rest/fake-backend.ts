@@ -1,0 +1,288 @@
+/** A daemon that does nothing, for tests of the REST room: tables in memory, outcomes set by the test. */
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import type { ConsensusStatus } from '../../../node/consensus/types.ts';
+import { fail, succeed } from '../../../node/ports.ts';
+import type {
+  Answer,
+  Authority,
+  ClusterView,
+  MemberView,
+  RestBackend,
+  RunFilter,
+  RunRequest,
+  RunView,
+  SubmitRequest,
+  Upload,
+} from '../../../node/rest/backend.ts';
+import type { Member, Mode, Profile, Run, RunResult, Task } from '../../../node/state/types.ts';
+
+export const NOW = Date.UTC(2025, 0, 31, 12);
+
+export const aTask = (id: string, createdAtMs = NOW): Task => ({
+  id,
+  name: `name of ${id}`,
+  fileName: `${id}.py`,
+  sha256: '0'.repeat(64),
+  size: 3,
+  command: null,
+  createdAtMs,
+});
+
+export const aProfile = (taskId: string, inputSize: number): Profile => ({
+  taskId,
+  inputSize,
+  command: 'python3',
+  profiler: 'wallclock',
+  ways: 16,
+  wayBytes: 1 << 20,
+  cpuModel: 'Fake CPU',
+  node: 'node-a',
+  points: [
+    { ways: 1, seconds: [0.03] },
+    { ways: 16, seconds: [0.014, 0.016] },
+    { ways: 4, seconds: [0.02] },
+  ],
+  measuredAtMs: NOW,
+});
+
+export const aResult: RunResult = {
+  pid: 4242,
+  exitStatus: 0,
+  signal: null,
+  stdout: { kind: 'inline', encoding: 'utf8', data: 'out', size: 3, truncated: true },
+  stderr: { kind: 'inline', encoding: 'utf8', data: '', size: 0, truncated: false },
+  executionTimeNs: 2_015_000_001,
+  startedAtMs: NOW + 10,
+  cpus: [0, 1],
+  enforcement: 'unenforced',
+  enforcementReason: 'no CAT here',
+};
+
+export const aRun = (id: string, over: Partial<Run> = {}): Run => ({
+  spec: {
+    id,
+    taskId: 't1',
+    command: 'python3',
+    inputSize: 1024,
+    parameters: null,
+    purpose: 'run',
+    mode: 'BENCHMARKED',
+    ways: 6,
+    pinnedTo: null,
+    timeLimitMs: 60_000,
+    idempotencyKey: null,
+    createdAtMs: NOW,
+  },
+  state: 'succeeded',
+  assignment: { node: 'node-a', domain: 0, ways: 4, term: 3, attempt: 1, atMs: NOW },
+  attempts: 1,
+  startedAtMs: NOW + 10,
+  finishedAtMs: NOW + 40,
+  result: aResult,
+  error: null,
+  ...over,
+});
+
+export const queuedRun = (id: string): Run =>
+  aRun(id, {
+    state: 'queued',
+    assignment: null,
+    attempts: 0,
+    startedAtMs: null,
+    finishedAtMs: null,
+    result: null,
+  });
+
+const aMember = (id: string, host: string, alive: boolean): MemberView => ({
+  member: { id, name: `name-${id}`, addresses: [`/ip4/${host}/tcp/8300`], joinedAtMs: NOW },
+  role: alive ? 'master' : 'voter',
+  host,
+  alive,
+  lastHeardMs: alive ? 250 : null,
+  capacity: alive
+    ? {
+        cpus: 2,
+        cpuModel: 'Fake CPU',
+        memoryBytes: 8e9,
+        freeMemoryBytes: 4e9,
+        load1: 0.5,
+        domains: [
+          {
+            id: 0,
+            cpus: [0, 1],
+            ways: 16,
+            freeWays: 12,
+            wayBytes: 1 << 20,
+            runs: [{ runId: 'r1', ways: 4 }],
+          },
+        ],
+        enforcement: 'unenforced',
+        version: '0.1.0',
+        profilers: ['cachegrind', 'wallclock'],
+      }
+    : null,
+});
+
+/** What became of an upload's content. */
+export interface ReceivedUpload {
+  readonly fileName: string;
+  bytes: number;
+  sha256: string | null;
+  name: string | null;
+  command: string | null;
+  failed: boolean;
+}
+
+export class FakeBackend implements RestBackend {
+  authorityNow: Authority = { kind: 'self' };
+  authorityAsked = 0;
+  readonly uploads: ReceivedUpload[] = [];
+  readonly runRequests: RunRequest[] = [];
+  readonly submissions: SubmitRequest[] = [];
+  readonly aborted: string[] = [];
+  readonly tables = { tasks: [aTask('t1', NOW), aTask('t2', NOW + 5)], runs: new Map<string, RunView>() };
+  lastFilter: RunFilter | null = null;
+  uploadAnswer: ((upload: Upload) => Promise<Answer<Task>>) | null = null;
+  /** Called with each run request; by default a finished run. */
+  onRun: (
+    request: RunRequest,
+    signal: AbortSignal,
+  ) => Promise<Answer<{ readonly mode: 'INOP' } | { readonly mode: Mode; readonly view: RunView }>> =
+    async () => succeed({ mode: 'BENCHMARKED', view: { run: aRun('r1'), stdout: 'out', stderr: '' } });
+  onAwait: RestBackend['awaitRun'] = async (id) => succeed({ run: aRun(id), stdout: 'out', stderr: '' });
+  onOutput: RestBackend['output'] = async () => succeed(Readable.from([Buffer.from([0, 255, 10])]));
+  removeAnswer: Answer<Member> = succeed(aMember('node-b', '10.0.0.2', false).member);
+  addAnswer: Answer<Member> = succeed(aMember('node-b', '10.0.0.2', false).member);
+  benchmarkAnswer: Answer<Profile> | null = null;
+  submitAnswer: Answer<Run> | null = null;
+  leader: string | null = 'node-a';
+
+  constructor() {
+    this.tables.runs.set('r1', { run: aRun('r1'), stdout: 'out', stderr: '' });
+    this.tables.runs.set('q1', { run: queuedRun('q1'), stdout: null, stderr: null });
+  }
+
+  authority(): Authority {
+    this.authorityAsked += 1;
+    return this.authorityNow;
+  }
+
+  consensus(): ConsensusStatus {
+    return {
+      id: 'node-a',
+      role: this.leader === 'node-a' ? 'leader' : 'follower',
+      term: 3,
+      leader: this.leader,
+      ready: true,
+      commitIndex: 42,
+      appliedIndex: 41,
+      lastIndex: 43,
+      configuration: { voters: ['node-a'], learners: ['node-b'] },
+      progress: new Map(),
+    };
+  }
+
+  localHealth() {
+    return {
+      id: 'node-a',
+      name: 'alpha',
+      version: '9.9.9',
+      consensus: this.consensus(),
+      enforcement: 'unenforced',
+      uptimeSeconds: 12.5,
+    };
+  }
+
+  async createTask(upload: Upload): Promise<Answer<Task>> {
+    const { fileName, content } = upload;
+    const received: ReceivedUpload = {
+      fileName,
+      bytes: 0,
+      sha256: null,
+      name: null,
+      command: null,
+      failed: false,
+    };
+    this.uploads.push(received);
+    if (this.uploadAnswer !== null) return this.uploadAnswer(upload);
+    const hash = createHash('sha256');
+    try {
+      for await (const chunk of content) {
+        received.bytes += (chunk as Buffer).length;
+        hash.update(chunk as Buffer);
+      }
+    } catch {
+      received.failed = true;
+      return fail({ code: 'BAD_REQUEST', message: 'the upload was broken off' });
+    }
+    Object.assign(received, upload.fields(), { sha256: hash.digest('hex') });
+    return succeed(aTask('task123'));
+  }
+
+  tasks = (): readonly Task[] => this.tables.tasks;
+  task(id: string) {
+    const task = this.tables.tasks.find((candidate) => candidate.id === id);
+    return task === undefined ? null : { task, profiles: [aProfile(id, 1024)] };
+  }
+
+  async run(request: RunRequest, signal: AbortSignal) {
+    this.runRequests.push(request);
+    signal.addEventListener('abort', () => this.aborted.push('run'));
+    return this.onRun(request, signal);
+  }
+
+  async benchmark(request: RunRequest): Promise<Answer<Profile>> {
+    this.runRequests.push(request);
+    return this.benchmarkAnswer ?? succeed(aProfile(request.taskId, request.inputSize));
+  }
+
+  async submit(request: SubmitRequest): Promise<Answer<Run>> {
+    this.submissions.push(request);
+    return this.submitAnswer ?? succeed(queuedRun('q1'));
+  }
+
+  awaitRun: RestBackend['awaitRun'] = (id, waitMs, signal) => this.onAwait(id, waitMs, signal);
+
+  runs(filter: RunFilter): readonly Run[] {
+    this.lastFilter = filter;
+    return [...this.tables.runs.values()].map((view) => view.run);
+  }
+
+  async runView(id: string): Promise<RunView | null> {
+    return this.tables.runs.get(id) ?? null;
+  }
+
+  output: RestBackend['output'] = async (id, stream, options) => {
+    if (!this.tables.runs.has(id)) return fail({ code: 'NOT_FOUND', message: `There is no run "${id}".` });
+    options.signal.addEventListener('abort', () => this.aborted.push('output'));
+    return this.onOutput(id, stream, options);
+  };
+
+  async cancelRun(id: string): Promise<Answer<Run>> {
+    const view = this.tables.runs.get(id);
+    if (view === undefined) return fail({ code: 'NOT_FOUND', message: `There is no run "${id}".` });
+    if (view.run.state !== 'queued') return fail({ code: 'CONFLICT', message: 'The run has already ended.' });
+    const run = aRun(id, { ...view.run, state: 'cancelled' });
+    this.tables.runs.set(id, { ...view, run });
+    return succeed(run);
+  }
+
+  addWorker = async (): Promise<Answer<Member>> => this.addAnswer;
+  removeWorker = async (): Promise<Answer<Member>> => this.removeAnswer;
+
+  cluster(): ClusterView {
+    return {
+      clusterId: 'c0ffee',
+      consensus: this.consensus(),
+      members: [aMember('node-a', '10.0.0.1', true), aMember('node-b', '10.0.0.2', false)],
+      versions: { members: 2, tasks: 1, profiles: 1, runs: 4 },
+      queued: 1,
+      running: 2,
+      health: { state: 'degraded', reasons: ['node-b is away: start it'] },
+    };
+  }
+
+  generosity = () => -0.1;
+  predictor = () => ({ model: 'curve-fit', version: 1, description: 'A fit.', generosity: -0.1 });
+}

@@ -1,0 +1,128 @@
+/** A REST server with a fake backend, over real HTTP on a free port of loopback. */
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
+import { type Duplex, duplexPair } from 'node:stream';
+import { silentLogger, systemClock, systemRandom } from '../../../node/adapters.ts';
+import type { Authority } from '../../../node/rest/backend.ts';
+import type { RestOptions } from '../../../node/rest/options.ts';
+import { createRestServer, type RestServer } from '../../../node/rest/server.ts';
+import { FakeBackend } from './fake-backend.ts';
+
+export interface Reply {
+  readonly status: number;
+  readonly headers: IncomingMessage['headers'];
+  readonly text: string;
+  // The tests look into answers of any shape; assert on what matters.
+  readonly json: Record<string, unknown>;
+}
+
+export interface Rest extends AsyncDisposable {
+  readonly server: RestServer;
+  readonly backend: FakeBackend;
+  readonly url: string;
+  readonly port: number;
+  call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Reply>;
+  form(form: FormData, path?: string): Promise<Reply>;
+}
+
+export async function startRest(
+  options: Partial<RestOptions> = {},
+  backend = new FakeBackend(),
+): Promise<Rest> {
+  const server = createRestServer(
+    { port: 0, masterPollMs: 5, stopTimeoutMs: 200, lingerMs: 500, ...options },
+    { backend, logger: silentLogger, clock: systemClock, random: systemRandom },
+  );
+  const { port } = await server.start();
+  const send = (method: string, path: string, body: string | undefined, headers: Record<string, string>) =>
+    new Promise<Reply>((resolve, reject) => {
+      // Not fetch: it won't let a test choose Host or leave out Content-Type.
+      const request = httpRequest({ port, host: '127.0.0.1', method, path, headers, agent: false });
+      request.on('error', reject);
+      request.on('response', (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('error', reject);
+        response.on('end', () => {
+          const text = Buffer.concat(chunks).toString();
+          const isJson = text !== '' && /json/.test(response.headers['content-type'] ?? '');
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: response.headers,
+            text,
+            json: isJson ? JSON.parse(text) : {},
+          });
+        });
+      });
+      request.end(body);
+    });
+  return {
+    server,
+    backend,
+    port,
+    url: server.url,
+    call: (method, path, body, headers = {}) => {
+      if (body === undefined) return send(method, path, undefined, headers);
+      if (typeof body === 'string') return send(method, path, body, headers);
+      return send(method, path, JSON.stringify(body), { 'content-type': 'application/json', ...headers });
+    },
+    form: async (form, path = '/controller/task/new') => {
+      const response = await fetch(`${server.url}${path}`, { method: 'POST', body: form });
+      const text = await response.text();
+      return {
+        status: response.status,
+        headers: Object.fromEntries(response.headers),
+        text,
+        json: JSON.parse(text) as Record<string, unknown>,
+      };
+    },
+    [Symbol.asyncDispose]: () => server.stop(),
+  };
+}
+
+/** Sends bytes as they are and returns all that comes back until the connection closes or `until` matches. */
+export function sendRaw(port: number, bytes: string | Buffer, until?: RegExp): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write(bytes));
+    let heard = '';
+    socket.on('data', (chunk) => {
+      heard += chunk.toString('latin1');
+      if (until?.test(heard)) socket.destroy();
+    });
+    socket.on('error', () => {});
+    socket.on('close', () => resolve(heard));
+  });
+}
+
+/** Resolves when `condition` holds; checks at every turn of the event loop. */
+export async function until(condition: () => boolean, what = 'condition'): Promise<void> {
+  const deadline = performance.now() + 10_000;
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error(`waited too long for: ${what}`);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+/** The authority of a node whose master is `to`; the streams it opened can be cut by the test. */
+export function other(
+  to: Rest,
+  name = 'node-m',
+): Extract<Authority, { kind: 'other' }> & { readonly streams: Duplex[] } {
+  const streams: Duplex[] = [];
+  return {
+    kind: 'other',
+    master: name,
+    streams,
+    open: async () => {
+      const [near, far] = duplexPair();
+      streams.push(near);
+      // A cut is felt at both ends, as on a connection.
+      near.once('close', () => far.destroy());
+      far.once('close', () => near.destroy());
+      to.server.acceptForwarded(far);
+      return near;
+    },
+  };
+}
+
+export const nobody: Authority = { kind: 'none', reason: 'An election is going on.', retryAfterSeconds: 1 };
