@@ -1,0 +1,53 @@
+/** What all commands that speak REST have in common: their options, and the client made of them. */
+import { randomUUID } from 'node:crypto';
+import type { Command } from 'commander';
+import { Option } from 'commander';
+import { parseDuration } from '../node/config-values.ts';
+import { ApiClient, DEFAULT_API } from './api-client.ts';
+import { CliError, EXIT } from './exit-codes.ts';
+
+/** Long enough for a node that forwards to a master which is being elected. */
+const QUERY_TIMEOUT = '30s';
+
+export interface ApiFlags {
+  readonly api: string;
+  readonly apiTokenFile?: string;
+  readonly json?: boolean;
+  readonly timeout?: string;
+}
+
+/** Adds `--api`, `--api-token-file`, `--timeout` and `--json`. `patient`: waits for its answer as long as it takes. */
+export function withApiOptions(command: Command, { patient = false } = {}): Command {
+  const timeout = new Option('--timeout <time>', 'how long to wait for an answer, such as 500ms or 30s');
+  return command
+    .addOption(new Option('--api <url>', 'URL of any node').env('FSCHED_API').default(DEFAULT_API))
+    .addOption(new Option('--api-token-file <file>', 'file with the API token').env('FSCHED_API_TOKEN_FILE'))
+    .addOption(patient ? timeout : timeout.default(QUERY_TIMEOUT))
+    .option('--json', 'print the JSON of the REST API');
+}
+
+export function makeClient(flags: ApiFlags): ApiClient {
+  return new ApiClient({
+    api: flags.api,
+    tokenFile: flags.apiTokenFile || null,
+    timeoutMs: flags.timeout === undefined ? null : durationMs('--timeout', flags.timeout),
+  });
+}
+
+/** With a key the node may hand the request to the next master when this one dies, and still it counts once. */
+export const repeatable = (key: string = randomUUID()): Readonly<Record<string, string>> => ({
+  'idempotency-key': key,
+});
+
+/** Throws a usage error that names the flag. */
+export function durationMs(flag: string, value: string): number {
+  const parsed = parseDuration(1, 7 * 86_400_000)(value);
+  if (!parsed.ok) throw new CliError(EXIT.USAGE, `${flag}: ${parsed.error}.`);
+  return parsed.value;
+}
+
+/** A whole number of 0 or more, as task programs take for their input size. */
+export function wholeNumber(name: string, value: string): number {
+  if (/^[0-9]+$/.test(value) && Number.isSafeInteger(Number(value))) return Number(value);
+  throw new CliError(EXIT.USAGE, `${name}: write a whole number such as 1000, not ${JSON.stringify(value)}.`);
+}

@@ -1,0 +1,100 @@
+import { type Command, Option } from 'commander';
+import type { TaskDetailJson } from '../../node/rest/schemas/tasks.ts';
+import type { ApiClient } from '../api-client.ts';
+import {
+  type ApiFlags,
+  durationMs,
+  makeClient,
+  repeatable,
+  wholeNumber,
+  withApiOptions,
+} from '../api-command.ts';
+import { BenchmarkWatch } from '../benchmark-watch.ts';
+import { CliError, EXIT } from '../exit-codes.ts';
+import { drawInPlace, print, printJson } from '../output.ts';
+import { describeProfile, plotProfile } from '../profile-table.ts';
+import { onInterrupt } from '../signals.ts';
+import { commandFor, findTask } from '../task-lookup.ts';
+
+/** What `executeBody` makes. */
+type BenchmarkBodyJson = ReturnType<typeof executeBody> & { readonly profiler: string };
+
+export interface ExecuteFlags extends ApiFlags {
+  readonly command?: string;
+  readonly timeLimit?: string;
+}
+
+/** The options that `run` and `benchmark` share. */
+export const withExecuteOptions = (command: Command): Command =>
+  withApiOptions(command, { patient: true })
+    .option('--command <command>', 'how to start the file (default: as uploaded, else by its extension)')
+    .option('--time-limit <time>', "kill the program after this long, such as 90s (default: the node's)");
+
+/** The body of a request to run or benchmark. */
+export const executeBody = (taskId: string, command: string, inputSize: number, flags: ExecuteFlags) => ({
+  command,
+  task_id: taskId,
+  input_size: inputSize,
+  ...(flags.timeLimit === undefined
+    ? {}
+    : { time_limit_seconds: durationMs('--time-limit', flags.timeLimit) / 1000 }),
+});
+
+export function registerBenchmark(program: Command): void {
+  withExecuteOptions(program.command('benchmark <task> <size>'))
+    .description('measure a task at an input size over ways, so that it can be run with the cache it needs')
+    .addOption(
+      new Option('--profiler <profiler>', 'the instrument; auto takes the best that a node has')
+        .choices(['auto', 'resctrl', 'cachegrind', 'wallclock'])
+        .default('auto'),
+    )
+    .addHelpText('after', MORE)
+    .action(benchmark);
+}
+
+const MORE = `
+At a terminal the curve is drawn as it grows. Ctrl-C cancels the benchmark; what
+was known of the task before stays.`;
+
+interface BenchmarkFlags extends ExecuteFlags {
+  readonly profiler: string;
+}
+
+async function benchmark(wanted: string, size: string, flags: BenchmarkFlags): Promise<void> {
+  const inputSize = wholeNumber('SIZE', size);
+  const client = makeClient(flags);
+  const task = await findTask(client, wanted);
+  const body = executeBody(task.task_id, commandFor(task, flags.command), inputSize, flags);
+  const answer = await carryOut(client, { ...body, profiler: flags.profiler });
+  const profile = await newestProfile(client, task.task_id, inputSize);
+  if (flags.json) return printJson({ ...(answer as object), profile });
+  print([`${(answer as { message: string }).message}.`]);
+  if (profile === null) return;
+  print(plotProfile(profile));
+  print(describeProfile(profile));
+}
+
+/** Shows the curve as it grows; an interrupt cancels the run that is under way, and with it the benchmark. */
+async function carryOut(client: ApiClient, body: BenchmarkBodyJson): Promise<unknown> {
+  const { task_id: taskId, input_size: inputSize } = body;
+  const draw = drawInPlace();
+  await using watch = await BenchmarkWatch.begin(client, { taskId, inputSize, draw });
+  const forget = onInterrupt(() => watch.cancel());
+  try {
+    const path = '/controller/task/benchmark';
+    return await client.json({ method: 'POST', path, body, headers: repeatable() });
+  } catch (cause) {
+    if (!watch.cancelled) throw cause;
+    throw new CliError(EXIT.INTERRUPTED, 'The benchmark was cancelled; nothing of it was kept.', { cause });
+  } finally {
+    forget();
+  }
+}
+
+/** A benchmark makes one profile for its profiler, so the newest of the size is its. */
+async function newestProfile(client: ApiClient, taskId: string, inputSize: number) {
+  const path = `/tasks/${encodeURIComponent(taskId)}`;
+  const { profiles } = (await client.json({ method: 'GET', path })) as TaskDetailJson;
+  const ofSize = profiles.filter((profile) => profile.input_size === inputSize);
+  return ofSize.toSorted((a, b) => Date.parse(b.measured_at) - Date.parse(a.measured_at))[0] ?? null;
+}

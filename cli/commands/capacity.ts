@@ -1,0 +1,35 @@
+import type { Command } from 'commander';
+import type { ClusterJson, WorkerJson } from '../../node/rest/schemas/cluster.ts';
+import { type ApiFlags, makeClient, withApiOptions } from '../api-command.ts';
+import { mayColour, print, printJson } from '../output.ts';
+import { type DrawnDomain, type DrawnNode, drawWays } from '../ways.ts';
+
+export function registerCapacity(program: Command): void {
+  withApiOptions(program.command('capacity'))
+    .description("each node's last-level caches, drawn: a cell a way, a letter a run")
+    .action(showCapacity);
+}
+
+async function showCapacity(flags: ApiFlags): Promise<void> {
+  const cluster = (await makeClient(flags).json({ method: 'GET', path: '/cluster' })) as ClusterJson;
+  if (flags.json)
+    printJson(
+      cluster.members.map(({ id, name, alive, enforcement, llc }) => ({ id, name, alive, enforcement, llc })),
+    );
+  else print(drawWays(cluster.members.map(toDrawing), { colour: mayColour(process.stdout) }));
+}
+
+/** A node that is down lends nothing: what was last heard of its ways is no news any more. */
+export const toDrawing = (member: WorkerJson): DrawnNode => ({
+  name: member.name,
+  note: member.alive ? 'nothing is known of its cache yet' : 'down',
+  domains: member.alive ? member.llc.map(toDrawnDomain) : [],
+});
+
+const toDrawnDomain = (domain: WorkerJson['llc'][number]): DrawnDomain => ({
+  id: domain.id,
+  ways: domain.ways,
+  freeWays: domain.free_ways,
+  wayBytes: domain.way_bytes,
+  runs: domain.runs.map((run) => ({ runId: run.run_id, ways: run.ways })),
+});

@@ -1,0 +1,77 @@
+import { once } from 'node:events';
+import type { Command } from 'commander';
+import type { ApiClient } from '../api-client.ts';
+import { type ApiFlags, makeClient, withApiOptions } from '../api-command.ts';
+import { CliError, EXIT } from '../exit-codes.ts';
+import { findRun } from '../run-lookup.ts';
+import { exitCodeOfRun } from '../run-result.ts';
+
+/** Long enough for the next master to be elected. */
+const REATTACH_TRIES = 20;
+const REATTACH_PAUSE_MS = 250;
+const MENDS: ReadonlySet<number> = new Set([EXIT.UNREACHABLE, EXIT.NO_MASTER]);
+
+export function registerLogs(program: Command): void {
+  withApiOptions(program.command('logs <run>'), { patient: true })
+    .description('the output of a run, followed until the run is over')
+    .option('--stderr', 'its standard error instead of its standard output')
+    .option('--no-follow', 'only what there is now')
+    .addHelpText('after', '\nFollowed to its end, it ends like "fsched run": 1 when the program failed.')
+    .action(followOutput);
+}
+
+interface LogsFlags extends ApiFlags {
+  readonly stderr?: boolean;
+  readonly follow: boolean;
+}
+
+async function followOutput(wanted: string, flags: LogsFlags): Promise<void> {
+  const client = makeClient(flags);
+  const { run_id: id } = await findRun(client, wanted);
+  const stream = flags.stderr ? 'stderr' : 'stdout';
+  await copyOutput(client, id, { stream, follow: flags.follow });
+  if (!flags.follow) return;
+  const { state } = await findRun(client, id);
+  const hasEnded = !['queued', 'assigned', 'running'].includes(state);
+  if (hasEnded) process.exitCode = exitCodeOfRun(state);
+}
+
+/**
+ * The node that carries the output may die while the run goes on: then it is asked for again, and what was
+ * printed already is skipped.
+ */
+async function copyOutput(
+  client: ApiClient,
+  id: string,
+  query: { readonly stream: string; readonly follow: boolean },
+): Promise<void> {
+  let printed = 0;
+  for (let failures = 0; ; ) {
+    try {
+      let position = 0;
+      for await (const chunk of await client.open({
+        method: 'GET',
+        path: `/runs/${encodeURIComponent(id)}/output`,
+        query,
+      })) {
+        const bytes: Uint8Array = chunk;
+        const fresh = bytes.subarray(Math.max(0, printed - position));
+        position += bytes.byteLength;
+        if (fresh.byteLength === 0) continue;
+        printed = position;
+        failures = 0;
+        if (!process.stdout.write(fresh)) await once(process.stdout, 'drain');
+      }
+      return;
+    } catch (cause) {
+      if (cause instanceof CliError && !MENDS.has(cause.exitCode)) throw cause;
+      failures += 1;
+      if (failures > REATTACH_TRIES) {
+        throw new CliError(EXIT.UNREACHABLE, `The output broke off; run "fsched logs ${id}" again.`, {
+          cause,
+        });
+      }
+      await new Promise((resolve) => setTimeout(resolve, REATTACH_PAUSE_MS));
+    }
+  }
+}

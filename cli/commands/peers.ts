@@ -1,0 +1,30 @@
+import type { Command } from 'commander';
+import type { ClusterJson, WorkerJson } from '../../node/rest/schemas/cluster.ts';
+import { type ApiFlags, makeClient, withApiOptions } from '../api-command.ts';
+import { formatAge } from '../format.ts';
+import { print, printJson } from '../output.ts';
+import { type Column, formatTable } from '../table.ts';
+
+export function registerPeers(program: Command): void {
+  withApiOptions(program.command('peers'))
+    .description('the members of the mesh: their role, address, and when the master last heard them')
+    .action(showPeers);
+}
+
+const COLUMNS: readonly Column<WorkerJson>[] = [
+  { title: 'NAME', value: (member) => member.name, cut: 'end' },
+  { title: 'PEER ID', value: (member) => member.id, cut: 'middle', minWidth: 13 },
+  { title: 'ROLE', value: (member) => member.role },
+  { title: 'STATE', value: (member) => (member.alive ? 'up' : 'down') },
+  {
+    title: 'HEARD',
+    value: ({ last_heard_seconds: seconds }) => (seconds === null ? 'never' : formatAge(seconds * 1000)),
+  },
+  { title: 'ADDRESS', value: (member) => member.addresses[0] ?? member.host, cut: 'end' },
+];
+
+async function showPeers(flags: ApiFlags): Promise<void> {
+  const cluster = (await makeClient(flags).json({ method: 'GET', path: '/cluster' })) as ClusterJson;
+  if (flags.json) printJson(cluster);
+  else print(formatTable(cluster.members, COLUMNS));
+}

@@ -1,0 +1,52 @@
+import type { Command } from 'commander';
+import type { RunDetailJson } from '../../node/rest/schemas/runs.ts';
+import { type ApiFlags, durationMs, makeClient, repeatable, withApiOptions } from '../api-command.ts';
+import { CliError, EXIT } from '../exit-codes.ts';
+import { note, print, printJson, showProgress } from '../output.ts';
+import { exitCodeOfRun, showResult } from '../run-result.ts';
+
+export function registerSubmit(program: Command): void {
+  withApiOptions(program.command('submit <function> [parameters]'), { patient: true })
+    .description('hand in a run of a function with parameters (JSON); prints the id of the run')
+    .option('--wait <time>', 'wait this long for its end and show the result, such as 60s')
+    .option('--idempotency-key <key>', 'the same key again gets the same run')
+    .action(submit);
+}
+
+interface SubmitFlags extends ApiFlags {
+  readonly wait?: string;
+  readonly idempotencyKey?: string;
+}
+
+async function submit(name: string, parameters: string | undefined, flags: SubmitFlags): Promise<void> {
+  const body = {
+    function_name: name,
+    ...(parameters === undefined ? {} : { parameters: parseParameters(parameters) }),
+  };
+  const waitSeconds = flags.wait === undefined ? undefined : durationMs('--wait', flags.wait) / 1000;
+  const headers = repeatable(flags.idempotencyKey);
+  const done = waitSeconds === undefined ? () => {} : showProgress(`running ${name}`);
+  const answer = (await makeClient(flags)
+    .json({ method: 'POST', path: '/submit', query: { wait: waitSeconds }, body, headers })
+    .finally(done)) as Partial<RunDetailJson> & { run_id: string; state: string };
+  if (flags.json) printJson(answer);
+  if (answer.result) {
+    if (!flags.json) showResult(answer.result, answer.mode ?? null);
+    process.exitCode = exitCodeOfRun(answer.state);
+    return;
+  }
+  if (!flags.json) print([answer.run_id]);
+  if (waitSeconds === undefined) return;
+  note(`fsched: the run is still ${answer.state}; "fsched logs ${answer.run_id}" follows it.`);
+  process.exitCode = EXIT.TIMED_OUT;
+}
+
+function parseParameters(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new CliError(EXIT.USAGE, `PARAMETERS: write JSON such as '{"input_size": 1000}', not ${text}.`, {
+      cause,
+    });
+  }
+}

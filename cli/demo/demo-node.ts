@@ -1,0 +1,112 @@
+/** One daemon of the demo: a child process with a data directory of its own and free ports. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { openSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { ApiClient } from '../api-client.ts';
+import { CliError, EXIT } from '../exit-codes.ts';
+
+const READY_WITHIN_MS = 30_000;
+const STOPS_WITHIN_MS = 5_000;
+
+interface Ready {
+  readonly peer: string;
+  readonly mesh: readonly string[];
+  readonly rest: string;
+}
+
+export class DemoNode {
+  readonly name: string;
+  readonly #folder: string;
+  readonly #flags: readonly string[];
+  #child: ChildProcess | null = null;
+  #ready: Ready | null = null;
+
+  constructor(name: string, folder: string, flags: readonly string[]) {
+    this.name = name;
+    this.#folder = folder;
+    this.#flags = flags;
+  }
+
+  get dataDir(): string {
+    return join(this.#folder, this.name);
+  }
+  get logFile(): string {
+    return join(this.#folder, `${this.name}.log`);
+  }
+  get isUp(): boolean {
+    return this.#ready !== null;
+  }
+  get ready(): Ready {
+    if (this.#ready === null) throw new CliError(EXIT.FAILED, `${this.name} is not up.`);
+    return this.#ready;
+  }
+  /** `timeoutMs` null: as long as it takes. */
+  client(timeoutMs: number | null = 10_000): ApiClient {
+    return new ApiClient({ api: this.ready.rest, tokenFile: null, timeoutMs });
+  }
+
+  /** Resolves when it serves; `more` flags come after those of the constructor. */
+  async start(more: readonly string[] = []): Promise<void> {
+    const own = ['start', '--name', this.name, '--data-dir', this.dataDir, ...this.#flags, ...more];
+    const program = process.argv[1];
+    if (program === undefined) throw new CliError(EXIT.INTERNAL, 'The demo does not know its own program.');
+    // The environment of this shell is meant for one node, not for three.
+    const environment = Object.fromEntries(
+      Object.entries(process.env).filter(([variable]) => !variable.startsWith('FSCHED_')),
+    );
+    const child = spawn(process.execPath, [...process.execArgv, program, ...own], {
+      stdio: ['ignore', 'pipe', openSync(this.logFile, 'a')],
+      env: environment,
+    });
+    this.#child = child;
+    child.once('exit', () => {
+      this.#ready = null;
+    });
+    this.#ready = await this.#awaitReady(child);
+  }
+
+  async #awaitReady(child: ChildProcess): Promise<Ready> {
+    if (child.stdout === null) throw new CliError(EXIT.INTERNAL, 'A child without standard output.');
+    const lines = createInterface({ input: child.stdout });
+    const signal = AbortSignal.timeout(READY_WITHIN_MS);
+    try {
+      const [line] = (await Promise.race([
+        once(lines, 'line', { signal }),
+        once(child, 'exit', { signal }).then(() => {
+          throw new CliError(EXIT.FAILED, 'it ended');
+        }),
+      ])) as [string];
+      return JSON.parse(line) as Ready;
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new CliError(
+        EXIT.FAILED,
+        `${this.name} did not get ready (${why}); its log is ${this.logFile}.`,
+        { cause },
+      );
+    }
+  }
+
+  /** As a power cut would end it. */
+  async kill(): Promise<void> {
+    await this.#end('SIGKILL');
+  }
+
+  /** Politely, and by force when that takes too long. */
+  async stop(): Promise<void> {
+    const force = setTimeout(() => this.#child?.kill('SIGKILL'), STOPS_WITHIN_MS);
+    await this.#end('SIGTERM');
+    clearTimeout(force);
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#child;
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    this.#ready = null;
+    const exited = once(child, 'exit');
+    child.kill(signal);
+    await exited;
+  }
+}

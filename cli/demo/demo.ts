@@ -1,0 +1,203 @@
+/**
+ * The whole path on one machine: three nodes, one master, a function benchmarked and run through a node that
+ * isn't master, the master killed, and the same again. Every step checks what it says.
+ */
+import { readFile } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
+import { loadToken } from '../../node/mesh/token.ts';
+import type { ResultJson } from '../../node/rest/schemas/runs.ts';
+import type { TaskDetailJson } from '../../node/rest/schemas/tasks.ts';
+import { repeatable } from '../api-command.ts';
+import { toDrawing } from '../commands/capacity.ts';
+import { CliError, EXIT, type ExitCode } from '../exit-codes.ts';
+import { formatSeconds, plural } from '../format.ts';
+import { inspectPeer } from '../inspect-peer.ts';
+import { makeForm } from '../multipart.ts';
+import { mayColour, note, print } from '../output.ts';
+import { describeProfile } from '../profile-table.ts';
+import { onInterrupt } from '../signals.ts';
+import { type DrawnNode, drawWays } from '../ways.ts';
+import { DemoCluster, fetchCluster, waitFor } from './demo-cluster.ts';
+import type { DemoNode } from './demo-node.ts';
+import { chooseExample, type Example, expectedOutput } from './example.ts';
+
+export async function runDemo({ once }: { readonly once: boolean }): Promise<ExitCode> {
+  const interrupted = Promise.withResolvers<'interrupted'>();
+  onInterrupt(() => interrupted.resolve('interrupted'));
+  await using cluster = await DemoCluster.create();
+  try {
+    const steps = showEverything(cluster).then(() => 'done' as const);
+    // An interrupt stops the nodes under the steps' feet; that they then fail is no news.
+    steps.catch(() => {});
+    if ((await Promise.race([steps, interrupted.promise])) === 'interrupted') return EXIT.INTERRUPTED;
+  } catch (error) {
+    note(`fsched: the demo failed: ${error instanceof Error ? error.message : String(error)}`);
+    for (const node of cluster.nodes) note(await lastLines(node));
+    return EXIT.FAILED;
+  }
+  if (!once) {
+    print(['', 'The nodes stay up; talk to any of them (Ctrl-C ends the demo):']);
+    print(cluster.nodes.map((node) => `  fsched status --api ${node.ready.rest}    (${node.name})`));
+    await interrupted.promise;
+  }
+  print(['Stopping the nodes and removing their files.']);
+  return EXIT.OK;
+}
+
+const say = (sentence: string) => print(['', `==> ${sentence}`]);
+const show = (lines: readonly string[]) => print(lines.map((line) => `    ${line}`));
+
+async function showEverything(cluster: DemoCluster): Promise<void> {
+  const example = chooseExample();
+  await showElection(cluster);
+  const taskId = await showUpload(cluster, example);
+  await showBenchmark(cluster, example, taskId);
+  await showRun(cluster, example, taskId);
+  const dead = await showFailover(cluster, example);
+  await showRun(cluster, example, taskId);
+  await showReturn(cluster, dead);
+}
+
+async function showElection(cluster: DemoCluster): Promise<void> {
+  say('Starting three nodes; beta and gamma join through alpha, proving that they know its token.');
+  const startedMs = performance.now();
+  await cluster.start();
+  show(
+    cluster.nodes.map((node) => `${node.name.padEnd(5)}  ${node.ready.rest}  …${node.ready.peer.slice(-8)}`),
+  );
+  await cluster.awaitVoters(3);
+  const { master, term } = await cluster.agreedMaster();
+  show([`${master.name} is master of term ${term}, and all three say so (${since(startedMs)}).`]);
+}
+
+const since = (startedMs: number) => formatSeconds((performance.now() - startedMs) / 1000);
+
+async function showUpload(cluster: DemoCluster, example: Example): Promise<string> {
+  const follower = await cluster.follower();
+  say(`Uploading ${example.fileName} through ${follower.name}, which forwards it to the master.`);
+  const content = Buffer.from(example.source);
+  const form = makeForm({ command: example.command }, example.fileName, content.length, () =>
+    Readable.from([content]),
+  );
+  const answer = await follower.client().json({ method: 'POST', path: '/controller/task/new', stream: form });
+  const { task_id: taskId } = answer as { task_id: string };
+  show([`task ${taskId}, on the disks of a majority`]);
+  return taskId;
+}
+
+const executeBody = (example: Example, taskId: string) => ({
+  command: example.command,
+  task_id: taskId,
+  input_size: example.inputSize,
+});
+
+async function showBenchmark(cluster: DemoCluster, example: Example, taskId: string): Promise<void> {
+  const follower = await cluster.follower();
+  say(`Benchmarking it at input size ${example.inputSize} through ${follower.name}.`);
+  const client = follower.client(null);
+  const body = executeBody(example, taskId);
+  show(['A node with valgrind simulates the cache for each point: slow, and the same on every machine.']);
+  await client.json({ method: 'POST', path: '/controller/task/benchmark', body, headers: repeatable() });
+  const task = (await client.json({ method: 'GET', path: `/tasks/${taskId}` })) as TaskDetailJson;
+  const profile = task.profiles.find((candidate) => candidate.input_size === example.inputSize);
+  if (profile === undefined) throw new CliError(EXIT.FAILED, 'The benchmark left no profile.');
+  show(describeProfile(profile));
+}
+
+/** Several runs at once, so that there is something to draw. */
+async function showRun(cluster: DemoCluster, example: Example, taskId: string): Promise<void> {
+  const follower = await cluster.follower();
+  say(`Running it four times at once through ${follower.name}; the ways of each node meanwhile:`);
+  const body = executeBody(example, taskId);
+  const runs = Promise.all(
+    Array.from({ length: 4 }, async () => {
+      const request = { method: 'POST', path: '/controller/task/run', body, headers: repeatable() } as const;
+      return ((await follower.client(null).json(request)) as { result?: ResultJson }).result;
+    }),
+  );
+  show(drawWays(await busiestMoment(follower, runs), { colour: mayColour(process.stdout) }));
+  const results = await runs;
+  for (const result of results) {
+    if (result?.state !== 'succeeded' || result.stdout !== expectedOutput(example.inputSize)) {
+      throw new CliError(EXIT.FAILED, `A run went wrong: ${JSON.stringify(result ?? 'nothing was run')}.`);
+    }
+    const { secs, nanos } = result.execution_time;
+    const node = cluster.up.find((candidate) => candidate.ready.peer === result.node)?.name ?? 'a node';
+    show([
+      `run ${result.id.slice(0, 8)} on ${node}: ${plural(result.ways, 'way')}, ${formatSeconds(secs + nanos / 1e9)}, ${result.stdout.trim()}`,
+    ]);
+  }
+}
+
+/** What the nodes' caches looked like when most of the runs held ways. */
+async function busiestMoment(node: DemoNode, runs: Promise<unknown>): Promise<readonly DrawnNode[]> {
+  const over = runs.then(() => true);
+  let busiest: readonly DrawnNode[] = [];
+  do {
+    const seen = (await fetchCluster(node.client())).members.map(toDrawing);
+    if (busiest.length === 0 || countRuns(seen) > countRuns(busiest)) busiest = seen;
+  } while (!(await Promise.race([over, delay(20, false)])));
+  if (countRuns(busiest) === 0)
+    throw new CliError(EXIT.FAILED, 'No node was ever seen lending ways to a run.');
+  return busiest;
+}
+
+const countRuns = (nodes: readonly DrawnNode[]): number =>
+  nodes.flatMap(({ domains }) => domains).reduce((count, domain) => count + domain.runs.length, 0);
+
+async function showFailover(cluster: DemoCluster, example: Example): Promise<DemoNode> {
+  const { master, term } = await cluster.agreedMaster();
+  say(`Killing ${master.name}, the master of term ${term}, with SIGKILL.`);
+  const killedMs = performance.now();
+  await master.kill();
+  const [survivor] = cluster.up;
+  if (survivor === undefined) throw new CliError(EXIT.FAILED, 'No node survived.');
+  const body = { function_name: example.fileName.split('.')[0], parameters: { input_size: 1 } };
+  await waitFor('a write that is accepted', () =>
+    survivor.client(5000).json({ method: 'POST', path: '/submit', body }),
+  );
+  const outage = since(killedMs);
+  const next = await cluster.agreedMaster();
+  if (next.term <= term) throw new CliError(EXIT.FAILED, `Term ${next.term} does not follow term ${term}.`);
+  show([`${next.master.name} is master of term ${next.term}; the next write was accepted after ${outage}.`]);
+  return master;
+}
+
+async function showReturn(cluster: DemoCluster, dead: DemoNode): Promise<void> {
+  say(`Starting ${dead.name} again; it catches up.`);
+  const startedMs = performance.now();
+  await cluster.restart(dead);
+  await cluster.awaitVoters(3);
+  const { versions, fingerprint } = await waitFor('three nodes with equal tables', async () => {
+    const tables = await Promise.all(cluster.nodes.map((node) => tablesOf(cluster, node)));
+    return tables.every((table) => isDeepStrictEqual(table, tables[0])) ? (tables[0] ?? null) : null;
+  });
+  const changes = Object.entries(versions).map(([table, version]) => `${table} ${version}`);
+  show([
+    `All three hold the same tables (${since(startedMs)}): fingerprint ${fingerprint.slice(0, 16)},`,
+    `changes so far: ${changes.join(', ')}.`,
+  ]);
+}
+
+interface TablesView {
+  readonly versions: Readonly<Record<string, number>>;
+  readonly fingerprint: string;
+}
+
+/** What the node itself holds, asked over libp2p: REST would forward the question to the master. */
+async function tablesOf(cluster: DemoCluster, node: DemoNode): Promise<TablesView> {
+  const [target] = node.ready.mesh;
+  if (target === undefined) throw new CliError(EXIT.FAILED, `${node.name} listens nowhere.`);
+  const token = await loadToken(cluster.tokenFile, false);
+  if (!token.ok) throw new CliError(EXIT.FAILED, token.error.message);
+  const answer = await inspectPeer(target, token.value);
+  if (!answer.ok) throw new CliError(EXIT.FAILED, answer.error.message);
+  return (answer.value.view as { readonly tables: TablesView }).tables;
+}
+
+async function lastLines(node: DemoNode): Promise<string> {
+  const log = await readFile(node.logFile, 'utf8').catch(() => '');
+  return `--- last lines of ${node.name}:\n${log.trimEnd().split('\n').slice(-8).join('\n')}`;
+}

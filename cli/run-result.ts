@@ -1,0 +1,36 @@
+/** The end of a run, as the commands that wait for one show it. */
+import type { ResultJson } from '../node/rest/schemas/runs.ts';
+import { printable } from './display-width.ts';
+import { EXIT, type ExitCode } from './exit-codes.ts';
+import { formatSeconds, plural } from './format.ts';
+import { note } from './output.ts';
+
+/** Passes the program's output on and sums the run up on standard error. */
+export function showResult(result: ResultJson, mode: string | null): void {
+  process.stdout.write(result.stdout);
+  process.stderr.write(result.stderr);
+  for (const [stream, truncated] of [
+    ['standard output', result.stdout_truncated],
+    ['standard error', result.stderr_truncated],
+  ] as const) {
+    if (truncated) note(`fsched: ${stream} was cut: the program wrote more than the node keeps.`);
+  }
+  const seconds = result.execution_time.secs + result.execution_time.nanos / 1e9;
+  const facts = [
+    result.exit_status === null ? '' : `exit ${result.exit_status}`,
+    seconds === 0 ? '' : formatSeconds(seconds),
+    plural(result.ways, 'way'),
+    mode ?? '',
+    result.enforcement ?? '',
+    result.node === null ? '' : `on …${result.node.slice(-8)}`,
+    result.attempts > 1 ? `attempt ${result.attempts}` : '',
+  ];
+  note(`fsched: run ${result.id} ${result.state}: ${facts.filter((fact) => fact !== '').join(', ')}`);
+  if (result.error !== null) note(`fsched: ${printable(result.error)}`);
+}
+
+/** 0 after success, 7 after the time limit, 1 after any other end. */
+export function exitCodeOfRun(state: string): ExitCode {
+  if (state === 'succeeded') return EXIT.OK;
+  return state === 'timed_out' ? EXIT.TIMED_OUT : EXIT.FAILED;
+}

@@ -1,0 +1,352 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { displayWidth } from '../../../cli/display-width.ts';
+import { cluster, health, otherTask, result, run, task, taskDetail } from './fixtures.ts';
+import { Bundle, type FakeAnswer, FakeNode } from './run-cli.ts';
+
+let bundle: Bundle;
+let folder: string;
+before(async () => {
+  bundle = new Bundle();
+  folder = await mkdtemp(join(tmpdir(), 'fsched-cli-'));
+});
+after(async () => {
+  bundle[Symbol.dispose]();
+  await rm(folder, { recursive: true });
+});
+
+const NO_MASTER: FakeAnswer = [503, { message: 'There is no master; try again.', code: 'NO_MASTER' }];
+const tasks: FakeAnswer = [200, { tasks: [task, otherTask] }];
+
+async function fsched(
+  args: readonly string[],
+  answers: Readonly<Record<string, FakeAnswer>>,
+  environment = {},
+) {
+  await using node = await FakeNode.start(answers);
+  const ended = await bundle.run([...args, '--api', node.url], environment);
+  return { ...ended, seen: node.seen };
+}
+
+describe('usage', () => {
+  const COMMANDS = [
+    '',
+    'start',
+    'status',
+    'peers',
+    'workers',
+    'workers add',
+    'workers remove',
+    'capacity',
+    'task',
+    'task upload',
+    'task list',
+    'task show',
+    'benchmark',
+    'run',
+    'submit',
+    'runs',
+    'logs',
+    'cancel',
+    'model',
+    'inspect',
+    'demo',
+  ];
+  for (const command of COMMANDS) {
+    it(`fsched ${command} --help fits 80 columns`, async () => {
+      const { exitCode, stdout } = await bundle.run([...command.split(' ').filter(Boolean), '--help']);
+      assert.equal(exitCode, 0);
+      assert.match(stdout, new RegExp(`^Usage: fsched ${command}`));
+      for (const line of stdout.split('\n')) assert.ok(displayWidth(line) <= 80, line);
+    });
+  }
+
+  for (const args of [
+    ['statsu'],
+    ['status', '--jsn'],
+    ['run', 'task'],
+    [],
+    ['run', 'sort', '-1'],
+    ['start', '--voters', '4'],
+  ]) {
+    it(`fsched ${args.join(' ')} ends with 2`, async () => {
+      const { exitCode, stdout, stderr } = await bundle.run(args);
+      assert.equal(exitCode, 2);
+      assert.equal(stdout, '');
+      assert.notEqual(stderr, '');
+      assert.doesNotMatch(stderr, /\n {4}at /);
+    });
+  }
+
+  it('names what was probably meant', async () => {
+    assert.match((await bundle.run(['statsu'])).stderr, /Did you mean status\?/);
+  });
+
+  it('tells the version', async () => {
+    assert.match((await bundle.run(['--version'])).stdout, /^\d+\.\d+\.\d+\n$/);
+  });
+});
+
+describe('exit codes', () => {
+  it('3 and a sentence when no node answers', async () => {
+    const { exitCode, stderr } = await bundle.run(['status'], { FSCHED_API: 'http://127.0.0.1:1' });
+    assert.equal(exitCode, 3);
+    assert.match(stderr, /^fsched: No node answers at http:\/\/127\.0\.0\.1:1 .*"fsched start".*\n$/);
+  });
+
+  it('3 when something else than a node answers', async () => {
+    const { exitCode, stderr } = await fsched(['runs'], { 'GET /runs': [200, '<html>'] });
+    assert.equal(exitCode, 3);
+    assert.match(stderr, /is no fsched node/);
+  });
+
+  const refusals: readonly (readonly [number, string, number])[] = [
+    [400, 'BAD_REQUEST', 5],
+    [401, 'UNAUTHORIZED', 5],
+    [404, 'NOT_FOUND', 6],
+    [409, 'CONFLICT', 5],
+    [422, 'UNPROCESSABLE', 1],
+    [429, 'QUEUE_FULL', 5],
+    [500, 'INTERNAL', 8],
+    [503, 'NO_MASTER', 4],
+  ];
+  for (const [status, code, expected] of refusals) {
+    it(`${expected} for ${status} ${code}, with the node's message`, async () => {
+      const { exitCode, stderr } = await fsched(['model'], {
+        'GET /predictor/model': [status, { message: 'Do this.', code }],
+      });
+      assert.equal(exitCode, expected);
+      assert.equal(stderr, 'fsched: Do this.\n');
+    });
+  }
+
+  it('7 when the answer takes too long', async () => {
+    const { exitCode, stderr } = await fsched(['model', '--timeout', '100ms'], {
+      'GET /predictor/model': 'silence',
+    });
+    assert.equal(exitCode, 7);
+    assert.match(stderr, /within 100 ms/);
+  });
+});
+
+describe('status', () => {
+  it('sums the cluster up', async () => {
+    const { exitCode, stdout } = await fsched(['status'], {
+      'GET /cluster': [200, cluster],
+      'GET /healthz': [200, health],
+    });
+    assert.equal(exitCode, 0);
+    for (const fact of [
+      /alpha \(voter\)/,
+      /term +3/,
+      /1 up, 1 down/,
+      /12 of 16 free/,
+      /degraded; beta is down/,
+    ]) {
+      assert.match(stdout, fact);
+    }
+  });
+
+  it('falls back on the node itself when there is no master', async () => {
+    const { exitCode, stdout, stderr } = await fsched(['status'], {
+      'GET /cluster': NO_MASTER,
+      'GET /healthz': [200, { ...health, status: 'no_master', master: null }],
+    });
+    assert.equal(exitCode, 4);
+    assert.match(stdout, /alpha \(voter\)/);
+    assert.match(stderr, /There is no master/);
+  });
+
+  it('bears the API token', async () => {
+    const file = join(folder, 'token');
+    await writeFile(file, 'secret\n');
+    const answers: Readonly<Record<string, FakeAnswer>> = {
+      'GET /cluster': [200, cluster],
+      'GET /healthz': [200, health],
+    };
+    const { seen } = await fsched(['status'], answers, { FSCHED_API_TOKEN_FILE: file });
+    for (const { headers } of seen) assert.equal(headers.authorization, 'Bearer secret');
+  });
+});
+
+describe('tables', () => {
+  const answers: Readonly<Record<string, FakeAnswer>> = {
+    'GET /cluster': [200, cluster],
+    'GET /cluster/worker/list': [
+      200,
+      Object.fromEntries(cluster.members.map((member) => [member.id, member])),
+    ],
+    'GET /tasks': tasks,
+    [`GET /tasks/${task.task_id}`]: [200, taskDetail],
+    'GET /runs': [200, { runs: [run] }],
+    'GET /runs/run123': [200, run],
+  };
+  const COMMANDS = [
+    ['peers'],
+    ['workers'],
+    ['capacity'],
+    ['task', 'list'],
+    ['task', 'show', 'sort'],
+    ['runs'],
+    ['runs', 'run123'],
+  ];
+  for (const args of COMMANDS) {
+    it(`${args.join(' ')} fits 80 columns, without colours in a pipe`, async () => {
+      const { exitCode, stdout } = await fsched(args, answers);
+      assert.equal(exitCode, 0);
+      assert.ok(stdout.includes('alpha') || stdout.includes(task.name) || stdout.includes('run123'), stdout);
+      for (const line of stdout.split('\n')) assert.ok(displayWidth(line) <= 80, line);
+      assert.ok(!stdout.includes('\u001b'));
+    });
+  }
+
+  it('--json is the answer of the API', async () => {
+    const { stdout } = await fsched(['runs', '--json', '--state', 'failed', '--limit', '3'], answers);
+    assert.deepEqual(JSON.parse(stdout), { runs: [run] });
+  });
+
+  it('asks for what was filtered', async () => {
+    const { seen } = await fsched(['runs', '--state', 'failed', '--task', 'sort'], answers);
+    assert.equal(seen.at(-1)?.request, `GET /runs?state=failed&limit=20&task_id=${task.task_id}`);
+  });
+});
+
+describe('run', () => {
+  const answering = (answer: unknown): Readonly<Record<string, FakeAnswer>> => ({
+    'GET /tasks': tasks,
+    'POST /controller/task/run': [200, answer],
+  });
+
+  it("passes the program's output on, with a line about the run on standard error", async () => {
+    const { exitCode, stdout, stderr, seen } = await fsched(
+      ['run', 'sort', '1000'],
+      answering({ result, mode: 'BENCHMARKED' }),
+    );
+    assert.equal(exitCode, 0);
+    assert.equal(stdout, 'sorted\n');
+    assert.match(stderr, /^a warning\nfsched: run run123 succeeded: exit 0, 1\.50 s, 4 ways, BENCHMARKED/);
+    const sent = seen.at(-1);
+    assert.deepEqual(JSON.parse(sent?.body ?? ''), {
+      command: 'python3',
+      task_id: task.task_id,
+      input_size: 1000,
+    });
+    assert.match(String(sent?.headers['idempotency-key']), /^[0-9a-f-]{36}$/);
+  });
+
+  it('ends with 1 when the program failed and 7 at its time limit', async () => {
+    for (const [state, expected] of [
+      ['failed', 1],
+      ['timed_out', 7],
+      ['lost', 1],
+    ] as const) {
+      const answer = { result: { ...result, state, error: 'It went wrong.' }, mode: 'ASSISTED' };
+      const { exitCode, stderr } = await fsched(['run', 'sort', '1'], answering(answer));
+      assert.equal(exitCode, expected, state);
+      assert.match(stderr, /It went wrong/);
+    }
+  });
+
+  it('says what to do when the task was never benchmarked', async () => {
+    const { exitCode, stderr } = await fsched(
+      ['run', 'sort', '9'],
+      answering({ message: 'Task is not yet ready' }),
+    );
+    assert.equal(exitCode, 5);
+    assert.match(stderr, /fsched benchmark sort 9/);
+  });
+
+  it('finds the task by id, beginning of an id or name', async () => {
+    for (const wanted of [task.task_id, task.task_id.slice(0, 6), 'sort']) {
+      const { seen } = await fsched(['run', wanted, '1'], answering({ result, mode: 'ASSISTED' }));
+      assert.equal(JSON.parse(seen.at(-1)?.body ?? '').task_id, task.task_id, wanted);
+    }
+    assert.equal((await fsched(['run', '3f1c', '1'], answering({}))).exitCode, 2);
+    assert.equal((await fsched(['run', 'nothing', '1'], answering({}))).exitCode, 6);
+  });
+});
+
+describe('other commands', () => {
+  it('task upload streams the file as a form', async () => {
+    const file = join(folder, 'sort.py');
+    await writeFile(file, 'print("sorted")\n'.repeat(5000));
+    const answers: Readonly<Record<string, FakeAnswer>> = {
+      'POST /controller/task/new': [200, { task_id: 'new' }],
+    };
+    const { exitCode, stdout, seen } = await fsched(
+      ['task', 'upload', file, '--command', 'python3'],
+      answers,
+    );
+    assert.equal(exitCode, 0);
+    assert.equal(stdout, 'new\n');
+    const [sent] = seen;
+    assert.equal(Number(sent?.headers['content-length']), sent?.body.length);
+    const form = await new Response(sent?.body ?? '', {
+      headers: { 'content-type': String(sent?.headers['content-type']) },
+    }).formData();
+    assert.equal(form.get('command'), 'python3');
+    const uploaded = form.get('file');
+    assert.ok(uploaded instanceof File);
+    assert.equal(uploaded.name, 'sort.py');
+    assert.equal(await uploaded.text(), 'print("sorted")\n'.repeat(5000));
+  });
+
+  it('benchmark shows the profile', async () => {
+    const { exitCode, stdout } = await fsched(['benchmark', 'sort', '1000'], {
+      'GET /tasks': tasks,
+      'POST /controller/task/benchmark': [200, { message: 'Benchmarking was successful', exec_time: {} }],
+      [`GET /tasks/${task.task_id}`]: [200, taskDetail],
+    });
+    assert.equal(exitCode, 0);
+    assert.match(
+      stdout,
+      /successful\.\n +2\.00 x ┤●(?:.*\n)+? +└─+\n[ 16]+ways\ninput size 1000.*\nWAYS +TIME +SPREAD\n +1 +30\.0 ms +█+\n +16 +15\.0 ms +█+\n$/,
+    );
+  });
+
+  it('submit prints the id, or waits and shows the result', async () => {
+    const accepted = { run_id: 'run123', status_url: '/runs/run123', state: 'queued' };
+    const first = await fsched(['submit', 'sort', '{"a":1}'], { 'POST /submit': [202, accepted] });
+    assert.deepEqual([first.exitCode, first.stdout], [0, 'run123\n']);
+    assert.deepEqual(JSON.parse(first.seen[0]?.body ?? ''), { function_name: 'sort', parameters: { a: 1 } });
+
+    const waited = await fsched(['submit', 'sort', '--wait', '5s'], { 'POST /submit': [200, run] });
+    assert.deepEqual([waited.exitCode, waited.stdout], [0, 'sorted\n']);
+    assert.equal(waited.seen[0]?.request, 'POST /submit?wait=5');
+
+    const late = await fsched(['submit', 'sort', '--wait', '5s'], { 'POST /submit': [202, accepted] });
+    assert.equal(late.exitCode, 7);
+    assert.equal((await fsched(['submit', 'sort', '{'], {})).exitCode, 2);
+  });
+
+  it('logs passes the bytes on and ends like the run', async () => {
+    const { exitCode, stdout, seen } = await fsched(['logs', 'run123'], {
+      'GET /runs/run123': [200, { ...run, state: 'failed' }],
+      'GET /runs/run123/output': [200, 'line\n'],
+    });
+    assert.deepEqual([exitCode, stdout], [1, 'line\n']);
+    assert.equal(seen[1]?.request, 'GET /runs/run123/output?stream=stdout&follow=true');
+  });
+
+  it('cancel and workers remove find what is meant', async () => {
+    const answers: Readonly<Record<string, FakeAnswer>> = {
+      'GET /runs': [200, { runs: [run] }],
+      'GET /runs/run123': [200, run],
+      'DELETE /runs/run123': [200, { ...run, state: 'cancelled' }],
+      'GET /cluster/worker/list': [
+        200,
+        Object.fromEntries(cluster.members.map((member) => [member.id, member])),
+      ],
+      [`DELETE /cluster/workers/${cluster.members[1]?.id}`]: [200, { message: 'removed' }],
+    };
+    assert.equal((await fsched(['cancel', 'run1'], answers)).stdout, 'run run123 is cancelled\n');
+    assert.match(
+      (await fsched(['workers', 'remove', 'beta'], answers)).stdout,
+      /^beta .* no longer a member/,
+    );
+    assert.equal((await fsched(['workers', 'remove', 'nobody'], answers)).exitCode, 6);
+  });
+});

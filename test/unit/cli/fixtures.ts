@@ -1,0 +1,148 @@
+/** Answers of a node as its schemas describe them. */
+import type { ClusterJson, WorkerJson } from '../../../node/rest/schemas/cluster.ts';
+import type { ResultJson, RunDetailJson } from '../../../node/rest/schemas/runs.ts';
+import type { HealthJson } from '../../../node/rest/schemas/service.ts';
+import type { TaskDetailJson, TaskJson } from '../../../node/rest/schemas/tasks.ts';
+
+const PEER = '12D3KooWQ1mqJXkZoVyFcVpJ7DbcrLdqcyLBbZaaaaaaaaaaaaaa';
+
+export const health: HealthJson = {
+  status: 'ok',
+  id: PEER,
+  name: 'alpha',
+  version: '0.1.0',
+  role: 'voter',
+  term: 3,
+  master: PEER,
+  enforcement: 'unenforced',
+  uptime_seconds: 12.5,
+};
+
+const worker: WorkerJson = {
+  id: PEER,
+  name: 'alpha',
+  host: '192.0.2.10',
+  addresses: ['/ip4/192.0.2.10/tcp/8300'],
+  role: 'master',
+  alive: true,
+  last_heard_seconds: 0,
+  joined_at: '2025-01-31T12:00:00.000Z',
+  version: '0.1.0',
+  cpus: 2,
+  cpu_model: 'Example CPU',
+  memory_bytes: 8 * 1024 ** 3,
+  free_memory_bytes: 4 * 1024 ** 3,
+  load: 0.25,
+  enforcement: 'unenforced',
+  profilers: ['wallclock'],
+  ways: 16,
+  free_ways: 12,
+  llc: [
+    {
+      id: 0,
+      cpus: [0, 1],
+      ways: 16,
+      free_ways: 12,
+      way_bytes: 2 ** 20,
+      runs: [{ run_id: 'run123', ways: 4 }],
+    },
+  ],
+};
+
+export const cluster: ClusterJson = {
+  cluster_id: 'c0ffee',
+  term: 3,
+  master: PEER,
+  voters: [PEER],
+  learners: [],
+  commit_index: 42,
+  applied_index: 42,
+  last_index: 42,
+  members: [
+    worker,
+    { ...worker, id: `${PEER}2`, name: 'beta', role: 'voter', alive: false, llc: [], load: null },
+  ],
+  health: { state: 'degraded', reasons: ['beta is down: start it again.'] },
+  versions: { members: 1, tasks: 1, profiles: 1, runs: 4 },
+  queued: 0,
+  running: 1,
+};
+
+export const task: TaskJson = {
+  task_id: '3f1c9a52d0e84b6f9d2a7c15e8b04d63',
+  name: 'sort',
+  file_name: 'sort.py',
+  sha256: 'ab'.repeat(32),
+  size: 2048,
+  command: 'python3',
+  created_at: '2025-01-31T12:00:00.000Z',
+};
+export const otherTask: TaskJson = { ...task, task_id: '3f1c0000000000000000000000000000', name: 'other' };
+
+export const taskDetail: TaskDetailJson = {
+  ...task,
+  profiles: [
+    {
+      input_size: 1000,
+      command: 'python3',
+      profiler: 'wallclock',
+      note: null,
+      ways: 16,
+      way_bytes: 2 ** 20,
+      cpu_model: 'Example CPU',
+      node: PEER,
+      measured_at: '2025-01-31T12:01:00.000Z',
+      points: [
+        { ways: 1, seconds: [0.03], mean_seconds: 0.03, spread_seconds: null },
+        { ways: 16, seconds: [0.015], mean_seconds: 0.015, spread_seconds: null },
+      ],
+    },
+  ],
+};
+
+export const result: ResultJson = {
+  id: 'run123',
+  cos: 4,
+  command: 'python3',
+  input_size: 1000,
+  pid: 4242,
+  stdout: 'sorted\n',
+  stderr: 'a warning\n',
+  exit_status: 0,
+  timestamp: '2025-01-31T12:00:00.000Z',
+  execution_time: { secs: 1, nanos: 500_000_000 },
+  node: PEER,
+  domain: 0,
+  ways: 4,
+  enforcement: 'unenforced',
+  enforcement_reason: 'This machine has no cache allocation.',
+  isolation: { user: 'nobody', limits: 'prlimit', sandbox: 'bubblewrap', network: false, pinned: true },
+  state: 'succeeded',
+  error: null,
+  attempts: 1,
+  cpus: [0, 1],
+  stdout_truncated: false,
+  stderr_truncated: false,
+};
+
+export const run: RunDetailJson = {
+  run_id: 'run123',
+  task_id: task.task_id,
+  purpose: 'run',
+  mode: 'BENCHMARKED',
+  state: 'succeeded',
+  command: 'python3',
+  input_size: 1000,
+  time_limit_seconds: 60,
+  node: PEER,
+  domain: 0,
+  ways: 4,
+  measure: null,
+  measurement: null,
+  attempts: 1,
+  created_at: '2025-01-31T12:00:00.000Z',
+  started_at: '2025-01-31T12:00:00.010Z',
+  finished_at: '2025-01-31T12:00:01.510Z',
+  error: null,
+  result,
+};
