@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { eventually, TestCluster } from '../support/daemon-process.ts';
+import { NODE, SLEEPER, SQUARES } from './programs.ts';
+
+test('a node on the emulator carries partitions out, and says that nothing is enforced', async () => {
+  await using cluster = await TestCluster.of(1, ['--llc', 'emulated', '--llc-geometry', '8x1MiB']);
+  const { first } = cluster;
+  await first.upload('sleeper.mjs', SLEEPER, { command: NODE });
+  await first.upload('squares.mjs', SQUARES, { command: NODE });
+  const [member] = (await first.get('/cluster')).json.members;
+  assert.equal(member.enforcement, 'emulated');
+  assert.ok(member.free_ways < 8, 'some ways are kept for everything else');
+
+  const sleepers = [1, 2].map(() =>
+    first.post('/submit?wait=30', { function_name: 'sleeper', parameters: { input_size: 1_000 } }),
+  );
+  await eventually('two runs', async () => (await first.get('/runs?state=running')).json.runs.length === 2);
+  for (const { json } of await Promise.all(sleepers)) {
+    assert.equal(json.result.stdout, 'started\ndone\n');
+    assert.equal(json.result.enforcement, 'unenforced');
+    assert.match(json.result.enforcement_reason, /^emulated: with cache allocation it would be enforced/);
+  }
+  await eventually('all ways back', async () => {
+    const [node] = (await first.get('/cluster')).json.members;
+    return node.free_ways === member.free_ways;
+  });
+});
+
+test('resctrl demanded where it can not be had is refused with a sentence', async () => {
+  await using cluster = await TestCluster.create(['--llc', 'resctrl', '--llc-geometry', '8x1MiB']);
+  await assert.rejects(() => cluster.add(), /--llc resctrl: /);
+});

@@ -1,0 +1,53 @@
+/** Proposes commands to whoever leads, and remembers what it was told is committed. */
+import type { Entry } from '../../node/consensus/types.ts';
+import type { Checker } from './checker.ts';
+import type { SimNode } from './sim-node.ts';
+
+interface Waiting {
+  readonly term: number;
+  readonly data: Uint8Array;
+}
+
+export class Client {
+  readonly #waiting = new Map<SimNode, Map<number, Waiting>>();
+  readonly #acknowledged = new Map<number, Uint8Array>();
+  readonly #nextCommand: () => Uint8Array;
+
+  constructor(nextCommand: () => Uint8Array) {
+    this.#nextCommand = nextCommand;
+  }
+
+  get acknowledged(): number {
+    return this.#acknowledged.size;
+  }
+
+  /** @returns the index that the command got, or null when `node` refused it */
+  propose(node: SimNode, count = 1): number | null {
+    const commands: Uint8Array[] = [];
+    for (let made = 0; made < count; made++) commands.push(this.#nextCommand());
+    const proposed = node.step({ type: 'propose', commands });
+    if (proposed === null || proposed.accepted === 0) return null;
+    const waiting = this.#waiting.get(node) ?? new Map<number, Waiting>();
+    this.#waiting.set(node, waiting);
+    for (const [position, data] of commands.slice(0, proposed.accepted).entries()) {
+      waiting.set(proposed.firstIndex + position, { term: proposed.term, data });
+    }
+    return proposed.firstIndex;
+  }
+
+  /** As the driver does: the entry that was applied answers whoever proposed it there. */
+  applied(node: SimNode, entry: Entry): void {
+    const waiting = this.#waiting.get(node)?.get(entry.index);
+    if (waiting === undefined) return;
+    this.#waiting.get(node)?.delete(entry.index);
+    if (waiting.term === entry.term) this.#acknowledged.set(entry.index, waiting.data);
+  }
+
+  crashed(node: SimNode): void {
+    this.#waiting.delete(node);
+  }
+
+  check(checker: Checker): void {
+    for (const [index, data] of this.#acknowledged) checker.acknowledged(index, data);
+  }
+}

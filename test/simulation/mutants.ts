@@ -1,0 +1,97 @@
+/**
+ * Bugs to plant in a copy of the sources, to see that the simulator finds them. `find` must stand exactly
+ * once in `file`.
+ */
+export interface Mutant {
+  readonly name: string;
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+}
+
+export const MUTANTS: readonly Mutant[] = [
+  {
+    name: 'entries of earlier terms are committed by counting replicas (Raft, section 5.4.2, figure 8)',
+    file: 'node/consensus/replication.ts',
+    find: 'if (index <= s.commitIndex || s.log.termAt(index) !== s.term) return;',
+    replace: 'if (index <= s.commitIndex) return;',
+  },
+  {
+    name: 'acknowledging before the persist',
+    file: 'node/consensus/core-state.ts',
+    find: "    case 'append-accepted':\n      return true;",
+    replace: "    case 'append-accepted':\n      return false;",
+  },
+  {
+    name: 'votes leave before they are on disk',
+    file: 'node/consensus/core-state.ts',
+    find: 'return !message.pre && message.granted;',
+    replace: 'return false;',
+  },
+  {
+    name: "the leader counts its own log before it is on disk (etcd-io/etcd#14370, 'acknowledging before the fsync')",
+    file: 'node/consensus/replication.ts',
+    find: 'id === s.id ? s.durability.index :',
+    replace: 'id === s.id ? s.log.lastIndex :',
+  },
+  {
+    name: 'a vote is given to a log that lags behind (section 5.4.1)',
+    file: 'node/consensus/elections.ts',
+    find: '((pre && term > s.term) || free) && s.log.isUpToDate(lastIndex, lastTerm)',
+    replace: '((pre && term > s.term) || free) && s.log.isUpToDate(lastIndex + 9, lastTerm)',
+  },
+  {
+    name: 'two votes in a term (section 5.2)',
+    file: 'node/consensus/elections.ts',
+    find: 's.votedFor === from || (s.votedFor === null',
+    replace: 's.votedFor === from || (true',
+  },
+  {
+    name: 'appends are taken without looking at what precedes them (section 5.3)',
+    file: 'node/consensus/following.ts',
+    find: 'if (s.log.termAt(previousIndex) !== previousTerm) {',
+    replace: 'if (s.log.termAt(previousIndex) === null) {',
+  },
+  {
+    name: 'a delayed, shorter append cuts the log (figure 2, AppendEntries step 3)',
+    file: 'node/consensus/following.ts',
+    find: 'const missing = s.log.firstMissing(entries);',
+    replace: 'const missing = entries[0] ?? null;',
+  },
+  {
+    name: 'the commit index of a heartbeat is not clipped to what the follower holds',
+    file: 'node/consensus/replication.ts',
+    find: 'Math.min(progress.match, s.commitIndex)',
+    replace: 's.commitIndex',
+  },
+  {
+    name: 'the append ABA race: a truncated write still counts when it is confirmed',
+    file: 'node/consensus/core-state.ts',
+    find: '    this.durability.truncated(index);\n',
+    replace: '',
+  },
+  {
+    name: 'membership steps before the first commit of the term, and several at once',
+    file: 'node/consensus/proposals.ts',
+    find: 's.log.termAt(s.commitIndex) !== s.term || s.configurations.index > s.commitIndex',
+    replace: 'false',
+  },
+  {
+    name: 'a truncated configuration stays in force (thesis, section 4.1)',
+    file: 'node/consensus/core-state.ts',
+    find: '    this.configurations.truncate(index);\n',
+    replace: '',
+  },
+  {
+    name: 'lagging terms are met with silence (etcd-io/etcd#8501)',
+    file: 'node/consensus/core.ts',
+    find: '    answerEarlierTerm(s, from, message);\n',
+    replace: '',
+  },
+  {
+    name: 'no pre-vote lease: a removed node unseats leaders (hashicorp/raft#524)',
+    file: 'node/consensus/core.ts',
+    find: 'if (upholdsLeader(s, from)) return false;',
+    replace: '',
+  },
+];

@@ -1,0 +1,70 @@
+/** A few hundred seeds of the whole; many more by `npm run simulate -- --seeds N`. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { MUTANTS } from './mutants.ts';
+import { Nursery } from './plant.ts';
+import type { Dishonesty } from './sim-node.ts';
+import type { SimulationResult } from './simulation.ts';
+import { simulate } from './simulation.ts';
+
+const SEEDS = 400;
+/** Within so many seeds each planted bug has to be found. */
+const HUNT_SEEDS = 1000;
+
+function hunt(dishonesty: Dishonesty): SimulationResult | undefined {
+  for (let seed = 1; seed <= HUNT_SEEDS; seed++) {
+    const result = simulate({ seed, dishonesty });
+    if (result.failure !== null) return result;
+  }
+  return undefined;
+}
+
+test(`${SEEDS} seeds of faults leave every property of Raft intact, and every acknowledged proposal`, () => {
+  let acknowledged = 0;
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    const result = simulate({ seed });
+    acknowledged += result.acknowledged;
+    assert.equal(
+      result.failure,
+      null,
+      `${result.failure?.message}; repeat it with: npm run simulate -- --seed ${seed}`,
+    );
+  }
+  assert.ok(
+    acknowledged > SEEDS * 20,
+    `only ${acknowledged} proposals were acknowledged: nothing was tested`,
+  );
+});
+
+test('a seed replays exactly', () => {
+  const run = (): string[] => {
+    const lines: string[] = [];
+    simulate({ seed: 7, trace: (line) => lines.push(line) });
+    return lines;
+  };
+  const first = run();
+  assert.ok(first.length > 20);
+  assert.deepEqual(run(), first);
+});
+
+test('the simulator sees a disk that says synced before it is', () => {
+  assert.notEqual(hunt('says synced before it is'), undefined);
+});
+
+test('the simulator sees a vote that is forgotten on restart', () => {
+  assert.match(hunt('forgets the vote')?.failure?.message ?? '', /one vote a term|election safety/);
+});
+
+test('the simulator sees a disk that loses the last entry', () => {
+  assert.notEqual(hunt('loses the last entry'), undefined);
+});
+
+test('the simulator finds every planted bug', { timeout: 120_000 }, async (t) => {
+  await using nursery = await Nursery.open();
+  for (const mutant of MUTANTS) {
+    await t.test(mutant.name, async () => {
+      const found = await nursery.hunt(mutant, HUNT_SEEDS);
+      assert.match(found ?? 'not found', /FAILED/);
+    });
+  }
+});

@@ -1,0 +1,295 @@
+/**
+ * A whole cluster under one seed: first a time of faults, then peace, in which it has to recover.
+ * Everything that happens is decided by the seed, so a failing run is repeated by running the seed again.
+ */
+
+import type { CoreOptions } from '../../node/consensus/core-state.ts';
+import { planMembership } from '../../node/consensus/membership.ts';
+import type { Message, Persist } from '../../node/consensus/messages.ts';
+import type { Entry } from '../../node/consensus/types.ts';
+import { Checker, Violation } from './checker.ts';
+import { Client } from './client.ts';
+import { Nemesis } from './nemesis.ts';
+import { FAIR_WEATHER, Network } from './network.ts';
+import { prng } from './prng.ts';
+import type { Scenario } from './scenario.ts';
+import { drawScenario, ELECTION_TICKS, TICK_MS } from './scenario.ts';
+import { Scheduler } from './scheduler.ts';
+import type { Dishonesty } from './sim-node.ts';
+import { SimNode } from './sim-node.ts';
+import { chainWorkload, tablesWorkload } from './workload.ts';
+
+export interface SimulationOptions {
+  readonly seed: number;
+  readonly dishonesty?: Dishonesty;
+  /** Called with every line of what happens; costs time. */
+  readonly trace?: (line: string) => void;
+}
+
+export interface SimulationResult {
+  readonly seed: number;
+  /** Null: all held. */
+  readonly failure: Error | null;
+  readonly events: number;
+  readonly virtualMs: number;
+  readonly committed: number;
+  readonly acknowledged: number;
+  readonly terms: number;
+}
+
+/** Within this time of peace there has to be a leader, and all members have to agree. */
+const RECOVERY_MS = 12_000;
+/** Where appends hold one entry and few are under way at once, a new member needs that much longer. */
+const CATCH_UP_MS_PER_ENTRY = 20;
+/** So long nobody may disturb the leader that peace brought. */
+const CALM_MS = 1000;
+
+export function simulate(options: SimulationOptions): SimulationResult {
+  return new Simulation(options).run();
+}
+
+class Simulation {
+  readonly #seed: number;
+  readonly #trace: ((line: string) => void) | null;
+  readonly #random;
+  readonly #scenario: Scenario;
+  readonly #scheduler = new Scheduler();
+  readonly #client: Client;
+  readonly #network: Network<Message>;
+  readonly #nodes: readonly SimNode[];
+  readonly #checker: Checker;
+  readonly #byId: ReadonlyMap<string, SimNode>;
+  readonly #heads = new Map<SimNode, string>();
+  #nemesis: Nemesis | null = null;
+  #peace = false;
+  #highestTerm = 0;
+  #steps = 0;
+
+  constructor({ seed, dishonesty = 'none', trace }: SimulationOptions) {
+    this.#seed = seed;
+    this.#trace = trace ?? null;
+    this.#random = prng(seed);
+    this.#scenario = drawScenario(this.#random);
+    this.#network = new Network(this.#scheduler, this.#random.fork(), (from, to, message) => {
+      this.#byId.get(to)?.step({ type: 'message', from, message });
+    });
+    const useCodec = seed % 8 === 0;
+    const workload =
+      seed % 4 === 1 ? tablesWorkload(this.#random.fork()) : chainWorkload(this.#scenario.commandBytes);
+    this.#client = new Client(() => workload.nextCommand());
+    this.#nodes = this.#scenario.nodes.map((id) => {
+      return new SimNode(coreOptions(id, this.#scenario), {
+        scheduler: this.#scheduler,
+        random: this.#random.fork(),
+        dishonesty,
+        useCodec,
+        machine: workload.newMachine(),
+        checker: () => this.#checker,
+        diskWeather: () => (this.#peace ? { ...this.#scenario.disk, stallChance: 0 } : this.#scenario.disk),
+        send: (from, to, message) => this.#network.send(from, to, message),
+        applied: (node, entry) => this.#applied(node, entry),
+        stepped: (node) => this.#stepped(node),
+        writing: (node, persist, ms) => this.#writing(node, persist, ms),
+      });
+    });
+    this.#byId = new Map(this.#nodes.map((node) => [node.id, node]));
+    this.#checker = new Checker(this.#nodes);
+  }
+
+  run(): SimulationResult {
+    let failure: Error | null = null;
+    try {
+      this.#faults();
+      this.#recovery();
+    } catch (error) {
+      failure = error instanceof Error ? error : new Error(String(error));
+      this.#trace?.(`${this.#stamp()} ${failure.message}`);
+    }
+    return {
+      seed: this.#seed,
+      failure,
+      events: this.#scheduler.events,
+      virtualMs: this.#scheduler.now,
+      committed: this.#checker.committedCount,
+      acknowledged: this.#client.acknowledged,
+      terms: this.#highestTerm,
+    };
+  }
+
+  #faults(): void {
+    const scenario = this.#scenario;
+    const nemesis = this.#makeNemesis();
+    this.#nemesis = nemesis;
+    this.#trace?.(`seed ${this.#seed} ${JSON.stringify(scenario)}`);
+    this.#network.weather = scenario.network;
+    for (const node of this.#nodes) {
+      if (scenario.initial.voters.includes(node.id)) {
+        const configuration = scenario.initial;
+        node.disk.write({
+          hardState: { term: 1, votedFor: null, commitIndex: 1 },
+          entries: [{ kind: 'configuration', term: 1, index: 1, configuration }],
+        });
+      }
+      node.start(TICK_MS);
+    }
+    this.#proposeForEver();
+    nemesis.begin();
+    this.#scheduler.runUntil(scenario.faultsForMs);
+    nemesis.end();
+  }
+
+  #makeNemesis(): Nemesis {
+    return new Nemesis({
+      scheduler: this.#scheduler,
+      random: this.#random.fork(),
+      scenario: this.#scenario,
+      network: this.#network,
+      nodes: this.#nodes,
+      client: this.#client,
+      log: (line) => this.#trace?.(`${this.#stamp()} ${line}`),
+    });
+  }
+
+  #proposeForEver(): void {
+    const random = this.#random.fork();
+    const { proposalMs } = this.#scenario;
+    const propose = (): void => {
+      if (this.#peace) return;
+      // A stale leader is asked as well as the true one, and now and then one that doesn't lead at all.
+      for (const node of this.#nodes) {
+        const leads = node.alive && node.head().role === 'leader';
+        if (leads || random.chance(0.01)) this.#client.propose(node, random.pick([1, 1, 5]));
+      }
+      this.#scheduler.after(random.next() * 2 * proposalMs, propose);
+    };
+    this.#scheduler.after(0, propose);
+  }
+
+  /** Peace: one leader, an odd number of voters, the same log everywhere, and then nobody disturbs it. */
+  #recovery(): void {
+    this.#peace = true;
+    this.#network.weather = FAIR_WEATHER;
+    const members = this.#scenario.nodes.filter(() => this.#random.chance(0.8));
+    if (members.length === 0) members.push(this.#scenario.nodes[0] as string);
+    this.#trace?.(`${this.#stamp()} peace; members shall be ${members.join(' ')}`);
+    this.#superviseMembers(members);
+    // What is stalled or late since the time of faults still comes to its end.
+    this.#scheduler.runUntil(this.#scheduler.now + Math.max(this.#scenario.disk.stallMs, 400));
+    const recoveryMs = RECOVERY_MS + CATCH_UP_MS_PER_ENTRY * this.#checker.committedCount;
+    const deadline = this.#scheduler.now + recoveryMs;
+    let leader: SimNode | null = null;
+    this.#scheduler.runUntil(deadline, () => {
+      leader = this.#settledLeader(members);
+      return leader !== null;
+    });
+    if (leader === null)
+      throw new Violation('liveness', `no settled leader ${recoveryMs} ms after the last fault`);
+    const marker = this.#client.propose(leader);
+    if (marker === null) throw new Violation('liveness', 'the settled leader refuses a proposal');
+    this.#scheduler.runUntil(this.#scheduler.now + CALM_MS / 2);
+    // One follower believes that it lost the leader: the others still hear it, and uphold it.
+    const deceived = this.#random.pick(this.#nodes);
+    deceived.step({ type: 'peer-unreachable', peer: (leader as SimNode).id });
+    this.#scheduler.runUntil(this.#scheduler.now + CALM_MS / 2);
+    this.#checkCalm(leader, marker);
+    this.#checker.logsMatch();
+    this.#client.check(this.#checker);
+  }
+
+  #superviseMembers(members: readonly string[]): void {
+    const supervise = (): void => {
+      for (const node of this.#nodes) {
+        if (!node.alive || node.head().role !== 'leader') continue;
+        const change = this.#plan(node, members);
+        if (change !== null) node.step({ type: 'propose-change', change });
+      }
+      this.#scheduler.after(2 * TICK_MS, supervise);
+    };
+    supervise();
+  }
+
+  #plan(node: SimNode, members: readonly string[]) {
+    const { configuration, progress, commitIndex } = node.core.status();
+    return planMembership({
+      self: node.id,
+      configuration,
+      maxVoters: this.#scenario.maxVoters,
+      answering: [...progress].filter(([, { active }]) => active).map(([id]) => id),
+      members: members.map((id) => ({
+        id,
+        alive: id === node.id || progress.get(id)?.active === true,
+        caughtUp: id === node.id || commitIndex - (progress.get(id)?.matchIndex ?? 0) <= 16,
+      })),
+    });
+  }
+
+  /** A ready leader whose configuration is what the members want, at rest, committed, and all have caught up. */
+  #settledLeader(members: readonly string[]): SimNode | null {
+    for (const node of this.#nodes) {
+      if (!node.alive || !node.head().ready || !members.includes(node.id)) continue;
+      const { configuration, commitIndex, lastIndex, progress } = node.core.status();
+      const size = configuration.voters.length + configuration.learners.length;
+      if (size !== members.length || commitIndex !== lastIndex) continue;
+      if ([...progress.values()].some(({ matchIndex }) => matchIndex < lastIndex)) continue;
+      if (this.#plan(node, members) === null) return node;
+    }
+    return null;
+  }
+
+  #checkCalm(leader: SimNode, marker: number): void {
+    const { role, term, configuration } = leader.head();
+    if (role !== 'leader')
+      throw new Violation('calm', `${leader.id} was unseated in peace, now in term ${term}`);
+    if (configuration.voters.length % 2 === 0)
+      throw new Violation('calm', 'an even number of voters at rest');
+    for (const id of [...configuration.voters, ...configuration.learners]) {
+      const node = this.#byId.get(id);
+      if (node === undefined || node.applied < marker) {
+        throw new Violation(
+          'liveness',
+          `${id} applied ${node?.applied} of ${marker} after ${CALM_MS} ms of peace`,
+        );
+      }
+      if (node.machine.digest() !== leader.machine.digest()) {
+        throw new Violation('state machine safety', `${id} and ${leader.id} hold different tables`);
+      }
+    }
+  }
+
+  #writing(node: SimNode, { hardState }: Persist, ms: number): void {
+    const { term, votedFor } = node.disk.hardState;
+    const votes = hardState.votedFor !== null && (hardState.term !== term || hardState.votedFor !== votedFor);
+    this.#nemesis?.writing(node, votes, ms);
+  }
+
+  #applied(node: SimNode, entry: Entry): void {
+    this.#client.applied(node, entry);
+  }
+
+  #stepped(node: SimNode): void {
+    const { role, term, leader } = node.head();
+    if (role === 'leader') this.#checker.leads(node, term);
+    this.#checker.stepped(node);
+    this.#highestTerm = Math.max(this.#highestTerm, term);
+    if (++this.#steps % 4000 === 0) this.#checker.logsMatch();
+    if (this.#trace === null) return;
+    const head = `${role} in ${term}${leader === null ? '' : `, leader ${leader}`}`;
+    if (this.#heads.get(node) === head) return;
+    this.#heads.set(node, head);
+    this.#trace(`${this.#stamp()} ${node.id} is ${head}`);
+  }
+
+  #stamp(): string {
+    return this.#scheduler.now.toFixed(1).padStart(8);
+  }
+}
+
+const coreOptions = (id: string, { maxAppendBytes, windowAppends }: Scenario): CoreOptions => ({
+  id,
+  heartbeatTicks: 2,
+  electionTicks: ELECTION_TICKS,
+  hurryTicks: 3,
+  maxAppendBytes,
+  windowAppends,
+  maxUncommittedBytes: 20_000,
+});

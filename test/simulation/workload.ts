@@ -1,0 +1,95 @@
+/** What the clients propose, and the state machine that it is applied to. Two commands are never the same bytes. */
+import { encodeCommand } from '../../node/state/commands.ts';
+import { Tables } from '../../node/state/tables.ts';
+import type { ApplyResult, Command, RunSpec } from '../../node/state/types.ts';
+import type { Prng } from './prng.ts';
+import { ChainMachine, type SimMachine } from './sim-machine.ts';
+
+export interface Workload {
+  newMachine(): SimMachine;
+  nextCommand(): Uint8Array;
+}
+
+/** Opaque bytes into a chain of hashes: cheap, and sees every difference. */
+export function chainWorkload(bytes: number): Workload {
+  let made = 0;
+  return {
+    newMachine: () => new ChainMachine(),
+    nextCommand: () => new TextEncoder().encode(`c${++made}`.padEnd(bytes, '.')),
+  };
+}
+
+/** Commands of every kind, sensible and stale, into the tables that the daemon replicates. */
+export function tablesWorkload(random: Prng): Workload {
+  let made = 0;
+  return {
+    newMachine: () => new TablesMachine(),
+    nextCommand: () => encodeCommand(drawCommand(random, ++made)),
+  };
+}
+
+class TablesMachine implements SimMachine {
+  readonly #tables = new Tables({ keptFinishedRuns: 20 });
+
+  apply(data: Uint8Array, index: number): ApplyResult {
+    return this.#tables.apply(data, index);
+  }
+
+  reset(): void {
+    this.#tables.reset();
+  }
+
+  digest(): string {
+    return this.#tables.fingerprint();
+  }
+}
+
+function drawCommand(random: Prng, atMs: number): Command {
+  const runId = `run${random.between(Math.max(1, atMs - 60), atMs)}`;
+  const node = `n${random.between(1, 5)}`;
+  const attempt = random.between(1, 2);
+  const fence = { runId, term: random.between(1, 4), attempt, atMs };
+  const dice = random.next();
+  if (dice < 0.1) {
+    return {
+      type: 'member-put',
+      member: { id: node, name: node, addresses: [`/ip4/10.0.0.${atMs}`], joinedAtMs: atMs },
+    };
+  }
+  if (dice < 0.12) return { type: 'member-remove', id: node };
+  if (dice < 0.2) return { type: 'task-create', task: drawTask(random, atMs) };
+  if (dice < 0.55) return { type: 'run-create', spec: drawSpec(random, atMs), assignment: null };
+  if (dice < 0.7) {
+    const assignment = { node, domain: 0, ways: 2, term: fence.term, attempt, atMs };
+    return { type: 'run-assign', runId, assignment };
+  }
+  if (dice < 0.8) return { type: 'run-start', ...fence };
+  if (dice < 0.9) return { type: 'run-finish', ...fence, state: 'succeeded', result: null, error: null };
+  if (dice < 0.95) return { type: 'run-requeue', runId, attempt, reason: 'refused', atMs };
+  return { type: 'run-cancel', runId, atMs };
+}
+
+const drawTask = (random: Prng, createdAtMs: number) => ({
+  id: `task${random.between(1, 30)}`,
+  name: `function${random.between(1, 5)}`,
+  fileName: 'f.py',
+  sha256: '0'.repeat(64),
+  size: 1,
+  command: null,
+  createdAtMs,
+});
+
+const drawSpec = (random: Prng, createdAtMs: number): RunSpec => ({
+  id: `run${createdAtMs}`,
+  taskId: `task${random.between(1, 30)}`,
+  command: 'python3',
+  inputSize: 1,
+  parameters: null,
+  purpose: 'run',
+  mode: 'INOP',
+  ways: 2,
+  pinnedTo: null,
+  timeLimitMs: 1000,
+  idempotencyKey: random.chance(0.3) ? `key${random.between(1, 20)}` : null,
+  createdAtMs,
+});
