@@ -15,6 +15,8 @@ const BUNDLE = join(import.meta.dirname, '../../dist/fsched.js');
  */
 const RUN_AS: readonly string[] =
   process.getuid?.() === 0 && spawnSync('bwrap', ['--version']).status !== 0 ? ['--run-as', 'root'] : [];
+/** What tests count on, whatever cache their machine has. */
+const GEOMETRY: readonly string[] = ['--llc-geometry', '16x1MiB'];
 const READY_WITHIN_MS = 20_000;
 const EVENTUALLY_WITHIN_MS = 30_000;
 const POLL_MS = 25;
@@ -194,7 +196,8 @@ export class TestCluster implements AsyncDisposable {
   }
 
   static async create(flags: readonly string[] = []): Promise<TestCluster> {
-    return new TestCluster(await mkdtemp(join(tmpdir(), 'fsched-test-')), flags);
+    const geometry = flags.includes('--llc-geometry') ? [] : GEOMETRY;
+    return new TestCluster(await mkdtemp(join(tmpdir(), 'fsched-test-')), [...geometry, ...flags]);
   }
 
   /** A cluster of `size` nodes that all know the master and vote if they should. */

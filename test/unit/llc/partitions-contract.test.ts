@@ -145,7 +145,15 @@ describe('PartitionManager', () => {
         }
       },
     );
-    await fc.assert(property, { numRuns: 60 });
+    // One that was found: root left the reserve of a domain for a longer run, with two groups still standing there.
+    const idleDomain = [
+      { foreign: 0x18 },
+      { take: 1, domain: 0, sensitive: false },
+      { take: 1, domain: 8, sensitive: false },
+      { take: 1, domain: 8, sensitive: true },
+      { release: 0 },
+    ];
+    await fc.assert(property, { numRuns: 60, examples: [[idleDomain, 5]] });
   });
 
   it('takes back what it wrote when the kernel refuses in between', async () => {
@@ -153,10 +161,7 @@ describe('PartitionManager', () => {
     let refuse = false;
     const node = await rig.node(
       'node-a',
-      faulty(
-        watched(rig.fs, rig.overlaps),
-        (path, text) => refuse && path.includes('late') && text.startsWith('L3'),
-      ),
+      faulty(watched(rig), (path, text) => refuse && path.includes('late') && text.startsWith('L3')),
     );
     const held: Lease[] = [];
     for (const ways of [3, 2, 3, 2]) held.push(await take(rig, node, { ways }));
@@ -175,7 +180,7 @@ describe('PartitionManager', () => {
   it('tries again to give back what the kernel did not take', async () => {
     await using rig = new Rig();
     let refuse = true;
-    const fs = watched(rig.fs, rig.overlaps);
+    const fs = watched(rig);
     const node = await rig.node('node-a', {
       ...fs,
       rmdir: (path) => (refuse ? Promise.reject(new ResctrlError('EPERM', 'rmdir', null)) : fs.rmdir(path)),

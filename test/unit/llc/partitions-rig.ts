@@ -61,7 +61,7 @@ export class Rig implements AsyncDisposable {
     this.#topology = { domains, source: 'sysfs', cpuModel: 'paper' };
   }
 
-  async node(nodeId = 'node-a', fs: ResctrlFs = watched(this.fs, this.overlaps)): Promise<PartitionManager> {
+  async node(nodeId = 'node-a', fs: ResctrlFs = watched(this)): Promise<PartitionManager> {
     const manager = new PartitionManager(this.#options.manager ?? {}, {
       fs,
       clock: this.clock,
@@ -79,6 +79,13 @@ export class Rig implements AsyncDisposable {
 
   get topology(): Topology {
     return this.#topology;
+  }
+
+  /** Where groups go in a domain that they hold nothing of; one mask a node. */
+  reserves(domain: number): number[] {
+    return this.#managers.flatMap((manager) =>
+      manager.view().domains.flatMap(({ id, reserveMask }) => (id === domain ? [reserveMask] : [])),
+    );
   }
 
   /** Lets time pass until it is done. */
@@ -156,7 +163,8 @@ export async function take(
 }
 
 /** The kernel's answers, and after each change a look at all groups that have tasks. */
-export function watched(fs: EmulatedResctrl, overlaps: string[]): ResctrlFs {
+export function watched(rig: Rig): ResctrlFs {
+  const { fs, overlaps } = rig;
   const look = async (after: string) => {
     const names = fs.isMounted ? (await fs.list('')).filter((name) => name.startsWith('fsched-')) : [];
     const busy: { name: string; masks: ReadonlyMap<number, number> }[] = [];
@@ -168,8 +176,10 @@ export function watched(fs: EmulatedResctrl, overlaps: string[]): ResctrlFs {
     for (const [index, { name, masks }] of busy.entries()) {
       for (const other of busy.slice(index + 1)) {
         for (const [domain, mask] of masks) {
-          // In domains where a group holds nothing it shares root's ways.
-          const shared = mask & (other.masks.get(domain) ?? 0) & ~(root.get(domain) ?? 0);
+          const theirs = other.masks.get(domain) ?? 0;
+          // In domains where groups hold nothing they share the reserve, and root's ways; root may have left the reserve for a longer run.
+          if (mask === theirs && rig.reserves(domain).includes(mask)) continue;
+          const shared = mask & theirs & ~(root.get(domain) ?? 0);
           if (shared !== 0)
             overlaps.push(`${name} and ${other.name} share ${shared.toString(16)} after ${after}`);
         }
