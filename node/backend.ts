@@ -184,8 +184,8 @@ export class DaemonBackend implements RestBackend {
   }
 
   predictor(): PredictorView {
-    const { name, version, description } = this.#deps.predictor;
-    return { model: name, version, description, generosity: this.generosity() };
+    const { name, version, description } = this.#deps.predictor.info();
+    return { model: name, version: version ?? 0, description, generosity: this.generosity() };
   }
 
   async #withMaster<T>(work: (master: Master) => Promise<Answer<T>>): Promise<Answer<T>> {

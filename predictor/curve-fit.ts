@@ -4,7 +4,7 @@
  * Known sizes answer for themselves (`BENCHMARKED`), unknown ones borrow the nearest in ratio (`ASSISTED`). Of two
  * profiles of one size the one that saw the cache is believed.
  */
-import type { CacheGeometry, MeasuredCurve, Prediction, Predictor } from './types.ts';
+import type { CacheGeometry, MeasuredCurve, Prediction, Predictor, PredictorInfo } from './types.ts';
 
 interface Point {
   /** In ways of the target's size; may be fractional. */
@@ -56,13 +56,19 @@ function slowdownOf(points: readonly Point[], geometry: CacheGeometry): number[]
   );
 }
 
-const UNKNOWN: Prediction = { mode: 'INOP', slowdown: [], fullCacheSeconds: null };
+const UNKNOWN: Prediction = { mode: 'INOP', slowdown: [], quantiles: [], fullCacheSeconds: null };
 
 export class CurveFitPredictor implements Predictor {
-  readonly name = 'curve-fit';
-  readonly version = 1;
-  readonly description =
-    'slowdown = a + b / (1 + sqrt(ways - 1)), least squares over measured points; nearest input size by ratio';
+  info(): PredictorInfo {
+    return {
+      name: 'curve-fit',
+      version: null,
+      sha256: null,
+      description:
+        'slowdown = a + b / (1 + sqrt(ways - 1)), least squares over measured points; nearest input size by ratio',
+      backend: null,
+    };
+  }
 
   async predict(
     known: readonly MeasuredCurve[],
@@ -86,6 +92,7 @@ export class CurveFitPredictor implements Predictor {
     return {
       mode: same ? 'BENCHMARKED' : 'ASSISTED',
       slowdown: slowdownOf(best.points, geometry),
+      quantiles: [],
       // Linear in the input size, for want of anything better; it is shown, and decides nothing.
       fullCacheSeconds: longest.seconds * (same ? 1 : (inputSize + 1) / (best.curve.inputSize + 1)),
     };

@@ -116,7 +116,7 @@ export class RunService {
     const ways =
       prediction.mode === 'INOP'
         ? Math.max(1, Math.floor(geometry.ways / Math.max(1, domain?.cpus ?? 1)))
-        : chooseWays(prediction.slowdown, generosity(this.#deps.scheduler.freeWays()));
+        : chooseWays(prediction, { price: generosity(this.#deps.scheduler.freeWays()) }).ways;
     return { mode: prediction.mode, ways };
   }
 

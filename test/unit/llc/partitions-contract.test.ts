@@ -89,9 +89,16 @@ for (const [name, make] of IMPLEMENTATIONS) {
   });
 }
 
+type Action =
+  | { readonly take: number; readonly domain: number; readonly sensitive: boolean }
+  | { readonly release: number }
+  | { readonly foreign: number | null }
+  | { readonly vanish: number }
+  | { readonly maintain: true };
+
 describe('PartitionManager', () => {
   it('agrees with the kernel after whatever happens', async () => {
-    const action = fc.oneof(
+    const action = fc.oneof<fc.MaybeWeightedArbitrary<Action>[]>(
       {
         weight: 5,
         arbitrary: fc.record({
@@ -103,7 +110,7 @@ describe('PartitionManager', () => {
       { weight: 4, arbitrary: fc.record({ release: fc.nat(20) }) },
       { weight: 1, arbitrary: fc.record({ foreign: fc.constantFrom(0x1, 0x18, 0xfff, null) }) },
       { weight: 1, arbitrary: fc.record({ vanish: fc.nat(20) }) },
-      { weight: 1, arbitrary: fc.constant({ maintain: true }) },
+      { weight: 1, arbitrary: fc.constant({ maintain: true as const }) },
     );
     const property = fc.asyncProperty(
       fc.array(action, { maxLength: 30, size: 'max' }),
@@ -146,7 +153,7 @@ describe('PartitionManager', () => {
       },
     );
     // One that was found: root left the reserve of a domain for a longer run, with two groups still standing there.
-    const idleDomain = [
+    const idleDomain: Action[] = [
       { foreign: 0x18 },
       { take: 1, domain: 0, sensitive: false },
       { take: 1, domain: 8, sensitive: false },

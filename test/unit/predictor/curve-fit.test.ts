@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { chooseWays, generosity } from '../../../predictor/choose-ways.ts';
+import { chooseWays } from '../../../predictor/choose-ways.ts';
 import { CurveFitPredictor } from '../../../predictor/curve-fit.ts';
 import type { MeasuredCurve } from '../../../predictor/types.ts';
 
@@ -66,8 +66,8 @@ describe('prediction', () => {
   test('a short function is treated like a long one', async () => {
     const long = await predictor.predict([curve(5, (ways) => 60 * original(ways))], 5, geometry);
     const short = await predictor.predict([curve(5, (ways) => 0.001 * original(ways))], 5, geometry);
-    assert.equal(chooseWays(long.slowdown, generosity(0)), chooseWays(short.slowdown, generosity(0)));
-    assert.ok(chooseWays(short.slowdown, generosity(0)) > 1);
+    assert.equal(chooseWays(long).ways, chooseWays(short).ways);
+    assert.ok(chooseWays(short).ways > 1);
   });
 
   test('a profile of a machine with smaller ways serves through bytes', async () => {
@@ -96,19 +96,5 @@ describe('prediction', () => {
         if (slowdown.length > 0) assert.ok(Math.abs((slowdown.at(-1) ?? 0) - 1) < 1e-9);
       }),
     );
-  });
-});
-
-describe('choice', () => {
-  test('flat: one way; generous clusters give more', () => {
-    assert.equal(chooseWays(new Array(16).fill(1), generosity(100)), 1);
-    const slope = Array.from({ length: 16 }, (_, i) => original(i + 1) / original(16));
-    assert.ok(chooseWays(slope, generosity(500)) > chooseWays(slope, generosity(0)));
-    assert.equal(chooseWays([2], generosity(0)), 1);
-  });
-  test('generosity is the formula of the original: -1 / (max(free, 20) / 2)', () => {
-    assert.equal(generosity(0), -0.1);
-    assert.equal(generosity(20), -0.1);
-    assert.equal(generosity(100), -0.02);
   });
 });
