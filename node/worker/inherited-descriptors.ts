@@ -1,7 +1,10 @@
-/** Descriptors that this process was itself started with and that would leak into programs: a lock, or a pipe that somebody waits on. */
+/**
+ * Descriptors that would leak into programs: those that this process was itself started with (a lock, or a pipe that
+ * somebody waits on), and those that LevelDB opens, a new one for each 4 MiB of the Raft log, at any time.
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** O_CLOEXEC in the octal flags of /proc/PID/fdinfo (proc_pid_fdinfo(5)); all that Node opens bears it. */
+/** O_CLOEXEC in the octal flags of /proc/PID/fdinfo (proc_pid_fdinfo(5)); all that Node opens bears it; what native code opens may not. */
 const CLOSE_ON_EXEC = 0o2000000;
 
 /** Those above the standard streams that a program would get, ascending. */

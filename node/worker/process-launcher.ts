@@ -7,7 +7,6 @@ import type { Clock, Logger } from '../ports.ts';
 import { fail, type Outcome, succeed } from '../ports.ts';
 import { resolveProgram, splitCommand } from './command.ts';
 import { findGateShell, Gate, gateArguments } from './gate.ts';
-import { findInheritableDescriptors } from './inherited-descriptors.ts';
 import type { Isolator } from './isolation/isolator.ts';
 import { openIsolation } from './isolation/open-isolation.ts';
 import type { RunCgroup } from './isolation/run-cgroup.ts';
@@ -84,7 +83,6 @@ export class ProcessLauncher implements Launcher {
   readonly #pipes: PipePool;
   #isolator: Isolator | null = null;
   #shell = '/bin/sh';
-  #inheritable: readonly number[] = [];
 
   constructor(options: ProcessLauncherOptions, dependencies: ProcessLauncherDependencies) {
     this.#options = options;
@@ -108,7 +106,6 @@ export class ProcessLauncher implements Launcher {
     this.#isolator = isolator;
     const [shell] = await Promise.all([findGateShell(searchPath), this.#pipes.start()]);
     this.#shell = shell ?? this.#shell;
-    this.#inheritable = findInheritableDescriptors();
     for (const note of isolator.notes) logger.warn({}, note);
     logger.info({ isolation: isolator.describe() }, 'programs are isolated');
   }
@@ -201,7 +198,6 @@ export class ProcessLauncher implements Launcher {
       streams = await openStreams(this.#pipes, {
         inputPath: `${directory}.in`,
         input: order.parameters,
-        inheritable: this.#inheritable,
         owner: isolator.owner,
         gated: shell !== null,
       });

@@ -1,7 +1,7 @@
 /** The standard streams of one program: our ends, and the descriptors that are handed to it. */
 import { closeSync, constants, fchownSync, openSync, unlinkSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import { maskDescriptors } from './inherited-descriptors.ts';
+import { findInheritableDescriptors, maskDescriptors } from './inherited-descriptors.ts';
 import type { OpenPipe, PipePool } from './pipe-pool.ts';
 import type { Owner } from './work-directory.ts';
 
@@ -23,7 +23,6 @@ export async function openStreams(
   options: {
     readonly inputPath: string;
     readonly input: string | null;
-    readonly inheritable: readonly number[];
     /** Who may open them by name. */
     readonly owner: Owner;
     /** Whether the third descriptor is a pipe of the gate. */
@@ -56,7 +55,8 @@ export async function openStreams(
       // Those of our own making only: /dev/null belongs to everybody.
       for (const fd of descriptors) if (fd !== nullFd) fchownSync(fd, owner.uid, owner.gid);
     }
-    const masked = maskDescriptors(options.inheritable, nullFd);
+    // Looked up as late as can be, and each time: the store opens files without the mark as its log grows.
+    const masked = maskDescriptors(findInheritableDescriptors(), nullFd);
     const [stdout, stderr] = [pipes[0] ?? null, pipes[1] ?? null];
     return {
       stdio: [
