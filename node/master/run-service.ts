@@ -45,7 +45,13 @@ export class RunService {
   async run(request: RunRequest): Promise<Answer<Run | null>> {
     const task = this.#deps.tables.task(request.taskId);
     if (!task) return unknownTask(request.taskId);
-    const repeated = this.#repeated(request.idempotencyKey, task, request.command, request.inputSize);
+    const repeated = this.#repeated(
+      request.idempotencyKey,
+      (spec) =>
+        spec.taskId === task.id &&
+        spec.command === request.command &&
+        isSameInput(spec, request.inputSize, null),
+    );
     if (repeated) return repeated;
     const choice = await this.#choose(task, request.inputSize);
     if (choice.mode === 'INOP') return succeed(null);
@@ -54,20 +60,7 @@ export class RunService {
 
   /** As `run`, but a function that was never benchmarked runs too, with an equal share of a domain. */
   async submit(request: SubmitRequest): Promise<Answer<Run>> {
-    const task = this.#deps.tables.taskNamed(request.functionName);
-    if (!task) {
-      return fail({
-        code: 'NOT_FOUND',
-        message: `there is no function ${JSON.stringify(request.functionName)}; upload its file to /controller/task/new first`,
-      });
-    }
-    const { command } = task;
-    if (command === null) {
-      return fail({
-        code: 'UNPROCESSABLE',
-        message: `it is not known how to start ${task.fileName}; upload it again with the field command, or with a #! line`,
-      });
-    }
+    const { tables } = this.#deps;
     const parameters = request.parameters === undefined ? null : JSON.stringify(request.parameters);
     if (parameters !== null && Buffer.byteLength(parameters) > MAX_PARAMETERS_BYTES) {
       return fail({
@@ -82,8 +75,25 @@ export class RunService {
         message: `parameters.input_size must be a whole number from 0 to ${Number.MAX_SAFE_INTEGER}; leave it out to use the size of the parameters in bytes`,
       });
     }
-    const repeated = this.#repeated(request.idempotencyKey, task, command, inputSize);
+    // By name: a newer task may have taken it since.
+    const isSame = (spec: RunSpec) =>
+      tables.task(spec.taskId)?.name === request.functionName && isSameInput(spec, inputSize, parameters);
+    const repeated = this.#repeated(request.idempotencyKey, isSame);
     if (repeated) return repeated;
+    const task = tables.taskNamed(request.functionName);
+    if (!task) {
+      return fail({
+        code: 'NOT_FOUND',
+        message: `there is no function ${JSON.stringify(request.functionName)}; upload its file to /controller/task/new first`,
+      });
+    }
+    const { command } = task;
+    if (command === null) {
+      return fail({
+        code: 'UNPROCESSABLE',
+        message: `it is not known how to start ${task.fileName}; upload it again with the field command, or with a #! line`,
+      });
+    }
     const choice = await this.#choose(task, inputSize);
     const spec = {
       command,
@@ -137,17 +147,20 @@ export class RunService {
     };
   }
 
-  #repeated(key: string | null, task: Task, command: string, inputSize: number): Answer<Run> | null {
+  #repeated(key: string | null, isSame: (spec: RunSpec) => boolean): Answer<Run> | null {
     const run = key === null ? undefined : this.#deps.tables.runWithKey(key);
     if (!run) return null;
     const { spec } = run;
-    if (spec.taskId === task.id && spec.command === command && spec.inputSize === inputSize)
-      return succeed(run);
+    if (isSame(spec)) return succeed(run);
     return fail({
       code: 'CONFLICT',
       message: `the Idempotency-Key already made run ${spec.id}, which asked for something else; use a new key`,
     });
   }
+}
+
+function isSameInput(spec: RunSpec, inputSize: number, parameters: string | null): boolean {
+  return spec.inputSize === inputSize && spec.parameters === parameters;
 }
 
 function largest(domains: readonly DomainView[]): DomainView | undefined {
