@@ -8,12 +8,18 @@ export interface ClusterIdentity {
   /** True on the node that made the cluster: it alone may write the first log entry. */
   readonly founder: boolean;
   readonly peers: readonly KnownPeer[];
+  /**
+   * True once this node knows that it was removed. The log alone may not say so at the next start: that its last entry is
+   * committed is written down only with the entry after it, which a removed node isn't sent.
+   */
+  readonly removed?: boolean;
 }
 
 const Schema = Type.Object({
   clusterId: Type.String({ minLength: 1 }),
   founder: Type.Boolean(),
   peers: Type.Array(Type.Object({ id: Type.String(), addresses: Type.Array(Type.String()) })),
+  removed: Type.Optional(Type.Boolean()),
 });
 
 export class ClusterIdentityError extends Error {

@@ -84,7 +84,7 @@ export class Membership {
   /** Call when consensus runs and the mesh listens. Returns at once when members can't be reached: it goes on trying. */
   async start(): Promise<Outcome<void, MembershipFailure>> {
     this.#identity = await this.#deps.load();
-    if (this.#removed) return fail({ code: 'REMOVED', message: REMOVED });
+    if (this.#removed || this.#identity?.removed === true) return fail({ code: 'REMOVED', message: REMOVED });
     if (this.#identity?.founder && this.#options.join.length > 0) {
       const left = await this.#leaveOwnCluster();
       if (!left.ok) return left;
@@ -281,11 +281,12 @@ export class Membership {
   #followTable(): void {
     if (!this.#identity) return;
     const peers = this.#knownPeers();
-    const gate = JSON.stringify([this.#identity.clusterId, peers]);
+    const gate = JSON.stringify([this.#identity.clusterId, peers, this.#removed]);
     if (gate === this.#gate) return;
     this.#gate = gate;
     this.#deps.mesh.setCluster(this.#identity.clusterId, peers);
-    const identity = { ...this.#identity, peers };
+    const { clusterId, founder } = this.#identity;
+    const identity = { clusterId, founder, peers, ...(this.#removed && { removed: true }) };
     this.#identity = identity;
     void this.#deps.save(identity).catch((error: unknown) => {
       this.#deps.logger.warn({ reason: String(error) }, 'cluster file not written');

@@ -307,4 +307,28 @@ describe('as a member', () => {
     assert.ok(!again.ok && again.error.code === 'REMOVED');
     assert.deepEqual(world.calls, []);
   });
+
+  test('a node that was removed knows it at its next start, though its log does not say that it is committed', async () => {
+    const first = setUp({ world: joined });
+    await first.membership.start();
+    first.apply({ type: 'member-put', member: member('self') });
+    first.apply({ type: 'member-remove', id: 'self' });
+    await settled();
+    const next = setUp({ world: { ...joined, identity: first.world.identity } });
+    next.apply({ type: 'member-put', member: member('self') });
+    const outcome = await next.membership.start();
+    assert.ok(!outcome.ok && outcome.error.code === 'REMOVED');
+  });
+
+  test('a node that was removed and called in again is a member at its next start', async () => {
+    const { membership, world, apply } = setUp({ world: joined });
+    await membership.start();
+    apply({ type: 'member-put', member: member('self') });
+    apply({ type: 'member-remove', id: 'self' });
+    apply({ type: 'member-put', member: member('self') });
+    await settled();
+    const next = setUp({ world: { ...joined, identity: world.identity } });
+    next.apply({ type: 'member-put', member: member('self') });
+    assert.ok((await next.membership.start()).ok);
+  });
 });
