@@ -39,8 +39,14 @@ export const repeatable = (key: string = randomUUID()): Readonly<Record<string, 
   'idempotency-key': key,
 });
 
-/** Throws a usage error that names the flag. */
+/**
+ * Throws a usage error that names the flag. A bare number is refused: REST counts in seconds, the options of a node in
+ * milliseconds, and a wait of 30 must not end after 30 ms.
+ */
 export function durationMs(flag: string, value: string): number {
+  if (/^[0-9.]+$/.test(value.trim())) {
+    throw new CliError(EXIT.USAGE, `${flag}: say in which unit: ${value}s or ${value}ms.`);
+  }
   const parsed = parseDuration(1, 7 * 86_400_000)(value);
   if (!parsed.ok) throw new CliError(EXIT.USAGE, `${flag}: ${parsed.error}.`);
   return parsed.value;

@@ -15,6 +15,7 @@ export function registerLogs(program: Command): void {
   withApiOptions(program.command('logs <run>'), { patient: true })
     .description('the output of a run, followed until the run is over')
     .option('--stderr', 'its standard error instead of its standard output')
+    .option('-f, --follow', 'until the run is over', true)
     .option('--no-follow', 'only what there is now')
     .addHelpText('after', '\nFollowed to its end, it ends like "fsched run": 1 when the program failed.')
     .action(followOutput);

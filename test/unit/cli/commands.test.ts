@@ -71,6 +71,7 @@ describe('usage', () => {
     [],
     ['run', 'sort', '-1'],
     ['start', '--voters', '4'],
+    ['submit', 'sort', '--wait', '30'],
   ]) {
     it(`fsched ${args.join(' ')} ends with 2`, async () => {
       const { exitCode, stdout, stderr } = await bundle.run(args);
@@ -323,7 +324,7 @@ describe('other commands', () => {
   });
 
   it('logs passes the bytes on and ends like the run', async () => {
-    const { exitCode, stdout, seen } = await fsched(['logs', 'run123'], {
+    const { exitCode, stdout, seen } = await fsched(['logs', 'run123', '--follow'], {
       'GET /runs/run123': [200, { ...run, state: 'failed' }],
       'GET /runs/run123/output': [200, 'line\n'],
     });
