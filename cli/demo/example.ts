@@ -30,10 +30,22 @@ console.log('trace', c.reduce((sum, row, i) => sum + row[i], 0));
 
 /** Python where there is one, else the Node that runs us. */
 export function chooseExample(): Example {
-  const hasPython = spawnSync('python3', ['--version'], { stdio: 'ignore' }).status === 0;
-  return hasPython
-    ? { fileName: 'matrix_product.py', command: 'python3', source: PYTHON, inputSize: 160 }
+  const python = findPython();
+  return python !== null
+    ? { fileName: 'matrix_product.py', command: python, source: PYTHON, inputSize: 160 }
     : { fileName: 'matrix_product.js', command: `'${process.execPath}'`, source: JAVASCRIPT, inputSize: 500 };
+}
+
+/**
+ * The interpreter itself: `python3` may be a script of pyenv or asdf that starts some thirty programs first, and a benchmark
+ * simulates the cache for each of them.
+ */
+function findPython(): string | null {
+  const script = 'import sys; print(sys.executable)';
+  const { status, stdout } = spawnSync('python3', ['-c', script], { encoding: 'utf8' });
+  if (status !== 0) return null;
+  const path = stdout.trim();
+  return /^\/[\w./-]+$/.test(path) ? path : 'python3';
 }
 
 /** What the program prints for `inputSize`: the demo checks it. */
