@@ -24,7 +24,7 @@ export interface EvaluationOptions {
   readonly folds?: number | 'all';
   /** Of the bootstrap. @default 1000 */
   readonly resamples?: number;
-  /** `train` is all that ships. @default false */
+  /** `train` is all that ships: methods are told so when all of it is learned from. @default false */
   readonly shipped?: boolean;
 }
 
@@ -66,7 +66,7 @@ const NEVER = new AbortController().signal;
 /** @throws Error when a method answers nonsense, naming it; the reason of the signal once that is aborted */
 export async function evaluate(options: EvaluationOptions, ports: EvaluationPorts = {}): Promise<Report> {
   const { seed = 1, methods, scenarios = SCENARIOS } = options;
-  const { test, train, notes } = usable(options);
+  const { test, train, shipped, notes } = usable(options);
   const exam = prepare(test, scenarios, seed);
   const protocols: readonly (LeftOut | null)[] =
     train === null ? (options.leaveOut ?? ['functions', 'sizes']) : [null];
@@ -82,7 +82,7 @@ export async function evaluate(options: EvaluationOptions, ports: EvaluationPort
         notes.push(`${method.name} is left out of ${protocol}: there is nothing to learn from`);
         continue;
       }
-      answers.set(method.name, await examine(method, splits, exam, { ...options, seed, protocol, ports }));
+      answers.set(method.name, await examine(method, splits, exam, { seed, protocol, shipped, ports }));
     }
     if (asked.length > 0) answers.set(ORACLE, consultOracle(exam));
     for (const scenario of scenarios) {
@@ -98,17 +98,24 @@ export async function evaluate(options: EvaluationOptions, ports: EvaluationPort
   return { seed, extent, notes, rows };
 }
 
-function usable({ train, test }: EvaluationOptions) {
+function usable({ train, test, shipped = false }: EvaluationOptions) {
   const notes: string[] = [];
   const curves = test.curves.filter((curve) => truthOf(curve, test.geometry) !== null);
   const dropped = test.curves.length - curves.length;
-  if (dropped > 0) notes.push(`not asked about, as they have less than two points: ${dropped} curves`);
+  if (dropped > 0) notes.push(`curves not asked about, as they have less than two points: ${dropped}`);
   const known = functionsOf(test);
   const shared = train === null ? [] : [...functionsOf(train)].filter((name) => known.has(name));
-  if (shared.length > 0) notes.push(`not learned from, as they are asked about: ${shared.join(', ')}`);
+  if (shared.length > 0) notes.push(`not learned from, as they are asked about: ${few(shared)}`);
   const unseen = train && { ...train, curves: train.curves.filter(({ name }) => !known.has(name)) };
-  return { train: unseen, test: { ...test, curves }, notes };
+  const isWhole = shipped && train !== null && shared.length === 0;
+  return { train: unseen, test: { ...test, curves }, shipped: isWhole, notes };
 }
+
+const NAMED = 8;
+const few = (names: readonly string[]): string =>
+  names.length <= NAMED
+    ? names.join(', ')
+    : `${names.slice(0, NAMED).join(', ')} and ${names.length - NAMED} others`;
 
 function splitsFor(
   { training }: Method,
@@ -142,7 +149,7 @@ function prepare(test: CurveSet, scenarios: readonly Scenario[], seed: number): 
 interface Sitting {
   readonly seed: number;
   readonly protocol: Protocol;
-  readonly shipped?: boolean;
+  readonly shipped: boolean;
   readonly ports: EvaluationPorts;
 }
 
@@ -150,7 +157,7 @@ async function examine(
   method: Method,
   splits: readonly Split[],
   exam: Exam,
-  { seed, protocol, shipped = false, ports }: Sitting,
+  { seed, protocol, shipped, ports }: Sitting,
 ): Promise<Map<Scenario, Asked[]>> {
   const { signal = NEVER, progress } = ports;
   const answers = new Map<Scenario, Asked[]>(exam.papers.map(({ scenario }) => [scenario, []]));

@@ -13,18 +13,23 @@ export interface CliOptions {
   readonly methods: readonly Method[];
 }
 
-export const USAGE = `npm run predictor:eval -- [--train FILE.csv] [--test FILE.csv] [--json] [--quick]
-                          [--folds N|all] [--seed N] [--methods NAME[,NAME]]
-Judges how well methods predict the cache that functions need which they have never seen.
-  (no files)  on the curves that ship: each function left out in turn, then each input size
+export const USAGE = `npm run predictor:eval -- [--train FILE.csv] [--test FILE.csv] [--json]
+                          [--quick] [--folds N|all] [--seed N]
+                          [--methods NAME[,NAME]]
+Judges methods that predict how much cache a function needs, on functions that
+they have never seen.
+  (no files)  on the curves that ship: each function is left out in turn, then
+              each input size
   --train     learn from these curves (default: those that ship)
-  --test      judge on these curves (default: those that ship); functions of both files are not learned from.
-              Columns name,input_size,cos,exec_time; FILE.json beside it tells the cache it was measured on:
-              {"geometry": {"ways": 16, "wayBytes": 131072}}, which is what counts without it
+  --test      judge on these curves (default: those that ship); their functions
+              are not learned from. Both: name,input_size,cos,exec_time, with
+              the cache that it was measured on in FILE.json beside it:
+              {"geometry": {"ways": 16, "wayBytes": 131072}}, the default
   --json      the report as JSON, with all confidence intervals
   --quick     3 points and all points only, 3 folds, no sizes left out
-  --folds     how often methods that are dear to train are trained, all: once a function (default: 10)
-  --seed      of folds, chosen pairs of sizes and confidence intervals (default: 1)
+  --folds     how often methods that are dear to train are trained; all: once
+              a function (default: 10)
+  --seed      of folds, pairs of sizes and confidence intervals (default: 1)
   --methods   only these`;
 
 /** @throws Error with a sentence about what is wrong */

@@ -3,17 +3,22 @@ import type { CurveSet, FunctionCurve } from '../dataset/types.ts';
 import { hash, randomFrom } from './random.ts';
 import type { Budget } from './sampling.ts';
 
+const MODES = ['benchmarked', 'assisted-1', 'assisted-middle', 'assisted-2'] as const;
+
 export interface Scenario {
-  /** `benchmarked`: the size asked was benchmarked; `assisted`: one or two other sizes of the function were. */
-  readonly mode: 'benchmarked' | 'assisted-1' | 'assisted-2';
+  /**
+   * `benchmarked`: the size asked was benchmarked; `assisted-1`: any one other size of the function was; `assisted-middle`: that
+   * in the middle of its sizes was, as someone would choose it; `assisted-2`: two others were.
+   */
+  readonly mode: (typeof MODES)[number];
   /** Executions that the benchmark of one size may take. */
   readonly points: Budget;
 }
 
 const BUDGETS: readonly Budget[] = [2, 3, 5, 'all'];
 
-export const SCENARIOS: readonly Scenario[] = (['benchmarked', 'assisted-1', 'assisted-2'] as const).flatMap(
-  (mode) => BUDGETS.map((points) => ({ mode, points })),
+export const SCENARIOS: readonly Scenario[] = MODES.flatMap((mode) =>
+  BUDGETS.map((points) => ({ mode, points })),
 );
 
 export const QUICK_SCENARIOS: readonly Scenario[] = SCENARIOS.filter(
@@ -32,9 +37,18 @@ export function casesOf(mode: Scenario['mode'], { curves }: CurveSet, seed: numb
   const byFunction = Map.groupBy(curves, ({ name }) => name);
   return curves.flatMap((asked) => {
     const others = (byFunction.get(asked.name) ?? []).filter((curve) => curve !== asked);
+    if (mode === 'assisted-middle') {
+      const middle = middleOf(byFunction.get(asked.name) ?? []);
+      return middle === undefined || middle === asked ? [] : [{ asked, known: [middle] }];
+    }
     if (mode === 'assisted-1') return others.map((known) => ({ asked, known: [known] }));
     return pairsFor(asked, others, seed).map((known) => ({ asked, known }));
   });
+}
+
+function middleOf(curves: readonly FunctionCurve[]): FunctionCurve | undefined {
+  const bySize = curves.toSorted((left, right) => left.inputSize - right.inputSize);
+  return bySize[Math.floor(bySize.length / 2)];
 }
 
 /** One pair around the size asked and one on one side of it, by chance; where there are none, others. */

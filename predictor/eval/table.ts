@@ -50,6 +50,7 @@ const PROTOCOLS: Record<Protocol, string> = {
 const MODES: Record<Scenario['mode'], string> = {
   benchmarked: 'the size asked was benchmarked',
   'assisted-1': 'one other size was benchmarked',
+  'assisted-middle': 'the middle one of its sizes was benchmarked',
   'assisted-2': 'two other sizes were benchmarked',
 };
 

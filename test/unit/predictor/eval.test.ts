@@ -211,6 +211,15 @@ describe('questions', () => {
   test('each size, each ordered pair of sizes, and two pairs a size, the same for a seed', () => {
     assert.equal(casesOf('benchmarked', SET, 1).length, 9);
     assert.equal(casesOf('assisted-1', SET, 1).length, 18);
+    const fromMiddle = casesOf('assisted-middle', SET, 1);
+    assert.deepEqual(
+      fromMiddle.map(({ asked, known }) => [asked.inputSize, known[0]?.inputSize]),
+      [
+        ...[2, 8].map((size) => [size, 4]),
+        ...[10, 30].map((size) => [size, 20]),
+        ...[1, 3].map((size) => [size, 2]),
+      ],
+    );
     const pairs = casesOf('assisted-2', SET, 1);
     assert.equal(pairs.length, 9, 'three sizes have one pair of others');
     for (const { asked, known } of pairs) {
@@ -347,6 +356,24 @@ describe('evaluate', () => {
         .sort(),
       [1, 2, 2, 3],
     );
+  });
+
+  test('tells methods that they may take the weights that ship, only where nothing was left out', async () => {
+    const told: boolean[] = [];
+    const spy: Method = {
+      ...answering(() => ({})),
+      training: 'heavy',
+      fit: async (train, options) => {
+        told.push(options.shipped);
+        return answering(() => ({})).fit(train, options);
+      },
+    };
+    const other = { ...SET, curves: [curve('other', 1, flat(1))] };
+    const both = { ...SET, curves: [...SET.curves, ...other.curves] };
+    for (const train of [null, both, other]) {
+      await evaluate({ train, test: SET, methods: [spy], scenarios, shipped: true, folds: 2, resamples: 2 });
+    }
+    assert.deepEqual(told, [false, false, false, false, false, true]);
   });
 
   test('names the method that answers nonsense, and stops it', async () => {
