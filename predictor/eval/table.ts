@@ -58,7 +58,10 @@ export function formatReport({ rows, extent, seed }: Report): string {
   const parts = [`${extent.functions} functions, ${extent.curves} curves, seed ${seed}`, LEGEND];
   for (const [protocol, ofProtocol] of Map.groupBy(rows, (row) => row.protocol)) {
     parts.push(`== ${PROTOCOLS[protocol]}`);
-    for (const ofScenario of Map.groupBy(ofProtocol, ({ scenario }) => scenario).values()) {
+    for (const ofScenario of Map.groupBy(
+      ofProtocol,
+      ({ scenario }) => `${scenario.mode},${scenario.points}`,
+    ).values()) {
       parts.push(block(ofScenario));
     }
   }

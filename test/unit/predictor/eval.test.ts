@@ -452,7 +452,10 @@ describe('evaluate', () => {
   test('makes a table of 80 columns', async () => {
     const now = () => 1;
     const report = await evaluate({ train: null, test: SET, methods: METHODS, resamples: 20 }, { now });
-    for (const line of formatReport(report).split('\n')) assert.ok([...line].length <= 80, line);
+    const table = formatReport(report);
+    for (const line of table.split('\n')) assert.ok([...line].length <= 80, line);
+    assert.equal(table.match(/^method /gm)?.length, 2 * SCENARIOS.length, 'a block a scenario');
+    assert.equal(formatReport(JSON.parse(JSON.stringify(report))), table);
   });
 });
 
