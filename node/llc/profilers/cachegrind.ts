@@ -9,16 +9,14 @@
 import { execFile } from 'node:child_process';
 import { chmod, mkdir, open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type CachegrindSummary, estimate, L1_CACHE, parseSummary } from '../../../predictor/cachegrind.ts';
 import { fail, type Outcome, succeed } from '../../ports.ts';
 import type { Measure, Measurement } from '../../state/types.ts';
 import { resolveProgram } from '../../worker/command.ts';
-import { type CachegrindSummary, estimate, parseSummary } from './cachegrind-output.ts';
 import type { Instrument, Profiler } from './types.ts';
 
 /** In the working directory of the program. */
 const FOLDER = '.fsched-cachegrind';
-/** A first-level cache as most CPUs have had it for long; the same everywhere, so that curves can be compared. */
-const L1 = '32768,8,64';
 const TRIAL_LIMIT_MS = 10_000;
 /** The simulated caches stand at the beginning of an output file, the totals at its end. */
 const HEAD_BYTES = 1024;
@@ -77,8 +75,8 @@ class CachegrindInstrument implements Instrument {
       '--command-line-only=yes',
       '--tool=cachegrind',
       '--cache-sim=yes',
-      `--I1=${L1}`,
-      `--D1=${L1}`,
+      `--I1=${L1_CACHE}`,
+      `--D1=${L1_CACHE}`,
       `--LL=${this.#cache.bytes},${this.#cache.ways},64`,
       '--trace-children=yes',
       '--vgdb=no',

@@ -3,10 +3,10 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { silentLogger } from '../../../node/adapters.ts';
 import { CachegrindProfiler } from '../../../node/llc/profilers/cachegrind.ts';
-import { estimate, parseSummary } from '../../../node/llc/profilers/cachegrind-output.ts';
 import { ProfilerSet } from '../../../node/llc/profilers/profiler-set.ts';
 import { resctrlProfiler, wallclockProfiler } from '../../../node/llc/profilers/timing.ts';
 import { measuredGeometry } from '../../../node/llc/profilers/traits.ts';
+import { estimate, parseSummary } from '../../../predictor/cachegrind.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;

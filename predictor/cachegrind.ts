@@ -1,5 +1,10 @@
-/** Reads the output files of cachegrind (manual, section "Cachegrind Output File Format"). Pure. */
-import type { Measurement } from '../../state/types.ts';
+/**
+ * Valgrind's simulated cache as this project uses it: what is simulated, how its output files are read (manual, section
+ * "Cachegrind Output File Format") and what a miss costs. The profiler of a node and the dataset both measure by it. Pure.
+ */
+
+/** `--I1` and `--D1`: a first-level cache as most CPUs have had it for long; the same everywhere, so that curves can be compared. */
+export const L1_CACHE = '32768,8,64';
 
 /** Totals of one process. */
 export interface CachegrindSummary {
@@ -35,8 +40,24 @@ export function parseSummary(file: {
   };
 }
 
-export function estimate(summaries: readonly CachegrindSummary[]): Measurement {
-  const sum = (count: (summary: CachegrindSummary) => number): number =>
+/** In words, for whoever reads measurements without this code. */
+export const FORMULA = `exec_time = (I refs + ${L1_MISS_CYCLES} * L1 misses + ${LL_MISS_CYCLES} * LL misses) / 1e9; misses are those of instructions, reads and writes`;
+
+export interface CycleEstimate {
+  readonly seconds: number;
+  readonly counts: {
+    readonly cycles: number;
+    readonly iRefs: number;
+    readonly l1Misses: number;
+    readonly llMisses: number;
+  };
+}
+
+/** Of all processes of a program together. */
+export function estimate(
+  summaries: readonly Pick<CachegrindSummary, 'iRefs' | 'l1Misses' | 'llMisses'>[],
+): CycleEstimate {
+  const sum = (count: (summary: (typeof summaries)[number]) => number): number =>
     summaries.reduce((total, summary) => total + count(summary), 0);
   const iRefs = sum((summary) => summary.iRefs);
   const l1Misses = sum((summary) => summary.l1Misses);

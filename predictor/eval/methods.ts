@@ -1,0 +1,23 @@
+/** All that is judged, in the order of the table; the oracle comes last by itself. */
+import { CurveFitPredictor } from '../curve-fit.ts';
+import { alwaysFull } from './baselines/always-full.ts';
+import { bisection } from './baselines/bisection.ts';
+import { equalShare } from './baselines/equal-share.ts';
+import { interpolation } from './baselines/interpolation.ts';
+import { nearestNeighbour } from './baselines/nearest-neighbour.ts';
+import { originalFit } from './baselines/original-fit.ts';
+import { fromPredictor } from './baselines/predictor.ts';
+import { scaledKnee } from './baselines/scaled-knee.ts';
+import type { Method } from './method.ts';
+
+export const METHODS: readonly Method[] = [
+  fromPredictor(new CurveFitPredictor()),
+  originalFit('original fit', 'seconds'),
+  originalFit('original, rel.', 'relative'),
+  nearestNeighbour,
+  interpolation,
+  bisection,
+  scaledKnee,
+  alwaysFull,
+  equalShare,
+];
