@@ -30,6 +30,8 @@ const MIN_SAMPLES = 3;
 const HIDDEN = 6;
 /** Beyond this ratio of its ends an interval is cut in the geometric middle: curves bend where cache is scarce. */
 const WIDE = 4;
+/** Of the time with all ways: the slowdown that most runs may have. */
+const DECISIVE_LEVEL = 1.05;
 
 interface Point {
   readonly ways: number;
@@ -68,11 +70,15 @@ export function nextWays(
     if (uncertain !== null) return uncertain.ways;
   }
   const unknown = intervals(curve).filter((interval) => !isKnown(interval, curve, tolerance));
-  const worst = unknown.reduce<Interval | null>(
-    (most, interval) => (most === null || interval.bound > most.bound ? interval : most),
-    null,
-  );
-  return worst === null ? null : between(worst.from.ways, worst.to.ways);
+  // Where a run with the usual allowance gets its ways from is measured first: who stops early knows that at least.
+  const decisive = unknown.find(({ from, to }) => from.level > DECISIVE_LEVEL && to.level <= DECISIVE_LEVEL);
+  const next =
+    decisive ??
+    unknown.reduce<Interval | null>(
+      (most, interval) => (most === null || interval.bound > most.bound ? interval : most),
+      null,
+    );
+  return next === null ? null : between(next.from.ways, next.to.ways);
 }
 
 function toCurve(points: readonly SampledPoint[], deterministic: boolean): Point[] {

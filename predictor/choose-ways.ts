@@ -1,12 +1,19 @@
 /** From a predicted curve to a number of ways. Pure. */
+import { expectedAbove, probabilityAbove } from './slowdown-tail.ts';
 import type { Prediction } from './types.ts';
 
 /** Below so many free ways in the cluster generosity no longer shrinks (the original's constant). */
 const SCARCE_WAYS = 20;
 /** A run may take so much longer than with the full cache, when its request doesn't say. */
 export const DEFAULT_MAX_SLOWDOWN = 1.05;
-/** How sure it must be that the slowdown stays within what is allowed. */
+/** How sure `atMost` is. */
 export const DEFAULT_CONFIDENCE = 0.9;
+/**
+ * What is risked against what is spent, both in shares of the cache: a run that is slower than allowed is as bad as so many
+ * caches, and as many again for each time its own length beyond. Above 1, so that what is certain to be too slow is never taken.
+ */
+export const DEFAULT_RISK = 1.5;
+const EXCESS_RISK = 1.25;
 
 /**
  * The slope at which more cache stops being worth it: slowdown per way, negative.
@@ -22,42 +29,57 @@ export interface ChoiceOptions {
   readonly maxSlowdown?: number;
   /** Slowdown per way, negative (see `generosity`). @default nothing beyond what is needed */
   readonly price?: number;
-  /** Within (0, 1). @default DEFAULT_CONFIDENCE */
+  /** Above 1; see `DEFAULT_RISK`. @default DEFAULT_RISK */
+  readonly risk?: number;
+  /** Of `atMost`, within (0, 1). @default DEFAULT_CONFIDENCE */
   readonly confidence?: number;
 }
 
 export interface WayChoice {
   readonly ways: number;
-  /** The fewest ways that keep the slowdown within what is allowed. */
+  /** What it takes to stay within the allowed slowdown, as far as can be told. */
   readonly needed: number;
   /** Expected slowdown with `ways`. */
   readonly expected: number;
-  /** That the slowdown is at most this is as sure as was asked for; equals `expected` where no uncertainty is known. */
+  /** With probability `confidence` the slowdown is at most this; `expected` where no uncertainty is known. */
   readonly atMost: number;
+  /** Probability that the slowdown with `ways` is more than allowed; 0 or 1 where no uncertainty is known. */
+  readonly risk: number;
   /** One sentence for people. */
   readonly why: string;
 }
 
+type Believed = Pick<Prediction, 'slowdown' | 'quantiles'> & Partial<Pick<Prediction, 'tail'>>;
+
 /**
- * The fewest ways whose slowdown stays within the allowed one as surely as asked for; then as many more as bring, each of them,
- * at least what generosity asks for.
+ * The ways that stay within the allowed slowdown: of a curve that is certain the fewest, of an uncertain one those whose share of
+ * the cache and risk of being too slow are least together. Then as many more as bring, each of them, at least what generosity asks for.
  * @param prediction of at least one way
  */
-export function chooseWays(
-  prediction: Pick<Prediction, 'slowdown' | 'quantiles'>,
-  options: ChoiceOptions = {},
-): WayChoice {
+export function chooseWays(prediction: Believed, options: ChoiceOptions = {}): WayChoice {
   const maxSlowdown = options.maxSlowdown ?? DEFAULT_MAX_SLOWDOWN;
   const price = options.price ?? Number.NEGATIVE_INFINITY;
   const { slowdown } = prediction;
-  const careful = quantileCurve(prediction, options.confidence ?? DEFAULT_CONFIDENCE);
   const all = Math.max(1, slowdown.length);
-  const found = careful.findIndex((value) => value <= maxSlowdown);
-  const needed = found < 0 ? all : found + 1;
+  const needed = leastCost(prediction, maxSlowdown, options.risk ?? DEFAULT_RISK);
   const ways = stretch(slowdown, needed, price);
   const expected = slowdown[ways - 1] ?? 1;
-  const atMost = careful[ways - 1] ?? expected;
-  return { ways, needed, expected, atMost, why: explain({ ways, needed, all, maxSlowdown, price, atMost }) };
+  const atMost = quantileCurve(prediction, options.confidence ?? DEFAULT_CONFIDENCE)[ways - 1] ?? expected;
+  const risk = exceedings(prediction, maxSlowdown)[ways - 1] ?? 0;
+  return {
+    ways,
+    needed,
+    expected,
+    atMost,
+    risk,
+    why: explain({ ways, needed, all, maxSlowdown, price, risk }),
+  };
+}
+
+/** Probability that the slowdown exceeds `maxSlowdown`, for 1..n ways. */
+export function exceedings({ slowdown, tail }: Believed, maxSlowdown: number): number[] {
+  if (tail == null) return slowdown.map((value) => (value <= maxSlowdown ? 0 : 1));
+  return tail.exceeds.map((exceeds) => probabilityAbove(tail.thresholds, exceeds, maxSlowdown));
 }
 
 /**
@@ -80,6 +102,22 @@ export function quantileCurve(
   });
 }
 
+/** @returns from 1 to all; all when nothing else will do */
+function leastCost(prediction: Believed, maxSlowdown: number, risk: number): number {
+  const { slowdown, tail } = prediction;
+  const all = Math.max(1, slowdown.length);
+  let best = { ways: all, cost: 1 };
+  for (const [i, probability] of exceedings(prediction, maxSlowdown).entries()) {
+    const beyond =
+      tail == null
+        ? Math.max(0, (slowdown[i] ?? 1) - maxSlowdown)
+        : expectedAbove(tail.thresholds, tail.exceeds[i] ?? [], maxSlowdown);
+    const cost = (i + 1) / all + risk * probability + EXCESS_RISK * beyond;
+    if (cost < best.cost - 1e-9) best = { ways: i + 1, cost };
+  }
+  return best.ways;
+}
+
 /** More ways as long as the best further stretch of them saves at least the price for each. */
 function stretch(slowdown: readonly number[], needed: number, price: number): number {
   let ways = needed;
@@ -100,15 +138,14 @@ function explain(choice: {
   readonly all: number;
   readonly maxSlowdown: number;
   readonly price: number;
-  readonly atMost: number;
+  readonly risk: number;
 }): string {
-  const { ways, needed, all, maxSlowdown, price, atMost } = choice;
-  const allowed = `${percent(maxSlowdown - 1)} slowdown`;
-  if (needed === all && atMost > maxSlowdown)
-    return `no number of ways is sure to stay within ${allowed}: all ${all}`;
-  const least = `${needed} of ${all} ways are the fewest that surely stay within ${allowed}`;
+  const { ways, needed, all, maxSlowdown, price, risk } = choice;
+  const sure = risk < 0.005 ? '' : ` (${percent(risk)} likely not)`;
+  const least = `${needed} of ${all} ways stay within ${percent(maxSlowdown - 1)} of the full cache${sure}`;
   if (ways === needed) return least;
-  return `${least}; ${ways - needed} more each save at least ${percent(-price)} of its time, and the cluster has free ways`;
+  const more = ways - needed;
+  return `${least}; ${more} more ${more === 1 ? 'saves' : 'save'} at least ${percent(-price)} of its time each, and the cluster has free ways`;
 }
 
 const percent = (share: number): string => `${Number((share * 100).toPrecision(2))} %`;

@@ -6,6 +6,7 @@
  * evidence     the measured curves of one task: benchmarks, and the times of its runs
  * band         between the quantiles 5 % and 95 % of the slowdown
  */
+import type { SlowdownTail } from './slowdown-tail.ts';
 
 /** What is known of a task at one input size: measured seconds by ways. */
 export interface MeasuredCurve {
@@ -15,6 +16,10 @@ export interface MeasuredCurve {
   readonly profiler?: string;
   /** Bytes of one way of the machine it was measured on. */
   readonly wayBytes: number;
+  /** A benchmark, or runs that were watched: only a benchmark makes a size `BENCHMARKED`. @default benchmark */
+  readonly origin?: 'benchmark' | 'run';
+  /** Within (0, 1]: how much it still says. Less after the task has changed its behaviour. @default 1 */
+  readonly weight?: number;
 }
 
 export interface CacheGeometry {
@@ -36,6 +41,8 @@ export interface Prediction {
   readonly slowdown: readonly number[];
   /** From the lowest level to the highest; empty where a method knows no uncertainty. */
   readonly quantiles: readonly Quantile[];
+  /** What the quantiles were read off; null or absent where a method knows no uncertainty. */
+  readonly tail?: SlowdownTail | null;
   /** Expected seconds with the full cache; null when unknown. */
   readonly fullCacheSeconds: number | null;
 }

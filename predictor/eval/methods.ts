@@ -8,9 +8,11 @@ import { nearestNeighbour } from './baselines/nearest-neighbour.ts';
 import { originalFit } from './baselines/original-fit.ts';
 import { fromPredictor } from './baselines/predictor.ts';
 import { scaledKnee } from './baselines/scaled-knee.ts';
+import { LEARNED } from './learned.ts';
 import type { Method } from './method.ts';
 
 export const METHODS: readonly Method[] = [
+  LEARNED,
   fromPredictor(new CurveFitPredictor()),
   originalFit('original fit', 'seconds'),
   originalFit('original, rel.', 'relative'),

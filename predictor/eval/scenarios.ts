@@ -1,6 +1,6 @@
 /** What is asked of a method. Pure. */
 import type { CurveSet, FunctionCurve } from '../dataset/types.ts';
-import { hash, randomFrom } from './random.ts';
+import { hash, randomFrom } from '../random.ts';
 import type { Budget } from './sampling.ts';
 
 const MODES = ['benchmarked', 'assisted-1', 'assisted-middle', 'assisted-2'] as const;

@@ -1,6 +1,6 @@
 /** Which curves a method learns from before it is asked about which. Pure. */
 import type { CurveSet, FunctionCurve } from '../dataset/types.ts';
-import { hash } from './random.ts';
+import { hash } from '../random.ts';
 
 /** `sizes`: of the functions asked about, only the size asked is new. */
 export type LeftOut = 'functions' | 'sizes';

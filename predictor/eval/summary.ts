@@ -1,6 +1,7 @@
 /** Figures of many verdicts. Pure. */
+
+import { randomFrom } from '../random.ts';
 import type { Verdict } from './judge.ts';
-import { randomFrom } from './random.ts';
 
 /** With its 95 % confidence interval, by bootstrap over functions: questions about one function are not independent. */
 export interface Estimate {
