@@ -4,7 +4,8 @@
  * depend on each other could no longer be read off.
  */
 import { join } from 'node:path';
-import { CurveFitPredictor } from '../predictor/curve-fit.ts';
+import { CurveFitHost } from '../predictor/curve-fit-host.ts';
+import type { ModelHost } from '../predictor/model-host.ts';
 import { systemClock, systemRandom } from './adapters.ts';
 import { DaemonBackend } from './backend.ts';
 import { viewCluster } from './cluster-view.ts';
@@ -107,7 +108,8 @@ async function startParts(
   const tables = new Tables();
   const board = new CapacityBoard({ clock });
   const watch = new RunWatch({ tables, clock });
-  const predictor = new CurveFitPredictor();
+  const host: ModelHost = new CurveFitHost();
+  stack.defer(() => host.stop());
   const mesh = stack.use(
     await openMesh(
       { listen: config.listen, token: token.value, keyFile: inDataDir('peer-key') },
@@ -218,7 +220,7 @@ async function startParts(
           board,
           mesh,
           shelf,
-          predictor,
+          predictor: host,
           watch,
           clock,
           random,
@@ -230,7 +232,15 @@ async function startParts(
   });
   const master = (): Master | null => seat.master;
   const startedAtMs = clock.nowMs();
-  const describe = describeNode(config, { mesh, topology, worker, profilers, enforcement, startedAtMs });
+  const describe = describeNode(config, {
+    mesh,
+    topology,
+    worker,
+    profilers,
+    host,
+    enforcement,
+    startedAtMs,
+  });
   const gossiper: Gossiper = new Gossiper({
     mesh,
     board,
@@ -248,7 +258,7 @@ async function startParts(
       shelf,
       keeper,
       watch,
-      predictor,
+      predictor: host,
       isRemoved: () => membership.isRemoved,
       enforcement,
       invite: (host) => invite(host, { master, mesh, clusterId, knownPeers: () => membership.knownPeers() }),
@@ -350,11 +360,12 @@ function describeNode(
     readonly topology: Topology;
     readonly worker: Worker;
     readonly profilers: ProfilerSet;
+    readonly host: ModelHost;
     readonly enforcement: () => CapacityNotice['enforcement'];
     readonly startedAtMs: number;
   },
 ): () => Omit<CapacityNotice, 'sequence'> {
-  const { mesh, topology, worker, profilers, enforcement, startedAtMs } = parts;
+  const { mesh, topology, worker, profilers, host, enforcement, startedAtMs } = parts;
   return () => ({
     node: mesh.id,
     name: config.name,
@@ -365,6 +376,8 @@ function describeNode(
     ...systemMachine.read(),
     ...worker.capacity(),
     profilers: profilers.names(),
+    modelVersion: host.info().version,
+    modelBackend: host.info().backend,
   });
 }
 

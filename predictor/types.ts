@@ -15,6 +15,10 @@ export interface MeasuredCurve {
   readonly profiler?: string;
   /** Bytes of one way of the machine it was measured on. */
   readonly wayBytes: number;
+  /** A benchmark, or runs that were watched: only a benchmark makes a size `BENCHMARKED`. @default benchmark */
+  readonly origin?: 'benchmark' | 'run';
+  /** Within (0, 1]: how much it still says. Less after the task has changed its behaviour. @default 1 */
+  readonly weight?: number;
 }
 
 export interface CacheGeometry {

@@ -63,7 +63,7 @@ export const cluster: ClusterJson = {
     { ...worker, id: `${PEER}2`, name: 'beta', role: 'voter', alive: false, llc: [], load: null },
   ],
   health: { state: 'degraded', reasons: ['beta is down: start it again.'] },
-  versions: { members: 1, tasks: 1, profiles: 1, runs: 4 },
+  versions: { members: 1, tasks: 1, profiles: 1, runs: 4, models: 0, observations: 3 },
   queued: 0,
   running: 1,
 };

@@ -276,7 +276,7 @@ export class FakeBackend implements RestBackend {
       clusterId: 'c0ffee',
       consensus: this.consensus(),
       members: [aMember('node-a', '10.0.0.1', true), aMember('node-b', '10.0.0.2', false)],
-      versions: { members: 2, tasks: 1, profiles: 1, runs: 4 },
+      versions: { members: 2, tasks: 1, profiles: 1, runs: 4, models: 3, observations: 5 },
       queued: 1,
       running: 2,
       health: { state: 'degraded', reasons: ['node-b is away: start it'] },

@@ -222,7 +222,7 @@ test('cluster, generosity, model', async () => {
     applied_index: 41,
     last_index: 43,
     health: { state: 'degraded', reasons: ['node-b is away: start it'] },
-    versions: { members: 2, tasks: 1, profiles: 1, runs: 4 },
+    versions: { members: 2, tasks: 1, profiles: 1, runs: 4, models: 3, observations: 5 },
     queued: 1,
     running: 2,
   });
