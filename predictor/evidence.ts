@@ -1,0 +1,244 @@
+/**
+ * What a task's benchmarks and the times of its runs say, as curves for the predictor. Pure, and blind to the order of what it is given.
+ *
+ * Times of runs in held ways are points of curves (`run`); where nothing held the ways they only say how long it takes (`wallclock`).
+ * After a change of behaviour (see `change.ts`) what was measured before it counts for less with every run and every day, and
+ * in the end for nothing. Levels are never mixed in one curve: before and after are two curves.
+ */
+import { type Change, changeOf } from './change.ts';
+import { withoutOutliers } from './robust.ts';
+import type { MeasuredCurve } from './types.ts';
+
+export interface EvidenceProfile {
+  readonly inputSize: number;
+  readonly profiler: string;
+  readonly wayBytes: number;
+  readonly cpuModel: string;
+  readonly measuredAtMs: number;
+  readonly points: readonly { readonly ways: number; readonly seconds: readonly number[] }[];
+}
+
+export interface EvidenceTime {
+  readonly seconds: number;
+  readonly ways: number;
+  readonly llc: { readonly ways: number; readonly wayBytes: number; readonly cpuModel: string };
+  /** `enforced`: the ways were held. */
+  readonly enforcement: string;
+  readonly atMs: number;
+}
+
+/** Runs of the task at one input size. */
+export interface EvidenceRuns {
+  readonly inputSize: number;
+  readonly times: readonly EvidenceTime[];
+  /** What the times alone have shown so far, also those that are no longer kept. */
+  readonly change: Change | null;
+}
+
+/** The task takes another time than what was believed. */
+export interface Drift extends Change {
+  readonly inputSize: number;
+}
+
+export interface Evidence {
+  readonly curves: readonly MeasuredCurve[];
+  /** The latest; null: none, or benchmarked again since. */
+  readonly drift: Drift | null;
+}
+
+/** Curves that the predictor is given at most: the newest of those that count the most. */
+export const MOST_CURVES = 64;
+/** Samples of one point at most: the latest. */
+export const MOST_SAMPLES = 16;
+
+const DAY_MS = 86_400_000;
+/** What was measured before a change counts for half after so long, or after so many runs since. */
+const HALF_LIFE_MS = DAY_MS;
+const HALF_LIFE_RUNS = 16;
+/** What counts for less than this counts for nothing. */
+const LEAST_WEIGHT = 1 / 8;
+/** Runs of a size that took as long as before show that a change elsewhere isn't one of theirs. */
+const UNCHANGED_RUNS = 3;
+
+/** The instrument whose seconds are the same as those of runs. */
+const instrumentOf = (held: boolean): string => (held ? 'resctrl' : 'wallclock');
+const isHeld = ({ enforcement }: EvidenceTime): boolean => enforcement === 'enforced';
+const machineOf = ({ llc }: EvidenceTime): string => `${llc.ways} ${llc.wayBytes} ${llc.cpuModel}`;
+
+export function evidenceOf(
+  profiles: readonly EvidenceProfile[],
+  runs: readonly EvidenceRuns[],
+  nowMs: number,
+): Evidence {
+  const measured = profiles.map(usableProfile).filter((profile) => profile.points.length > 0);
+  const watched = runs.map(usableRuns).filter(({ times }) => times.length > 0);
+  const drifts = watched.flatMap((each) => driftOf(each, measured) ?? []).toSorted(latestFirst);
+  const aged = [
+    ...measured.map((profile) => agedProfile(profile, fading(profile.inputSize, drifts, watched, nowMs))),
+    ...watched.flatMap((each) => agedRuns(each, fading(each.inputSize, drifts, watched, nowMs))),
+  ].toSorted(byMerit);
+  const kept = aged.filter(({ weight }) => weight >= LEAST_WEIGHT);
+  // Old news of a task are better than none: it isn't one that was never benchmarked.
+  const last = aged.find(({ origin }) => origin === 'benchmark');
+  if (last && !kept.some(({ origin }) => origin === 'benchmark'))
+    kept.push({ ...last, weight: LEAST_WEIGHT });
+  const unresolved = drifts.find((drift) => !measured.some((profile) => isAfter(profile, drift)));
+  return { curves: kept.slice(0, MOST_CURVES).map(toCurve), drift: unresolved ?? null };
+}
+
+/** One sentence for people. */
+export function describeDrift(drift: Drift): string {
+  const { beforeSeconds, afterSeconds, ways, inputSize, held } = drift;
+  const slower = afterSeconds > beforeSeconds;
+  const factor = slower ? afterSeconds / beforeSeconds : beforeSeconds / afterSeconds;
+  const where = `at input size ${inputSize} with ${ways} ${ways === 1 ? 'way' : 'ways'}${held ? '' : ' (not held)'}`;
+  return `its behaviour has changed: ${where} it is ${Number(factor.toPrecision(2))} times as ${slower ? 'slow' : 'fast'} as was believed; benchmark it again to know its curve`;
+}
+
+const isPositive = (value: number): boolean => Number.isFinite(value) && value > 0;
+
+function usableProfile(profile: EvidenceProfile): EvidenceProfile {
+  const { wayBytes, inputSize, measuredAtMs } = profile;
+  if (!isPositive(wayBytes) || !Number.isFinite(inputSize) || !Number.isFinite(measuredAtMs))
+    return { ...profile, points: [] };
+  const points = profile.points
+    .map(({ ways, seconds }) => ({ ways, seconds: seconds.filter(isPositive).slice(-MOST_SAMPLES) }))
+    .filter(({ ways, seconds }) => isPositive(ways) && seconds.length > 0);
+  return { ...profile, points: points.toSorted((a, b) => a.ways - b.ways || compare(a, b)) };
+}
+
+function usableRuns(runs: EvidenceRuns): EvidenceRuns {
+  const times = runs.times.filter(
+    (time) =>
+      isPositive(time.seconds) &&
+      isPositive(time.ways) &&
+      isPositive(time.llc.wayBytes) &&
+      Number.isFinite(time.atMs) &&
+      Number.isFinite(runs.inputSize),
+  );
+  return { ...runs, times: times.toSorted((a, b) => a.atMs - b.atMs || compare(a, b)) };
+}
+
+/** By what is written, so that the order in which things are given doesn't matter. */
+function compare(left: unknown, right: unknown): number {
+  const [a, b] = [JSON.stringify(left), JSON.stringify(right)];
+  return a < b ? -1 : Number(a > b);
+}
+
+const latestFirst = (left: Drift, right: Drift): number =>
+  right.sinceMs - left.sinceMs || left.inputSize - right.inputSize || compare(left, right);
+
+/** What the times have shown by themselves, or in comparison with a benchmark in seconds of the same kind. */
+function driftOf(runs: EvidenceRuns, profiles: readonly EvidenceProfile[]): Drift | null {
+  const found = [
+    runs.change,
+    ...groupBy(runs.times, machineOf).flatMap((times) => onePerWays(times, profiles, runs)),
+  ];
+  const drifts = found.flatMap((change) => (change ? [{ ...change, inputSize: runs.inputSize }] : []));
+  return drifts.toSorted(latestFirst)[0] ?? null;
+}
+
+function onePerWays(
+  times: readonly EvidenceTime[],
+  profiles: readonly EvidenceProfile[],
+  { inputSize }: EvidenceRuns,
+): (Change | null)[] {
+  return groupBy(times, (time) => `${time.ways} ${isHeld(time)}`).map((series) => {
+    const [{ ways, llc }, held] = [series[0], isHeld(series[0])];
+    const profile = profiles
+      .filter(
+        (each) =>
+          each.inputSize === inputSize &&
+          each.profiler === instrumentOf(held) &&
+          each.wayBytes === llc.wayBytes &&
+          each.cpuModel === llc.cpuModel,
+      )
+      .toSorted((a, b) => b.measuredAtMs - a.measuredAtMs || compare(a, b))[0];
+    const point = profile?.points.find((each) => each.ways === ways);
+    if (profile === undefined || point === undefined) return null;
+    const since = series.filter(({ atMs }) => atMs > profile.measuredAtMs);
+    return changeOf({ ways, held, times: since }, point.seconds);
+  });
+}
+
+function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): [T, ...T[]][] {
+  const groups = new Map<string, [T, ...T[]]>();
+  for (const item of items) {
+    const group = groups.get(keyOf(item));
+    if (group) group.push(item);
+    else groups.set(keyOf(item), [item]);
+  }
+  return [...groups.values()];
+}
+
+/** From when on things are as they are now, and how much those before still count. */
+interface Fading {
+  readonly sinceMs: number;
+  readonly weight: number;
+}
+
+function fading(
+  inputSize: number,
+  drifts: readonly Drift[],
+  watched: readonly EvidenceRuns[],
+  nowMs: number,
+): Fading | null {
+  const drift = drifts.find((each) => each.inputSize === inputSize) ?? drifts[0];
+  if (drift === undefined) return null;
+  const runsSince = (size: number): number =>
+    watched
+      .filter((each) => each.inputSize === size)
+      .reduce((sum, each) => sum + each.times.filter(({ atMs }) => atMs >= drift.sinceMs).length, 0);
+  if (drift.inputSize !== inputSize && runsSince(inputSize) >= UNCHANGED_RUNS) return null;
+  const ageMs = Math.max(0, nowMs - drift.sinceMs);
+  const halvings = ageMs / HALF_LIFE_MS + runsSince(drift.inputSize) / HALF_LIFE_RUNS;
+  return { sinceMs: drift.sinceMs, weight: 2 ** -halvings };
+}
+
+interface AgedCurve {
+  readonly inputSize: number;
+  readonly profiler: string;
+  readonly wayBytes: number;
+  readonly points: MeasuredCurve['points'];
+  readonly origin: 'benchmark' | 'run';
+  readonly weight: number;
+  readonly atMs: number;
+}
+
+const byMerit = (left: AgedCurve, right: AgedCurve): number =>
+  right.weight - left.weight || right.atMs - left.atMs || compare(left, right);
+
+function agedProfile(profile: EvidenceProfile, fade: Fading | null): AgedCurve {
+  const { inputSize, profiler, wayBytes, points, measuredAtMs: atMs } = profile;
+  const weight = fade && atMs < fade.sinceMs ? fade.weight : 1;
+  return { inputSize, profiler, wayBytes, points, origin: 'benchmark', weight, atMs };
+}
+
+/** A curve for each machine, held or not, and for each side of the change. */
+function agedRuns({ inputSize, times }: EvidenceRuns, fade: Fading | null): AgedCurve[] {
+  const isBefore = ({ atMs }: EvidenceTime): boolean => fade !== null && atMs < fade.sinceMs;
+  return groupBy(times, (time) => `${machineOf(time)} ${isHeld(time)} ${isBefore(time)}`).map((group) => {
+    const points = groupBy(group, ({ ways }) => String(ways))
+      .map((same) => ({
+        ways: same[0].ways,
+        seconds: withoutOutliers(same, (time) => time.seconds)
+          .slice(-MOST_SAMPLES)
+          .map((time) => time.seconds),
+      }))
+      .toSorted((a, b) => a.ways - b.ways);
+    return {
+      inputSize,
+      profiler: isHeld(group[0]) ? 'run' : 'wallclock',
+      wayBytes: group[0].llc.wayBytes,
+      points,
+      origin: 'run',
+      weight: fade !== null && isBefore(group[0]) ? fade.weight : 1,
+      atMs: group.at(-1)?.atMs ?? 0,
+    };
+  });
+}
+
+const toCurve = ({ atMs: _, ...curve }: AgedCurve): MeasuredCurve => curve;
+
+const isAfter = (profile: EvidenceProfile, { inputSize, sinceMs }: Drift): boolean =>
+  profile.inputSize === inputSize && profile.measuredAtMs >= sinceMs;
