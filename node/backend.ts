@@ -8,6 +8,7 @@ import type { Master } from './master/master.ts';
 import { decodeText, type OutputShelf, readOutput } from './master/outputs.ts';
 import { RunOutput } from './master/run-output.ts';
 import type { RunWatch } from './master/run-watch.ts';
+import { taskEvidence, viewDrift } from './master/way-planner.ts';
 import { REMOVED } from './mesh/membership.ts';
 import type { Mesh } from './mesh/types.ts';
 import { type Clock, fail, succeed } from './ports.ts';
@@ -23,6 +24,7 @@ import type {
   RunRequest,
   RunView,
   SubmitRequest,
+  TaskView,
   Upload,
 } from './rest/backend.ts';
 import type { Tables } from './state/tables.ts';
@@ -111,9 +113,12 @@ export class DaemonBackend implements RestBackend {
     return this.#deps.tables.tasks();
   }
 
-  task(id: string): { readonly task: Task; readonly profiles: readonly Profile[] } | null {
-    const task = this.#deps.tables.task(id);
-    return task ? { task, profiles: this.#deps.tables.profiles(id) } : null;
+  task(id: string): TaskView | null {
+    const { tables, clock } = this.#deps;
+    const task = tables.task(id);
+    if (!task) return null;
+    const { drift } = taskEvidence(tables, task, clock.nowMs());
+    return { task, profiles: tables.profiles(id), drift: viewDrift(drift) };
   }
 
   run(request: RunRequest, signal: AbortSignal): Promise<Answer<RunAnswer>> {

@@ -32,6 +32,7 @@ import { openMesh } from './mesh/libp2p-mesh.ts';
 import { Membership } from './mesh/membership.ts';
 import { loadToken, saveToken } from './mesh/token.ts';
 import type { CapacityNotice, ClusterDigest, Mesh } from './mesh/types.ts';
+import { ModelKeeper } from './model/model-keeper.ts';
 import type { Logger } from './ports.ts';
 import { createRestServer } from './rest/server.ts';
 import { Tables } from './state/tables.ts';
@@ -201,6 +202,15 @@ async function startParts(
       logger: logger.child({ room: 'membership' }),
     },
   );
+  const modelKeeper = new ModelKeeper({
+    tables,
+    keeper,
+    shelf,
+    host,
+    onChange: () => gossiper.changed(),
+    clock,
+    logger: logger.child({ room: 'model' }),
+  });
   const clusterId = (): string | null => membership.clusterId;
   const seat: MasterSeat = new MasterSeat({
     consensus,
@@ -300,6 +310,8 @@ async function startParts(
   stack.defer(() => seat.stop());
   keeper.start();
   stack.defer(() => keeper.stop());
+  modelKeeper.start();
+  stack.defer(() => modelKeeper.stop());
   gossiper.start();
   stack.defer(() => gossiper.stop());
   stack.defer(() => membership.stop());

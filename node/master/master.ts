@@ -24,6 +24,7 @@ import { RunService } from './run-service.ts';
 import type { RunWatch } from './run-watch.ts';
 import { Scheduler } from './scheduler.ts';
 import { TaskService, type UploadShelf } from './task-service.ts';
+import { WayPlanner } from './way-planner.ts';
 
 export interface MasterOptions {
   readonly maxVoters: number;
@@ -53,6 +54,7 @@ export class Master {
   readonly #autopilot: Autopilot;
   readonly scheduler: Scheduler;
   readonly tasks: TaskService;
+  readonly planner: WayPlanner;
   readonly runs: RunService;
   readonly benchmarks: BenchmarkService;
 
@@ -73,7 +75,12 @@ export class Master {
     const term = (): number => consensus.status().term;
     this.scheduler = new Scheduler(options, { ...dependencies, dispatcher, propose, term });
     this.tasks = new TaskService(options, { ...dependencies, shelf, replicate, propose });
-    this.runs = new RunService(options, { ...dependencies, scheduler: this.scheduler });
+    this.planner = new WayPlanner({ ...dependencies, scheduler: this.scheduler });
+    this.runs = new RunService(options, {
+      ...dependencies,
+      scheduler: this.scheduler,
+      planner: this.planner,
+    });
     this.benchmarks = new BenchmarkService(options, {
       ...dependencies,
       board,

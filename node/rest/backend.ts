@@ -50,7 +50,7 @@ export interface Upload {
   readonly fields: () => { readonly name: string | null; readonly command: string | null };
 }
 
-export interface RunRequest {
+export interface ExecuteRequest {
   readonly taskId: string;
   readonly command: string;
   readonly inputSize: number;
@@ -58,15 +58,38 @@ export interface RunRequest {
   readonly idempotencyKey: string | null;
 }
 
+export interface RunRequest extends ExecuteRequest {
+  /** How much slower than with the full cache it may be, 1 or more; null: the default. */
+  readonly maxSlowdown: number | null;
+}
+
 /** Its runs are many, so no key stands for them. */
-export interface BenchmarkRequest extends RunRequest {
+export interface BenchmarkRequest extends ExecuteRequest {
   readonly profiler: ProfilerName | 'auto';
 }
 
 export interface SubmitRequest {
   readonly functionName: string;
   readonly parameters: unknown;
+  readonly maxSlowdown: number | null;
   readonly idempotencyKey: string | null;
+}
+
+export interface TaskView {
+  readonly task: Task;
+  readonly profiles: readonly Profile[];
+  /** Null while it behaves as it was measured. */
+  readonly drift: DriftView | null;
+}
+
+export interface DriftView {
+  readonly sinceMs: number;
+  readonly inputSize: number;
+  readonly ways: number;
+  readonly beforeSeconds: number;
+  readonly afterSeconds: number;
+  /** One sentence for people. */
+  readonly message: string;
 }
 
 /** A run with its outputs at hand, for a finished run; texts are decoded, binary bytes replaced by U+FFFD. */
@@ -144,7 +167,7 @@ export interface RestBackend {
   };
   createTask(upload: Upload): Promise<Answer<Task>>;
   tasks(): readonly Task[];
-  task(id: string): { readonly task: Task; readonly profiles: readonly Profile[] } | null;
+  task(id: string): TaskView | null;
   /** Waits for the end of the run. `mode: 'INOP'`: nothing was run. `signal` aborts when the client hangs up; the run goes on. */
   run(
     request: RunRequest,

@@ -4,6 +4,7 @@ import {
   CommandField,
   IdField,
   InputSizeField,
+  MaxSlowdownField,
   nullable,
   PLAIN_TEXT,
   ProfilerField,
@@ -11,13 +12,15 @@ import {
   Timestamp,
 } from './fields.ts';
 
+const executed = {
+  command: CommandField,
+  task_id: IdField('task'),
+  input_size: InputSizeField,
+  time_limit_seconds: Type.Optional(TimeLimitField),
+};
+
 export const RunBody = Type.Object(
-  {
-    command: CommandField,
-    task_id: IdField('task'),
-    input_size: InputSizeField,
-    time_limit_seconds: Type.Optional(TimeLimitField),
-  },
+  { ...executed, max_slowdown: Type.Optional(MaxSlowdownField) },
   { examples: [{ command: 'python3', task_id: 'task123', input_size: 1024 }] },
 );
 export type RunBodyJson = Static<typeof RunBody>;
@@ -31,6 +34,24 @@ const Isolation = Type.Object(
     pinned: Type.Boolean({ description: 'Whether it was kept to the CPUs of its LLC domain.' }),
   },
   { description: 'What kept the program from the machine and from other programs.' },
+);
+
+const Choice = Type.Object(
+  {
+    needed: Type.Integer({ description: 'The fewest ways that keep the slowdown within what is allowed.' }),
+    ways: Type.Integer({ description: 'Ways wanted: more than needed while they are free and help.' }),
+    expected_slowdown: Type.Number({ description: 'Expected with these ways, relative to the whole cache.' }),
+    at_most: Type.Number({ description: 'The slowdown is surely at most this.' }),
+    max_slowdown: Type.Number({ description: 'What the request allowed.' }),
+    model: Type.String(),
+    model_version: nullable(Type.Integer({ description: 'Null for a method without weights.' })),
+  },
+  { description: 'Why it got so many ways. Null for benchmarks and in mode INOP.' },
+);
+
+const Occupancy = Type.Object(
+  { mean_bytes: Type.Integer(), peak_bytes: Type.Integer() },
+  { description: 'How much of the cache it filled. Null where nothing counts it.' },
 );
 
 /** The seed's fields first, under its names (`cos`: class of service, our ways); then what we add. */
@@ -53,6 +74,8 @@ const Result = Type.Object({
   enforcement: nullable(Type.Enum(['enforced', 'shared', 'unenforced'])),
   enforcement_reason: nullable(Type.String()),
   isolation: nullable(Isolation),
+  choice: nullable(Choice),
+  occupancy: nullable(Occupancy),
   state: Type.String(),
   error: nullable(Type.String()),
   attempts: Type.Integer(),
@@ -61,6 +84,16 @@ const Result = Type.Object({
   stderr_truncated: Type.Boolean(),
 });
 export type ResultJson = Static<typeof Result>;
+
+const choiceExample: Static<typeof Choice> = {
+  needed: 3,
+  ways: 4,
+  expected_slowdown: 1.01,
+  at_most: 1.03,
+  max_slowdown: 1.05,
+  model: 'fsched',
+  model_version: 2,
+};
 
 const resultExample: ResultJson = {
   id: 'run123',
@@ -79,6 +112,8 @@ const resultExample: ResultJson = {
   enforcement: 'unenforced',
   enforcement_reason: 'This machine has no cache allocation.',
   isolation: { user: 'nobody', limits: 'prlimit', sandbox: 'bubblewrap', network: false, pinned: true },
+  choice: choiceExample,
+  occupancy: null,
   state: 'succeeded',
   error: null,
   attempts: 1,
@@ -106,7 +141,7 @@ export const RunAnswer = Type.Union(
 
 export const BenchmarkBody = Type.Object(
   {
-    ...RunBody.properties,
+    ...executed,
     profiler: Type.Optional(
       Type.Enum(['auto', 'resctrl', 'cachegrind', 'wallclock'], {
         description:
@@ -150,6 +185,7 @@ export const SubmitBody = Type.Object(
           'Any JSON value: given to the program on standard input and in FSCHED_PARAMETERS. Its `input_size`, or else its size in bytes, is the input size.',
       }),
     ),
+    max_slowdown: Type.Optional(MaxSlowdownField),
   },
   { examples: [{ function_name: 'my_function', parameters: { arg1: 'value1' } }] },
 );
@@ -197,6 +233,7 @@ const RunSummary = Type.Object({
   node: nullable(Type.String()),
   domain: nullable(Type.Integer()),
   ways: Type.Integer({ description: 'Ways granted; before its placement the ways wanted.' }),
+  choice: nullable(Choice),
   measure: nullable(
     Type.Object(
       { profiler: ProfilerField, ways: Type.Integer(), way_bytes: Type.Integer() },
@@ -235,6 +272,7 @@ const summaryExample: RunSummaryJson = {
   node: '12D3KooWExample',
   domain: 0,
   ways: 4,
+  choice: choiceExample,
   measure: null,
   measurement: null,
   attempts: 1,

@@ -237,6 +237,23 @@ describe('run', () => {
     assert.match(String(sent?.headers['idempotency-key']), /^[0-9a-f-]{36}$/);
   });
 
+  it('tells in a line why it got so many ways, and passes on what slowdown is allowed', async () => {
+    const { stderr, seen } = await fsched(
+      ['run', 'sort', '1000', '--max-slowdown', '1.2'],
+      answering({ result, mode: 'BENCHMARKED' }),
+    );
+    assert.match(
+      stderr,
+      /\nfsched: 4 ways \(3 needed\) for 1\.05x: 1\.01x expected, 1\.03x at most, by fsched v2\n/,
+    );
+    assert.equal(JSON.parse(seen.at(-1)?.body ?? '').max_slowdown, 1.2);
+    for (const wrong of ['0.9', '101', 'x', '-1', '1e1']) {
+      const refused = await fsched(['run', 'sort', '1', `--max-slowdown=${wrong}`], {});
+      assert.equal(refused.exitCode, 2, wrong);
+      assert.match(refused.stderr, /^fsched: --max-slowdown: write a factor from 1 to 100/);
+    }
+  });
+
   it('ends with 1 when the program failed and 7 at its time limit', async () => {
     for (const [state, expected] of [
       ['failed', 1],

@@ -81,6 +81,7 @@ export const otherTask: TaskJson = { ...task, task_id: '3f1c00000000000000000000
 
 export const taskDetail: TaskDetailJson = {
   ...task,
+  drift: null,
   profiles: [
     {
       input_size: 1000,
@@ -117,6 +118,16 @@ export const result: ResultJson = {
   enforcement: 'unenforced',
   enforcement_reason: 'This machine has no cache allocation.',
   isolation: { user: 'nobody', limits: 'prlimit', sandbox: 'bubblewrap', network: false, pinned: true },
+  choice: {
+    needed: 3,
+    ways: 4,
+    expected_slowdown: 1.012,
+    at_most: 1.034,
+    max_slowdown: 1.05,
+    model: 'fsched',
+    model_version: 2,
+  },
+  occupancy: { mean_bytes: 2 ** 20, peak_bytes: 2 ** 21 },
   state: 'succeeded',
   error: null,
   attempts: 1,
@@ -137,6 +148,7 @@ export const run: RunDetailJson = {
   node: PEER,
   domain: 0,
   ways: 4,
+  choice: result.choice,
   measure: null,
   measurement: null,
   attempts: 1,

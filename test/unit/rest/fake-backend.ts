@@ -6,7 +6,9 @@ import { fail, succeed } from '../../../node/ports.ts';
 import type {
   Answer,
   Authority,
+  BenchmarkRequest,
   ClusterView,
+  DriftView,
   MemberView,
   RestBackend,
   RunFilter,
@@ -138,7 +140,7 @@ export class FakeBackend implements RestBackend {
   authorityNow: Authority = { kind: 'self' };
   authorityAsked = 0;
   readonly uploads: ReceivedUpload[] = [];
-  readonly runRequests: RunRequest[] = [];
+  readonly runRequests: (RunRequest | BenchmarkRequest)[] = [];
   readonly submissions: SubmitRequest[] = [];
   readonly aborted: string[] = [];
   readonly tables = { tasks: [aTask('t1', NOW), aTask('t2', NOW + 5)], runs: new Map<string, RunView>() };
@@ -156,6 +158,7 @@ export class FakeBackend implements RestBackend {
   addAnswer: Answer<Member> = succeed(aMember('node-b', '10.0.0.2', false).member);
   benchmarkAnswer: Answer<Profile> | null = null;
   submitAnswer: Answer<Run> | null = null;
+  drift: DriftView | null = null;
   leader: string | null = 'node-a';
 
   constructor() {
@@ -223,7 +226,7 @@ export class FakeBackend implements RestBackend {
   tasks = (): readonly Task[] => this.tables.tasks;
   task(id: string) {
     const task = this.tables.tasks.find((candidate) => candidate.id === id);
-    return task === undefined ? null : { task, profiles: [aProfile(id, 1024)] };
+    return task === undefined ? null : { task, profiles: [aProfile(id, 1024)], drift: this.drift };
   }
 
   async run(request: RunRequest, signal: AbortSignal) {
@@ -232,7 +235,7 @@ export class FakeBackend implements RestBackend {
     return this.onRun(request, signal);
   }
 
-  async benchmark(request: RunRequest): Promise<Answer<Profile>> {
+  async benchmark(request: BenchmarkRequest): Promise<Answer<Profile>> {
     this.runRequests.push(request);
     return this.benchmarkAnswer ?? succeed(aProfile(request.taskId, request.inputSize));
   }

@@ -3,6 +3,7 @@ import { request } from 'node:http';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import { fail, succeed } from '../../../node/ports.ts';
+import { NOW } from './fake-backend.ts';
 import { startRest, until } from './harness.ts';
 
 test('tasks: newest first; one with its profiles; 404 with a sentence', async () => {
@@ -36,6 +37,23 @@ test('tasks: newest first; one with its profiles; 404 with a sentence', async ()
       spread_seconds,
     },
   );
+  assert.equal(one.json.drift, null);
+  rest.backend.drift = {
+    sinceMs: NOW,
+    inputSize: 7,
+    ways: 4,
+    beforeSeconds: 1,
+    afterSeconds: 2,
+    message: 'benchmark it again',
+  };
+  assert.deepEqual((await rest.call('GET', '/tasks/t1')).json.drift, {
+    since: '2025-01-31T12:00:00.000Z',
+    input_size: 7,
+    ways: 4,
+    before_seconds: 1,
+    after_seconds: 2,
+    message: 'benchmark it again',
+  });
   const missing = await rest.call('GET', '/tasks/nope');
   assert.equal(missing.status, 404);
   assert.deepEqual(missing.json, {
@@ -64,6 +82,7 @@ test('runs: list with filters', async () => {
     node: null,
     domain: null,
     ways: 6,
+    choice: null,
     measure: null,
     measurement: null,
     attempts: 0,
