@@ -1,6 +1,6 @@
 /** The daemon as the REST room sees it: reads from the tables, writes through the master while this node is it. */
 import type { Duplex, Readable } from 'node:stream';
-import type { Predictor } from '../predictor/types.ts';
+import type { ModelHost } from '../predictor/model-host.ts';
 import type { ClusterViewDependencies } from './cluster-view.ts';
 import { viewCluster } from './cluster-view.ts';
 import type { Consensus, NodeId } from './consensus/types.ts';
@@ -18,6 +18,8 @@ import type {
   Authority,
   BenchmarkRequest,
   ClusterView,
+  ExplainRequest,
+  Explanation,
   PredictorView,
   RestBackend,
   RunFilter,
@@ -28,7 +30,7 @@ import type {
   Upload,
 } from './rest/backend.ts';
 import type { Tables } from './state/tables.ts';
-import type { ApplyResult, Member, Mode, Output, Profile, Run, Task } from './state/types.ts';
+import type { ApplyResult, LearnedFrom, Member, Mode, Output, Profile, Run, Task } from './state/types.ts';
 import type { BlobKeeper } from './store/blob-keeper.ts';
 
 export interface BackendOptions {
@@ -44,7 +46,7 @@ export interface BackendDependencies extends ClusterViewDependencies {
   readonly shelf: Pick<OutputShelf, 'open'>;
   readonly keeper: BlobKeeper;
   readonly watch: RunWatch;
-  readonly predictor: Predictor;
+  readonly host: ModelHost;
   readonly isRemoved: () => boolean;
   /** How runs of this node are held to their ways. */
   readonly enforcement: () => string;
@@ -189,8 +191,43 @@ export class DaemonBackend implements RestBackend {
   }
 
   predictor(): PredictorView {
-    const { name, version, description } = this.#deps.predictor.info();
-    return { model: name, version: version ?? 0, description, generosity: this.generosity() };
+    const { tables, host } = this.#deps;
+    return {
+      info: host.info(),
+      generosity: this.generosity(),
+      current: tables.models.current,
+      versions: tables.models.versions,
+      dropped: tables.models.dropped,
+      nodes: this.cluster().members.map(({ member, alive, capacity }) => ({
+        member,
+        alive,
+        version: capacity?.modelVersion ?? null,
+        backend: capacity?.modelBackend ?? null,
+      })),
+      training: this.#deps.master()?.trainer.view() ?? { running: null, last: null },
+    };
+  }
+
+  selectModel(version: number): Promise<Answer<void>> {
+    return this.#withMaster((master) => master.selectModel(version));
+  }
+
+  trainModel(): Promise<Answer<LearnedFrom>> {
+    return this.#withMaster(async (master) => master.trainer.train());
+  }
+
+  explain({ task: wanted, inputSize, maxSlowdown }: ExplainRequest): Promise<Answer<Explanation>> {
+    return this.#withMaster<Explanation>(async (master) => {
+      const { tables } = this.#deps;
+      const task = 'id' in wanted ? tables.task(wanted.id) : tables.taskNamed(wanted.name);
+      if (!task) {
+        const which = 'id' in wanted ? `task ${wanted.id}` : `function ${JSON.stringify(wanted.name)}`;
+        return fail({ code: 'NOT_FOUND', message: `there is no ${which}; GET /tasks lists what there is` });
+      }
+      const plan = await master.planner.plan(task, { command: null, inputSize, maxSlowdown });
+      const { evidence, ...rest } = plan;
+      return succeed({ ...rest, task, inputSize, curves: evidence.curves, drift: viewDrift(evidence.drift) });
+    });
   }
 
   async #withMaster<T>(work: (master: Master) => Promise<Answer<T>>): Promise<Answer<T>> {

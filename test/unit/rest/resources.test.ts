@@ -226,7 +226,7 @@ test('workers: add, list, information, remove', async () => {
   assert.equal((await rest.call('DELETE', '/cluster/workers/node-a')).status, 409);
 });
 
-test('cluster, generosity, model', async () => {
+test('cluster, generosity', async () => {
   await using rest = await startRest();
   const { json } = await rest.call('GET', '/cluster');
   const { members, ...rest_ } = json;
@@ -246,12 +246,6 @@ test('cluster, generosity, model', async () => {
     running: 2,
   });
   assert.equal((await rest.call('GET', '/scheduler/generosity')).text, '{"generosity":-0.1}');
-  assert.deepEqual((await rest.call('GET', '/predictor/model')).json, {
-    model: 'curve-fit',
-    version: 1,
-    description: 'A fit.',
-    generosity: -0.1,
-  });
 });
 
 test('unknown paths, wrong methods', async () => {
