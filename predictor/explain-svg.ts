@@ -1,5 +1,6 @@
 /** Draws an explained prediction as SVG: a figure that explains itself, in light and in dark. Pure. */
 import { quantileCurve } from './choose-ways.ts';
+import { type MeasuredDot, measuredDots } from './measured-dots.ts';
 import type { CacheGeometry, MeasuredCurve, Prediction } from './types.ts';
 
 export interface ExplainedPicture {
@@ -13,14 +14,6 @@ export interface ExplainedPicture {
   /** Null: nothing was chosen by the curve. */
   readonly chosenWays: number | null;
   readonly maxSlowdown: number;
-}
-
-/** A measured point, as far as it can be told beside the predicted curve. */
-export interface MeasuredDot {
-  /** Of the geometry that was predicted for; may be fractional. */
-  readonly ways: number;
-  readonly slowdown: number;
-  readonly profiler: string;
 }
 
 const WIDTH = 720;
@@ -46,30 +39,6 @@ const STYLE = `
   .chosen { stroke: var(--chosen); stroke-width: 2; stroke-dasharray: 6 4; }
   .allowed { stroke: var(--soft); stroke-dasharray: 2 4; }
 `;
-
-/**
- * The measured points at this input size that see the cache, relative to the full cache: the time with it is what the
- * curve's longest point and the prediction for its ways say.
- */
-export function measuredDots(
-  picture: Pick<ExplainedPicture, 'curves' | 'geometry' | 'inputSize' | 'slowdown'>,
-): MeasuredDot[] {
-  const { curves, geometry, inputSize, slowdown } = picture;
-  return curves
-    .filter((curve) => curve.inputSize === inputSize && (curve.profiler ?? 'wallclock') !== 'wallclock')
-    .flatMap(({ points, wayBytes, profiler = 'wallclock' }) => {
-      const scaled = points
-        .map(({ ways, seconds }) => ({ ways: (ways * wayBytes) / geometry.wayBytes, seconds: mean(seconds) }))
-        .filter(({ ways, seconds }) => ways > 0 && seconds > 0 && Number.isFinite(seconds))
-        .toSorted((a, b) => a.ways - b.ways);
-      const last = scaled.at(-1);
-      if (last === undefined) return [];
-      const full = last.seconds / valueAt(slowdown, last.ways);
-      return scaled
-        .map(({ ways, seconds }) => ({ ways, slowdown: seconds / full, profiler }))
-        .filter((dot) => Number.isFinite(dot.slowdown));
-    });
-}
 
 export function explainSvg(picture: ExplainedPicture): string {
   const { geometry, slowdown, quantiles, maxSlowdown, chosenWays } = picture;
@@ -177,16 +146,6 @@ function legend({ slowdown }: ExplainedPicture, hasDots: boolean, hasBand: boole
   return `<g transform="translate(${PLOT.left},${HEIGHT - PLOT.bottom + 56})">${drawn.join('')}</g>`;
 }
 
-/** Between two numbers of ways on a straight line; 1 where nothing is predicted. */
-function valueAt(slowdown: readonly number[], ways: number): number {
-  const at = Math.min(Math.max(ways, 1), Math.max(1, slowdown.length)) - 1;
-  const low = slowdown[Math.floor(at)] ?? 1;
-  const high = slowdown[Math.ceil(at)] ?? low;
-  return low + (at - Math.floor(at)) * (high - low);
-}
-
-const mean = (values: readonly number[]): number =>
-  values.reduce((sum, value) => sum + value, 0) / values.length;
 const round = (value: number): number => Math.round(value * 10) / 10;
 const slowdownLabel = (value: number): string => `${value.toFixed(value < 10 ? 2 : 0)}×`;
 const mebibytes = (bytes: number): string => String(Number((bytes / 2 ** 20).toPrecision(3)));

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { type ExplainedPicture, explainSvg, measuredDots } from '../../../predictor/explain-svg.ts';
+import { type ExplainedPicture, explainSvg } from '../../../predictor/explain-svg.ts';
+import { measuredDots } from '../../../predictor/measured-dots.ts';
 
 const MIB = 2 ** 20;
 const PICTURE: ExplainedPicture = {
