@@ -46,7 +46,7 @@ export interface Evidence {
   readonly drift: Drift | null;
 }
 
-/** Curves that the predictor is given at most: the newest of those that count the most. */
+/** Curves that the predictor is given at most: what sees the cache first, then what counts the most, then the newest. */
 export const MOST_CURVES = 64;
 /** Samples of one point at most: the latest. */
 export const MOST_SAMPLES = 16;
@@ -62,16 +62,15 @@ const UNCHANGED_RUNS = 3;
 
 /** The instrument whose seconds are the same as those of runs. */
 const instrumentOf = (held: boolean): string => (held ? 'resctrl' : 'wallclock');
-const isHeld = ({ enforcement }: EvidenceTime): boolean => enforcement === 'enforced';
-const machineOf = ({ llc }: EvidenceTime): string => `${llc.ways} ${llc.wayBytes} ${llc.cpuModel}`;
 
+/** @param runs each with another input size or command; not changed later: what was made of them is remembered */
 export function evidenceOf(
   profiles: readonly EvidenceProfile[],
   runs: readonly EvidenceRuns[],
   nowMs: number,
 ): Evidence {
   const measured = profiles.map(usableProfile).filter((profile) => profile.points.length > 0);
-  const watched = runs.map(usableRuns).filter(({ times }) => times.length > 0);
+  const watched = runs.map(watch).filter(({ series }) => series.length > 0);
   const drifts = watched.flatMap((each) => driftOf(each, measured) ?? []).toSorted(latestFirst);
   const aged = [
     ...measured.map((profile) => agedProfile(profile, fading(profile.inputSize, drifts, watched, nowMs))),
@@ -80,8 +79,9 @@ export function evidenceOf(
   const kept = aged.filter(({ weight }) => weight >= LEAST_WEIGHT);
   // Old news of a task are better than none: it isn't one that was never benchmarked.
   const last = aged.find(({ origin }) => origin === 'benchmark');
-  if (last && !kept.some(({ origin }) => origin === 'benchmark'))
-    kept.push({ ...last, weight: LEAST_WEIGHT });
+  if (last && !kept.some(({ origin }) => origin === 'benchmark')) {
+    kept.splice(MOST_CURVES - 1, Number.POSITIVE_INFINITY, { ...last, weight: LEAST_WEIGHT });
+  }
   const unresolved = drifts.find((drift) => !measured.some((profile) => isAfter(profile, drift)));
   return { curves: kept.slice(0, MOST_CURVES).map(toCurve), drift: unresolved ?? null };
 }
@@ -107,16 +107,51 @@ function usableProfile(profile: EvidenceProfile): EvidenceProfile {
   return { ...profile, points: points.toSorted((a, b) => a.ways - b.ways || compare(a, b)) };
 }
 
-function usableRuns(runs: EvidenceRuns): EvidenceRuns {
-  const times = runs.times.filter(
-    (time) =>
-      isPositive(time.seconds) &&
-      isPositive(time.ways) &&
-      isPositive(time.llc.wayBytes) &&
-      Number.isFinite(time.atMs) &&
-      Number.isFinite(runs.inputSize),
-  );
-  return { ...runs, times: times.toSorted((a, b) => a.atMs - b.atMs || compare(a, b)) };
+/** Times of one machine and one number of ways, held or not; oldest first. */
+interface WatchedSeries {
+  readonly machine: string;
+  readonly llc: EvidenceTime['llc'];
+  readonly ways: number;
+  readonly held: boolean;
+  readonly times: readonly EvidenceTime[];
+}
+
+interface Watched {
+  readonly inputSize: number;
+  readonly change: Change | null;
+  readonly series: readonly WatchedSeries[];
+}
+
+/** Every run of a task asks for all that is known of it, and only what it ran itself has changed since the last one. */
+const watchedBefore = new WeakMap<EvidenceRuns, Watched>();
+
+function watch(runs: EvidenceRuns): Watched {
+  const before = watchedBefore.get(runs);
+  if (before) return before;
+  const { inputSize, change } = runs;
+  const watched = { inputSize, change, series: seriesOf(Number.isFinite(inputSize) ? runs.times : []) };
+  watchedBefore.set(runs, watched);
+  return watched;
+}
+
+function seriesOf(all: readonly EvidenceTime[]): readonly WatchedSeries[] {
+  const groups = new Map<string, WatchedSeries & { readonly times: EvidenceTime[] }>();
+  for (const time of all) {
+    const { seconds, ways, llc, atMs } = time;
+    if (!isPositive(seconds) || !isPositive(ways) || !isPositive(llc.wayBytes) || !Number.isFinite(atMs))
+      continue;
+    const held = time.enforcement === 'enforced';
+    const machine = `${held} ${llc.ways} ${llc.wayBytes} ${llc.cpuModel}`;
+    const key = `${ways} ${machine}`;
+    const group = groups.get(key);
+    if (group) group.times.push(time);
+    else groups.set(key, { machine, llc, ways, held, times: [time] });
+  }
+  const series = [...groups].toSorted(([left], [right]) => (left < right ? -1 : 1)).map(([, group]) => group);
+  return series.map((each) => ({
+    ...each,
+    times: each.times.toSorted((a, b) => a.atMs - b.atMs || a.seconds - b.seconds),
+  }));
 }
 
 /** By what is written, so that the order in which things are given doesn't matter. */
@@ -129,46 +164,29 @@ const latestFirst = (left: Drift, right: Drift): number =>
   right.sinceMs - left.sinceMs || left.inputSize - right.inputSize || compare(left, right);
 
 /** What the times have shown by themselves, or in comparison with a benchmark in seconds of the same kind. */
-function driftOf(runs: EvidenceRuns, profiles: readonly EvidenceProfile[]): Drift | null {
-  const found = [
-    runs.change,
-    ...groupBy(runs.times, machineOf).flatMap((times) => onePerWays(times, profiles, runs)),
-  ];
-  const drifts = found.flatMap((change) => (change ? [{ ...change, inputSize: runs.inputSize }] : []));
+function driftOf({ inputSize, change, series }: Watched, profiles: readonly EvidenceProfile[]): Drift | null {
+  const ofSize = profiles.filter((profile) => profile.inputSize === inputSize);
+  const compared = ofSize.length === 0 ? [] : series.map((each) => changeSince(each, ofSize));
+  const drifts = [change, ...compared].flatMap((found) => (found ? [{ ...found, inputSize }] : []));
   return drifts.toSorted(latestFirst)[0] ?? null;
 }
 
-function onePerWays(
-  times: readonly EvidenceTime[],
+function changeSince(
+  { ways, held, llc, times }: WatchedSeries,
   profiles: readonly EvidenceProfile[],
-  { inputSize }: EvidenceRuns,
-): (Change | null)[] {
-  return groupBy(times, (time) => `${time.ways} ${isHeld(time)}`).map((series) => {
-    const [{ ways, llc }, held] = [series[0], isHeld(series[0])];
-    const profile = profiles
-      .filter(
-        (each) =>
-          each.inputSize === inputSize &&
-          each.profiler === instrumentOf(held) &&
-          each.wayBytes === llc.wayBytes &&
-          each.cpuModel === llc.cpuModel,
-      )
-      .toSorted((a, b) => b.measuredAtMs - a.measuredAtMs || compare(a, b))[0];
-    const point = profile?.points.find((each) => each.ways === ways);
-    if (profile === undefined || point === undefined) return null;
-    const since = series.filter(({ atMs }) => atMs > profile.measuredAtMs);
-    return changeOf({ ways, held, times: since }, point.seconds);
-  });
-}
-
-function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): [T, ...T[]][] {
-  const groups = new Map<string, [T, ...T[]]>();
-  for (const item of items) {
-    const group = groups.get(keyOf(item));
-    if (group) group.push(item);
-    else groups.set(keyOf(item), [item]);
-  }
-  return [...groups.values()];
+): Change | null {
+  const profile = profiles
+    .filter(
+      (each) =>
+        each.profiler === instrumentOf(held) &&
+        each.wayBytes === llc.wayBytes &&
+        each.cpuModel === llc.cpuModel,
+    )
+    .toSorted((a, b) => b.measuredAtMs - a.measuredAtMs || compare(a, b))[0];
+  const point = profile?.points.find((each) => each.ways === ways);
+  if (profile === undefined || point === undefined) return null;
+  const since = times.filter(({ atMs }) => atMs > profile.measuredAtMs);
+  return changeOf({ ways, held, times: since }, point.seconds);
 }
 
 /** From when on things are as they are now, and how much those before still count. */
@@ -180,15 +198,15 @@ interface Fading {
 function fading(
   inputSize: number,
   drifts: readonly Drift[],
-  watched: readonly EvidenceRuns[],
+  watched: readonly Watched[],
   nowMs: number,
 ): Fading | null {
   const drift = drifts.find((each) => each.inputSize === inputSize) ?? drifts[0];
   if (drift === undefined) return null;
   const runsSince = (size: number): number =>
     watched
-      .filter((each) => each.inputSize === size)
-      .reduce((sum, each) => sum + each.times.filter(({ atMs }) => atMs >= drift.sinceMs).length, 0);
+      .flatMap((each) => (each.inputSize === size ? each.series : []))
+      .reduce((sum, { times }) => sum + times.filter(({ atMs }) => atMs >= drift.sinceMs).length, 0);
   if (drift.inputSize !== inputSize && runsSince(inputSize) >= UNCHANGED_RUNS) return null;
   const ageMs = Math.max(0, nowMs - drift.sinceMs);
   const halvings = ageMs / HALF_LIFE_MS + runsSince(drift.inputSize) / HALF_LIFE_RUNS;
@@ -205,8 +223,17 @@ interface AgedCurve {
   readonly atMs: number;
 }
 
+/** Times that say nothing of cache come last, however new: there is one for each size that ever ran. */
+const tellsTimeOnly = ({ origin, profiler }: AgedCurve): number =>
+  Number(origin === 'run' && profiler === 'wallclock');
+
 const byMerit = (left: AgedCurve, right: AgedCurve): number =>
-  right.weight - left.weight || right.atMs - left.atMs || compare(left, right);
+  tellsTimeOnly(left) - tellsTimeOnly(right) ||
+  right.weight - left.weight ||
+  right.atMs - left.atMs ||
+  left.inputSize - right.inputSize ||
+  left.wayBytes - right.wayBytes ||
+  compare(left, right);
 
 function agedProfile(profile: EvidenceProfile, fade: Fading | null): AgedCurve {
   const { inputSize, profiler, wayBytes, points, measuredAtMs: atMs } = profile;
@@ -214,28 +241,57 @@ function agedProfile(profile: EvidenceProfile, fade: Fading | null): AgedCurve {
   return { inputSize, profiler, wayBytes, points, origin: 'benchmark', weight, atMs };
 }
 
+/** What was made of the runs before, by the side of which change. */
+const agedBefore = new WeakMap<
+  Watched,
+  { readonly sinceMs: number | null; readonly curves: readonly AgedCurve[] }
+>();
+
 /** A curve for each machine, held or not, and for each side of the change. */
-function agedRuns({ inputSize, times }: EvidenceRuns, fade: Fading | null): AgedCurve[] {
-  const isBefore = ({ atMs }: EvidenceTime): boolean => fade !== null && atMs < fade.sinceMs;
-  return groupBy(times, (time) => `${machineOf(time)} ${isHeld(time)} ${isBefore(time)}`).map((group) => {
-    const points = groupBy(group, ({ ways }) => String(ways))
-      .map((same) => ({
-        ways: same[0].ways,
-        seconds: withoutOutliers(same, (time) => time.seconds)
-          .slice(-MOST_SAMPLES)
-          .map((time) => time.seconds),
-      }))
-      .toSorted((a, b) => a.ways - b.ways);
-    return {
-      inputSize,
-      profiler: isHeld(group[0]) ? 'run' : 'wallclock',
-      wayBytes: group[0].llc.wayBytes,
-      points,
-      origin: 'run',
-      weight: fade !== null && isBefore(group[0]) ? fade.weight : 1,
-      atMs: group.at(-1)?.atMs ?? 0,
-    };
+function agedRuns(watched: Watched, fade: Fading | null): AgedCurve[] {
+  const sinceMs = fade?.sinceMs ?? null;
+  const known = agedBefore.get(watched);
+  const curves = known?.sinceMs === sinceMs ? known.curves : sidesOf(watched, sinceMs);
+  agedBefore.set(watched, { sinceMs, curves });
+  return curves.map((curve) => ({
+    ...curve,
+    weight: fade !== null && curve.atMs < fade.sinceMs ? fade.weight : 1,
+  }));
+}
+
+function sidesOf({ inputSize, series }: Watched, sinceMs: number | null): readonly AgedCurve[] {
+  const machines = new Set(series.map(({ machine }) => machine));
+  return [...machines].flatMap((machine) => {
+    const here = series.filter((each) => each.machine === machine);
+    const sides =
+      sinceMs === null
+        ? [here]
+        : [
+            here.map((each) => ({ ...each, times: each.times.filter(({ atMs }) => atMs < sinceMs) })),
+            here.map((each) => ({ ...each, times: each.times.filter(({ atMs }) => atMs >= sinceMs) })),
+          ];
+    return sides.flatMap((side) => curveOf(inputSize, side) ?? []);
   });
+}
+
+function curveOf(inputSize: number, all: readonly WatchedSeries[]): AgedCurve | null {
+  const series = all.filter(({ times }) => times.length > 0).toSorted((a, b) => a.ways - b.ways);
+  const [first] = series;
+  if (first === undefined) return null;
+  return {
+    inputSize,
+    profiler: first.held ? 'run' : 'wallclock',
+    wayBytes: first.llc.wayBytes,
+    points: series.map(({ ways, times }) => ({
+      ways,
+      seconds: withoutOutliers(times, (time) => time.seconds)
+        .slice(-MOST_SAMPLES)
+        .map((time) => time.seconds),
+    })),
+    origin: 'run',
+    weight: 1,
+    atMs: Math.max(...series.map(({ times }) => times.at(-1)?.atMs ?? 0)),
+  };
 }
 
 const toCurve = ({ atMs: _, ...curve }: AgedCurve): MeasuredCurve => curve;

@@ -93,6 +93,15 @@ describe('evidence', () => {
     );
   });
 
+  test('a benchmark is not crowded out by newer times that say nothing of cache', () => {
+    const free = Array.from({ length: 80 }, (_, inputSize) =>
+      runs(times([1], { enforcement: 'unenforced', atMs: 9_000 }), { inputSize }),
+    );
+    const { curves } = evidenceOf([profile()], free, 10_000);
+    assert.equal(curves.length, MOST_CURVES);
+    assert.equal(curves[0]?.profiler, 'cachegrind');
+  });
+
   const change = { sinceMs: 10_000, ways: 4, held: true, beforeSeconds: 1, afterSeconds: 2 };
 
   test('what was measured before a change fades with the days and the runs, but the task stays benchmarked', () => {
