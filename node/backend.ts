@@ -103,6 +103,7 @@ export class DaemonBackend implements RestBackend {
       version: this.#options.version,
       consensus: this.#deps.consensus.status(),
       enforcement: this.#deps.enforcement(),
+      modelVersion: this.#deps.host.info().version,
       uptimeSeconds: (this.#deps.clock.monotonicMs() - this.#startedAtMs) / 1000,
     };
   }

@@ -301,6 +301,7 @@ async function startParts(
     capacity: describe(),
     held: worker.held(),
     digest,
+    model: { ...host.info(), current: tables.models.current, trouble: modelKeeper.trouble },
     tables: { versions: tables.versions(), fingerprint: tables.fingerprint() },
   });
   stack.defer(() => watch.stop());

@@ -213,6 +213,8 @@ export interface RestBackend {
     readonly consensus: ConsensusStatus;
     readonly enforcement: string;
     readonly uptimeSeconds: number;
+    /** Of the predictor's weights that it uses; null: none. */
+    readonly modelVersion: number | null;
   };
   createTask(upload: Upload): Promise<Answer<Task>>;
   tasks(): readonly Task[];

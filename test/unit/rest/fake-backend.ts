@@ -245,6 +245,7 @@ export class FakeBackend implements RestBackend {
       consensus: this.consensus(),
       enforcement: 'unenforced',
       uptimeSeconds: 12.5,
+      modelVersion: 3,
     };
   }
 

@@ -295,6 +295,7 @@ test('metrics: the node, the cluster on the master only, requests by route', asy
   const text = (await rest.call('GET', '/metrics')).text;
   for (const line of [
     'fsched_term 3',
+    'fsched_model_version 3',
     'fsched_is_master 1',
     'fsched_commit_index 42',
     'fsched_queued_runs 1',
