@@ -17,8 +17,8 @@ export interface ExplainedPicture {
 }
 
 const WIDTH = 720;
-const HEIGHT = 420;
-const PLOT = { left: 64, right: 24, top: 88, bottom: 76 } as const;
+const HEIGHT = 428;
+const PLOT = { left: 64, right: 24, top: 100, bottom: 72 } as const;
 const MOST_TICKS = 16;
 const LETTERS_A_LINE = 104;
 /** A flat curve is drawn at the bottom of this, so that it looks flat. */
@@ -102,8 +102,9 @@ function grid({ ways, wayBytes }: CacheGeometry, top: number, { x, y }: Scale): 
         `<text text-anchor="middle" x="${x(count)}" y="${below + 18}">${count}</text>` +
         `<text class="soft" text-anchor="middle" x="${x(count)}" y="${below + 34}">${mebibytes(count * wayBytes)}</text>`,
     ),
-    `<text class="soft" text-anchor="end" x="${WIDTH - PLOT.right}" y="${below + 56}">ways, and MiB of cache</text>`,
-    `<text class="soft" x="12" y="${PLOT.top - 10}">slowdown</text>`,
+    `<text class="soft" text-anchor="end" x="${PLOT.left - 14}" y="${below + 18}">ways</text>`,
+    `<text class="soft" text-anchor="end" x="${PLOT.left - 14}" y="${below + 34}">MiB</text>`,
+    `<text class="soft" x="8" y="${PLOT.top - 14}">slowdown</text>`,
   ];
 }
 
@@ -143,7 +144,7 @@ function legend({ slowdown }: ExplainedPicture, hasDots: boolean, hasBand: boole
     ([mark, label], i) =>
       `<g transform="translate(${i * 110},0)">${mark}<text class="soft" x="22">${label}</text></g>`,
   );
-  return `<g transform="translate(${PLOT.left},${HEIGHT - PLOT.bottom + 56})">${drawn.join('')}</g>`;
+  return `<g transform="translate(${PLOT.left},${HEIGHT - PLOT.bottom + 60})">${drawn.join('')}</g>`;
 }
 
 const round = (value: number): number => Math.round(value * 10) / 10;

@@ -103,7 +103,7 @@ export function predictorRoutes(app: App, { backend }: RouteContext): void {
         'x-content-type-options': 'nosniff',
       });
       reply.type('image/svg+xml; charset=utf-8').serializer((picture: string) => picture);
-      return reply.send(drawExplanation(explained) as never);
+      return reply.send(drawExplanation(explained));
     },
   });
 }

@@ -174,79 +174,80 @@ const Measured = Type.Object({
   ),
 });
 
-export const Explanation = Type.Object(
-  {
-    task_id: Type.String(),
-    function: Type.String(),
-    input_size: Type.Integer(),
-    mode: Type.Enum(['INOP', 'BENCHMARKED', 'ASSISTED']),
-    ways: Type.Integer({ description: 'That a run would want now.' }),
-    needed: nullable(
-      Type.Integer({ description: 'Of them needed; the rest is generosity. Null: not known.' }),
-    ),
-    why: Type.String(),
-    expected_slowdown: nullable(Type.Number()),
-    at_most: nullable(Type.Number({ description: 'The slowdown is surely at most this.' })),
-    max_slowdown: Type.Number(),
-    generosity: Type.Number(),
-    cache: Type.Object(
-      { ways: Type.Integer(), way_bytes: Type.Integer() },
-      { description: 'That the ways are of: the largest of the cluster.' },
-    ),
-    model: Type.Object({
-      name: Type.String(),
-      version: nullable(Type.Integer()),
-      backend: nullable(Type.String()),
-    }),
-    full_cache_seconds: nullable(Type.Number()),
-    slowdown: Type.Array(Type.Number(), {
-      description: 'Expected, for 1 way and more, relative to all of them. Empty in mode INOP.',
-    }),
-    quantiles: Type.Array(Type.Object({ level: Type.Number(), slowdown: Type.Array(Type.Number()) }), {
-      description: 'So likely the slowdown is at most this. Empty where the method knows no uncertainty.',
-    }),
-    measured: Type.Array(Measured),
-    drift: nullable(Drift),
+const ExplanationBody = Type.Object({
+  task_id: Type.String(),
+  function: Type.String(),
+  input_size: Type.Integer(),
+  mode: Type.Enum(['INOP', 'BENCHMARKED', 'ASSISTED']),
+  ways: Type.Integer({ description: 'That a run would want now.' }),
+  needed: nullable(Type.Integer({ description: 'Of them needed; the rest is generosity. Null: not known.' })),
+  why: Type.String(),
+  expected_slowdown: nullable(Type.Number()),
+  at_most: nullable(Type.Number({ description: 'The slowdown is surely at most this.' })),
+  max_slowdown: Type.Number(),
+  generosity: Type.Number(),
+  cache: Type.Object(
+    { ways: Type.Integer(), way_bytes: Type.Integer() },
+    { description: 'That the ways are of: the largest of the cluster.' },
+  ),
+  model: Type.Object({
+    name: Type.String(),
+    version: nullable(Type.Integer()),
+    backend: nullable(Type.String()),
+  }),
+  full_cache_seconds: nullable(Type.Number()),
+  slowdown: Type.Array(Type.Number(), {
+    description: 'Expected, for 1 way and more, relative to all of them. Empty in mode INOP.',
+  }),
+  quantiles: Type.Array(Type.Object({ level: Type.Number(), slowdown: Type.Array(Type.Number()) }), {
+    description: 'So likely the slowdown is at most this. Empty where the method knows no uncertainty.',
+  }),
+  measured: Type.Array(Measured),
+  drift: nullable(Drift),
+});
+export type ExplanationJson = Static<typeof ExplanationBody>;
+
+const explanationExample: ExplanationJson = {
+  task_id: 'task123',
+  function: 'quick_sort',
+  input_size: 1024,
+  mode: 'BENCHMARKED',
+  ways: 2,
+  needed: 2,
+  why: '2 of 4 ways are the fewest that surely stay within 5 % slowdown',
+  expected_slowdown: 1.01,
+  at_most: 1.04,
+  max_slowdown: 1.05,
+  generosity: -0.1,
+  cache: { ways: 4, way_bytes: 1048576 },
+  model: { name: 'fsched', version: 1, backend: 'cpu' },
+  full_cache_seconds: 0.015,
+  slowdown: [1.4, 1.01, 1, 1],
+  quantiles: [
+    { level: 0.05, slowdown: [1.3, 1, 1, 1] },
+    { level: 0.95, slowdown: [1.5, 1.04, 1.01, 1] },
+  ],
+  measured: [
+    {
+      input_size: 1024,
+      profiler: 'cachegrind',
+      origin: 'benchmark',
+      way_bytes: 1048576,
+      weight: 1,
+      points: [
+        { ways: 1, mean_seconds: 0.021, samples: 1 },
+        { ways: 4, mean_seconds: 0.015, samples: 1 },
+      ],
+    },
+  ],
+  drift: null,
+};
+
+/** JSON, or a picture for who asks for it. */
+export const Explanation = {
+  description: 'How many ways a run would want now, and why; with format=svg a picture of it.',
+  content: {
+    'application/json': { schema: ExplanationBody, example: explanationExample },
+    'image/svg+xml': { schema: Type.String(), example: '<svg xmlns="http://www.w3.org/2000/svg"/>' },
   },
-  {
-    description: 'How many ways a run would want now, and why; with format=svg a picture of it.',
-    examples: [
-      {
-        task_id: 'task123',
-        function: 'quick_sort',
-        input_size: 1024,
-        mode: 'BENCHMARKED',
-        ways: 2,
-        needed: 2,
-        why: '2 of 4 ways are the fewest that surely stay within 5 % slowdown',
-        expected_slowdown: 1.01,
-        at_most: 1.04,
-        max_slowdown: 1.05,
-        generosity: -0.1,
-        cache: { ways: 4, way_bytes: 1048576 },
-        model: { name: 'fsched', version: 1, backend: 'cpu' },
-        full_cache_seconds: 0.015,
-        slowdown: [1.4, 1.01, 1, 1],
-        quantiles: [
-          { level: 0.05, slowdown: [1.3, 1, 1, 1] },
-          { level: 0.95, slowdown: [1.5, 1.04, 1.01, 1] },
-        ],
-        measured: [
-          {
-            input_size: 1024,
-            profiler: 'cachegrind',
-            origin: 'benchmark',
-            way_bytes: 1048576,
-            weight: 1,
-            points: [
-              { ways: 1, mean_seconds: 0.021, samples: 1 },
-              { ways: 4, mean_seconds: 0.015, samples: 1 },
-            ],
-          },
-        ],
-        drift: null,
-      },
-    ],
-  },
-);
-export type ExplanationJson = Static<typeof Explanation>;
+};
