@@ -36,10 +36,11 @@ describe('the predictor in a cluster', () => {
   test('every node is asked for its version, and every node answers for all', async () => {
     const heard = await eventually('all three heard', async () => {
       const view = await model();
-      return view.nodes.length === 3 && view.nodes.every((node: ModelNode) => node.alive) && view;
+      const { nodes } = view as { nodes: readonly ModelNode[] };
+      const same = new Set(nodes.map(({ version }) => version)).size === 1;
+      return nodes.length === 3 && nodes.every(({ alive }) => alive) && same && view;
     });
     assert.deepEqual([heard.current, heard.versions, heard.dropped], [0, [], []]);
-    assert.equal(new Set(heard.nodes.map((node: ModelNode) => node.version)).size, 1);
     assert.deepEqual(heard.training, { running: null, last: null });
   });
 
@@ -155,6 +156,14 @@ describe('a model that learns in a cluster', { skip: missingTools() }, () => {
         const { nodes } = (await follower.get('/predictor/model')).json;
         return nodes.every((node: ModelNode) => node.alive && node.version === version);
       });
+    await untilHeld(trained.current);
+    await cluster.join();
+    await untilHeld(trained.current);
+    const master = await cluster.master();
+    await master.kill('SIGKILL');
+    const next = await cluster.master();
+    assert.deepEqual((await next.get('/predictor/model')).json.versions, trained.versions);
+    await master.start();
     await untilHeld(trained.current);
     assert.equal((await follower.post('/predictor/model/select', { version: 0 })).status, 200);
     await untilHeld(0);
