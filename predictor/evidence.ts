@@ -8,6 +8,7 @@
 import { type Change, changeOf } from './change.ts';
 import { withoutOutliers } from './robust.ts';
 import type { MeasuredCurve } from './types.ts';
+import { type EvidenceRuns, isPositive, type Watched, type WatchedSeries, watch } from './watched-runs.ts';
 
 export interface EvidenceProfile {
   readonly inputSize: number;
@@ -16,23 +17,6 @@ export interface EvidenceProfile {
   readonly cpuModel: string;
   readonly measuredAtMs: number;
   readonly points: readonly { readonly ways: number; readonly seconds: readonly number[] }[];
-}
-
-export interface EvidenceTime {
-  readonly seconds: number;
-  readonly ways: number;
-  readonly llc: { readonly ways: number; readonly wayBytes: number; readonly cpuModel: string };
-  /** `enforced`: the ways were held. */
-  readonly enforcement: string;
-  readonly atMs: number;
-}
-
-/** Runs of the task at one input size. */
-export interface EvidenceRuns {
-  readonly inputSize: number;
-  readonly times: readonly EvidenceTime[];
-  /** What the times alone have shown so far, also those that are no longer kept. */
-  readonly change: Change | null;
 }
 
 /** The task takes another time than what was believed. */
@@ -57,6 +41,8 @@ const HALF_LIFE_MS = DAY_MS;
 const HALF_LIFE_RUNS = 16;
 /** What counts for less than this counts for nothing. */
 const LEAST_WEIGHT = 1 / 8;
+/** Where nothing held the ways the neighbours may have changed, and not the task: what saw the cache is doubted, never silenced. */
+const LEAST_CACHE_WEIGHT_UNHELD = 1 / 2;
 /** Runs of a size that took as long as before show that a change elsewhere isn't one of theirs. */
 const UNCHANGED_RUNS = 3;
 
@@ -95,8 +81,6 @@ export function describeDrift(drift: Drift): string {
   return `its behaviour has changed: ${where} it is ${Number(factor.toPrecision(2))} times as ${slower ? 'slow' : 'fast'} as was believed; benchmark it again to know its curve`;
 }
 
-const isPositive = (value: number): boolean => Number.isFinite(value) && value > 0;
-
 function usableProfile(profile: EvidenceProfile): EvidenceProfile {
   const { wayBytes, inputSize, measuredAtMs } = profile;
   if (!isPositive(wayBytes) || !Number.isFinite(inputSize) || !Number.isFinite(measuredAtMs))
@@ -105,53 +89,6 @@ function usableProfile(profile: EvidenceProfile): EvidenceProfile {
     .map(({ ways, seconds }) => ({ ways, seconds: seconds.filter(isPositive).slice(-MOST_SAMPLES) }))
     .filter(({ ways, seconds }) => isPositive(ways) && seconds.length > 0);
   return { ...profile, points: points.toSorted((a, b) => a.ways - b.ways || compare(a, b)) };
-}
-
-/** Times of one machine and one number of ways, held or not; oldest first. */
-interface WatchedSeries {
-  readonly machine: string;
-  readonly llc: EvidenceTime['llc'];
-  readonly ways: number;
-  readonly held: boolean;
-  readonly times: readonly EvidenceTime[];
-}
-
-interface Watched {
-  readonly inputSize: number;
-  readonly change: Change | null;
-  readonly series: readonly WatchedSeries[];
-}
-
-/** Every run of a task asks for all that is known of it, and only what it ran itself has changed since the last one. */
-const watchedBefore = new WeakMap<EvidenceRuns, Watched>();
-
-function watch(runs: EvidenceRuns): Watched {
-  const before = watchedBefore.get(runs);
-  if (before) return before;
-  const { inputSize, change } = runs;
-  const watched = { inputSize, change, series: seriesOf(Number.isFinite(inputSize) ? runs.times : []) };
-  watchedBefore.set(runs, watched);
-  return watched;
-}
-
-function seriesOf(all: readonly EvidenceTime[]): readonly WatchedSeries[] {
-  const groups = new Map<string, WatchedSeries & { readonly times: EvidenceTime[] }>();
-  for (const time of all) {
-    const { seconds, ways, llc, atMs } = time;
-    if (!isPositive(seconds) || !isPositive(ways) || !isPositive(llc.wayBytes) || !Number.isFinite(atMs))
-      continue;
-    const held = time.enforcement === 'enforced';
-    const machine = `${held} ${llc.ways} ${llc.wayBytes} ${llc.cpuModel}`;
-    const key = `${ways} ${machine}`;
-    const group = groups.get(key);
-    if (group) group.times.push(time);
-    else groups.set(key, { machine, llc, ways, held, times: [time] });
-  }
-  const series = [...groups].toSorted(([left], [right]) => (left < right ? -1 : 1)).map(([, group]) => group);
-  return series.map((each) => ({
-    ...each,
-    times: each.times.toSorted((a, b) => a.atMs - b.atMs || a.seconds - b.seconds),
-  }));
 }
 
 /** By what is written, so that the order in which things are given doesn't matter. */
@@ -192,7 +129,9 @@ function changeSince(
 /** From when on things are as they are now, and how much those before still count. */
 interface Fading {
   readonly sinceMs: number;
-  readonly weight: number;
+  /** Of what only tells the time, and of what saw the cache. */
+  readonly timeWeight: number;
+  readonly cacheWeight: number;
 }
 
 function fading(
@@ -210,7 +149,9 @@ function fading(
   if (drift.inputSize !== inputSize && runsSince(inputSize) >= UNCHANGED_RUNS) return null;
   const ageMs = Math.max(0, nowMs - drift.sinceMs);
   const halvings = ageMs / HALF_LIFE_MS + runsSince(drift.inputSize) / HALF_LIFE_RUNS;
-  return { sinceMs: drift.sinceMs, weight: 2 ** -halvings };
+  const timeWeight = 2 ** -halvings;
+  const cacheWeight = drift.held ? timeWeight : Math.max(LEAST_CACHE_WEIGHT_UNHELD, timeWeight);
+  return { sinceMs: drift.sinceMs, timeWeight, cacheWeight };
 }
 
 interface AgedCurve {
@@ -235,9 +176,14 @@ const byMerit = (left: AgedCurve, right: AgedCurve): number =>
   left.wayBytes - right.wayBytes ||
   compare(left, right);
 
+function weightOf(profiler: string, atMs: number, fade: Fading | null): number {
+  if (fade === null || atMs >= fade.sinceMs) return 1;
+  return profiler === 'wallclock' ? fade.timeWeight : fade.cacheWeight;
+}
+
 function agedProfile(profile: EvidenceProfile, fade: Fading | null): AgedCurve {
   const { inputSize, profiler, wayBytes, points, measuredAtMs: atMs } = profile;
-  const weight = fade && atMs < fade.sinceMs ? fade.weight : 1;
+  const weight = weightOf(profiler, atMs, fade);
   return { inputSize, profiler, wayBytes, points, origin: 'benchmark', weight, atMs };
 }
 
@@ -255,7 +201,7 @@ function agedRuns(watched: Watched, fade: Fading | null): AgedCurve[] {
   agedBefore.set(watched, { sinceMs, curves });
   return curves.map((curve) => ({
     ...curve,
-    weight: fade !== null && curve.atMs < fade.sinceMs ? fade.weight : 1,
+    weight: weightOf(curve.profiler, curve.atMs, fade),
   }));
 }
 

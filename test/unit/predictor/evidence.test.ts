@@ -4,12 +4,11 @@ import fc from 'fast-check';
 import {
   describeDrift,
   type EvidenceProfile,
-  type EvidenceRuns,
-  type EvidenceTime,
   evidenceOf,
   MOST_CURVES,
   MOST_SAMPLES,
 } from '../../../predictor/evidence.ts';
+import type { EvidenceRuns, EvidenceTime } from '../../../predictor/watched-runs.ts';
 
 const DAY = 86_400_000;
 const LLC = { ways: 16, wayBytes: 1024, cpuModel: 'a' };
@@ -123,6 +122,17 @@ describe('evidence', () => {
       [1],
     );
     assert.equal(again.drift, null, 'it was benchmarked again');
+  });
+
+  test('a change where nothing held the ways casts doubt on what saw the cache, but does not silence it', () => {
+    const unheld = { ...change, held: false };
+    const list = times(many(60, 2), { atMs: 10_001, enforcement: 'unenforced' });
+    const known = [profile(), profile({ profiler: 'wallclock' })];
+    const { curves } = evidenceOf(known, [runs(list, { change: unheld })], 10_000 + 30 * DAY);
+    assert.deepEqual(
+      curves.filter(({ origin }) => origin === 'benchmark').map(({ profiler, weight }) => [profiler, weight]),
+      [['cachegrind', 0.5]],
+    );
   });
 
   test('before and after a change are never one curve', () => {
