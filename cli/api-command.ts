@@ -52,6 +52,20 @@ export function durationMs(flag: string, value: string): number {
   return parsed.value;
 }
 
+/** As every request that runs something takes it; the node knows the default. */
+export const maxSlowdownOption = (): Option =>
+  new Option(
+    '--max-slowdown <factor>',
+    'how much slower than with the whole cache it may be (default: 1.05)',
+  ).argParser((value) => {
+    const factor = /^\d+(\.\d+)?$/.test(value) ? Number(value) : Number.NaN;
+    if (factor >= 1 && factor <= 100) return factor;
+    throw new CliError(
+      EXIT.USAGE,
+      `--max-slowdown: write a factor from 1 to 100 such as 1.05, not ${JSON.stringify(value)}.`,
+    );
+  });
+
 /** A whole number of 0 or more, as task programs take for their input size. */
 export function wholeNumber(name: string, value: string): number {
   if (/^[0-9]+$/.test(value) && Number.isSafeInteger(Number(value))) return Number(value);

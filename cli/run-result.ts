@@ -26,7 +26,16 @@ export function showResult(result: ResultJson, mode: string | null): void {
     result.attempts > 1 ? `attempt ${result.attempts}` : '',
   ];
   note(`fsched: run ${result.id} ${result.state}: ${facts.filter((fact) => fact !== '').join(', ')}`);
+  if (result.choice !== null) note(`fsched: ${describeChoice(result.choice)}`);
   if (result.error !== null) note(`fsched: ${printable(result.error)}`);
+}
+
+/** In one line why a run wanted so many ways. */
+export function describeChoice(choice: NonNullable<ResultJson['choice']>): string {
+  const { needed, ways, expected_slowdown, at_most, max_slowdown, model, model_version } = choice;
+  const wanted = ways === needed ? plural(ways, 'way') : `${plural(ways, 'way')} (${needed} needed)`;
+  const by = model_version === null ? model : `${model} v${model_version}`;
+  return `${wanted} for ${max_slowdown.toFixed(2)}x: ${expected_slowdown.toFixed(2)}x expected, ${at_most.toFixed(2)}x at most, by ${by}`;
 }
 
 /** 0 after success, 7 after the time limit, 1 after any other end. */

@@ -1,6 +1,6 @@
 /** The daemon as the REST room sees it: reads from the tables, writes through the master while this node is it. */
 import type { Duplex, Readable } from 'node:stream';
-import type { Predictor } from '../predictor/types.ts';
+import type { ModelHost } from '../predictor/model-host.ts';
 import type { ClusterViewDependencies } from './cluster-view.ts';
 import { viewCluster } from './cluster-view.ts';
 import type { Consensus, NodeId } from './consensus/types.ts';
@@ -8,6 +8,7 @@ import type { Master } from './master/master.ts';
 import { decodeText, type OutputShelf, readOutput } from './master/outputs.ts';
 import { RunOutput } from './master/run-output.ts';
 import type { RunWatch } from './master/run-watch.ts';
+import { taskEvidence, viewDrift } from './master/way-planner.ts';
 import { REMOVED } from './mesh/membership.ts';
 import type { Mesh } from './mesh/types.ts';
 import { type Clock, fail, succeed } from './ports.ts';
@@ -17,16 +18,19 @@ import type {
   Authority,
   BenchmarkRequest,
   ClusterView,
+  ExplainRequest,
+  Explanation,
   PredictorView,
   RestBackend,
   RunFilter,
   RunRequest,
   RunView,
   SubmitRequest,
+  TaskView,
   Upload,
 } from './rest/backend.ts';
 import type { Tables } from './state/tables.ts';
-import type { ApplyResult, Member, Mode, Output, Profile, Run, Task } from './state/types.ts';
+import type { ApplyResult, LearnedFrom, Member, Mode, Output, Profile, Run, Task } from './state/types.ts';
 import type { BlobKeeper } from './store/blob-keeper.ts';
 
 export interface BackendOptions {
@@ -42,7 +46,7 @@ export interface BackendDependencies extends ClusterViewDependencies {
   readonly shelf: Pick<OutputShelf, 'open'>;
   readonly keeper: BlobKeeper;
   readonly watch: RunWatch;
-  readonly predictor: Predictor;
+  readonly host: ModelHost;
   readonly isRemoved: () => boolean;
   /** How runs of this node are held to their ways. */
   readonly enforcement: () => string;
@@ -99,6 +103,7 @@ export class DaemonBackend implements RestBackend {
       version: this.#options.version,
       consensus: this.#deps.consensus.status(),
       enforcement: this.#deps.enforcement(),
+      modelVersion: this.#deps.host.info().version,
       uptimeSeconds: (this.#deps.clock.monotonicMs() - this.#startedAtMs) / 1000,
     };
   }
@@ -111,9 +116,12 @@ export class DaemonBackend implements RestBackend {
     return this.#deps.tables.tasks();
   }
 
-  task(id: string): { readonly task: Task; readonly profiles: readonly Profile[] } | null {
-    const task = this.#deps.tables.task(id);
-    return task ? { task, profiles: this.#deps.tables.profiles(id) } : null;
+  task(id: string): TaskView | null {
+    const { tables, clock } = this.#deps;
+    const task = tables.task(id);
+    if (!task) return null;
+    const { drift } = taskEvidence(tables, task, clock.nowMs());
+    return { task, profiles: tables.profiles(id), drift: viewDrift(drift) };
   }
 
   run(request: RunRequest, signal: AbortSignal): Promise<Answer<RunAnswer>> {
@@ -184,8 +192,43 @@ export class DaemonBackend implements RestBackend {
   }
 
   predictor(): PredictorView {
-    const { name, version, description } = this.#deps.predictor.info();
-    return { model: name, version: version ?? 0, description, generosity: this.generosity() };
+    const { tables, host } = this.#deps;
+    return {
+      info: host.info(),
+      generosity: this.generosity(),
+      current: tables.models.current,
+      versions: tables.models.versions,
+      dropped: tables.models.dropped,
+      nodes: this.cluster().members.map(({ member, alive, capacity }) => ({
+        member,
+        alive,
+        version: capacity?.modelVersion ?? null,
+        backend: capacity?.modelBackend ?? null,
+      })),
+      training: this.#deps.master()?.trainer.view() ?? { running: null, last: null },
+    };
+  }
+
+  selectModel(version: number): Promise<Answer<void>> {
+    return this.#withMaster((master) => master.selectModel(version));
+  }
+
+  trainModel(): Promise<Answer<LearnedFrom>> {
+    return this.#withMaster(async (master) => master.trainer.train());
+  }
+
+  explain({ task: wanted, inputSize, maxSlowdown }: ExplainRequest): Promise<Answer<Explanation>> {
+    return this.#withMaster<Explanation>(async (master) => {
+      const { tables } = this.#deps;
+      const task = 'id' in wanted ? tables.task(wanted.id) : tables.taskNamed(wanted.name);
+      if (!task) {
+        const which = 'id' in wanted ? `task ${wanted.id}` : `function ${JSON.stringify(wanted.name)}`;
+        return fail({ code: 'NOT_FOUND', message: `there is no ${which}; GET /tasks lists what there is` });
+      }
+      const plan = await master.planner.plan(task, { command: null, inputSize, maxSlowdown });
+      const { evidence, ...rest } = plan;
+      return succeed({ ...rest, task, inputSize, curves: evidence.curves, drift: viewDrift(evidence.drift) });
+    });
   }
 
   async #withMaster<T>(work: (master: Master) => Promise<Answer<T>>): Promise<Answer<T>> {

@@ -60,12 +60,23 @@ function viewMember(
 }
 
 function viewCapacity(notice: CapacityNotice): CapacityView {
-  const { cpus, cpuModel, memoryBytes, freeMemoryBytes, load1, enforcement, version, profilers } = notice;
   const domains = notice.domains.map((domain) => ({
     ...domain,
     runs: notice.runs.filter((run) => run.domain === domain.id).map(({ runId, ways }) => ({ runId, ways })),
   }));
-  return { cpus, cpuModel, memoryBytes, freeMemoryBytes, load1, enforcement, version, profilers, domains };
+  return {
+    cpus: notice.cpus,
+    cpuModel: notice.cpuModel,
+    memoryBytes: notice.memoryBytes,
+    freeMemoryBytes: notice.freeMemoryBytes,
+    load1: notice.load1,
+    enforcement: notice.enforcement,
+    version: notice.version,
+    profilers: notice.profilers,
+    modelVersion: notice.modelVersion,
+    modelBackend: notice.modelBackend,
+    domains,
+  };
 }
 
 /** Empty when all is well; else each reason says what to do. */

@@ -4,7 +4,8 @@
  * depend on each other could no longer be read off.
  */
 import { join } from 'node:path';
-import { CurveFitPredictor } from '../predictor/curve-fit.ts';
+import { ModelThread } from '../predictor/model/model-thread.ts';
+import type { ModelHost } from '../predictor/model-host.ts';
 import { systemClock, systemRandom } from './adapters.ts';
 import { DaemonBackend } from './backend.ts';
 import { viewCluster } from './cluster-view.ts';
@@ -31,6 +32,7 @@ import { openMesh } from './mesh/libp2p-mesh.ts';
 import { Membership } from './mesh/membership.ts';
 import { loadToken, saveToken } from './mesh/token.ts';
 import type { CapacityNotice, ClusterDigest, Mesh } from './mesh/types.ts';
+import { ModelKeeper } from './model/model-keeper.ts';
 import type { Logger } from './ports.ts';
 import { createRestServer } from './rest/server.ts';
 import { Tables } from './state/tables.ts';
@@ -107,7 +109,15 @@ async function startParts(
   const tables = new Tables();
   const board = new CapacityBoard({ clock });
   const watch = new RunWatch({ tables, clock });
-  const predictor = new CurveFitPredictor();
+  const host: ModelHost = await ModelThread.open(
+    {},
+    {
+      after: (delayMs, task) => clock.after(delayMs, task),
+      onFallback: (reason) =>
+        logger.warn({ room: 'model', reason }, 'the model can not answer; the curve fit does'),
+    },
+  );
+  stack.defer(() => host.stop());
   const mesh = stack.use(
     await openMesh(
       { listen: config.listen, token: token.value, keyFile: inDataDir('peer-key') },
@@ -199,6 +209,15 @@ async function startParts(
       logger: logger.child({ room: 'membership' }),
     },
   );
+  const modelKeeper = new ModelKeeper({
+    tables,
+    keeper,
+    shelf,
+    host,
+    onChange: () => gossiper.changed(),
+    clock,
+    logger: logger.child({ room: 'model' }),
+  });
   const clusterId = (): string | null => membership.clusterId;
   const seat: MasterSeat = new MasterSeat({
     consensus,
@@ -218,7 +237,7 @@ async function startParts(
           board,
           mesh,
           shelf,
-          predictor,
+          host,
           watch,
           clock,
           random,
@@ -230,7 +249,15 @@ async function startParts(
   });
   const master = (): Master | null => seat.master;
   const startedAtMs = clock.nowMs();
-  const describe = describeNode(config, { mesh, topology, worker, profilers, enforcement, startedAtMs });
+  const describe = describeNode(config, {
+    mesh,
+    topology,
+    worker,
+    profilers,
+    host,
+    enforcement,
+    startedAtMs,
+  });
   const gossiper: Gossiper = new Gossiper({
     mesh,
     board,
@@ -248,7 +275,7 @@ async function startParts(
       shelf,
       keeper,
       watch,
-      predictor,
+      host,
       isRemoved: () => membership.isRemoved,
       enforcement,
       invite: (host) => invite(host, { master, mesh, clusterId, knownPeers: () => membership.knownPeers() }),
@@ -281,6 +308,7 @@ async function startParts(
     capacity: describe(),
     held: worker.held(),
     digest,
+    model: { ...host.info(), current: tables.models.current, trouble: modelKeeper.trouble },
     tables: { versions: tables.versions(), fingerprint: tables.fingerprint() },
   });
   stack.defer(() => watch.stop());
@@ -290,6 +318,8 @@ async function startParts(
   stack.defer(() => seat.stop());
   keeper.start();
   stack.defer(() => keeper.stop());
+  modelKeeper.start();
+  stack.defer(() => modelKeeper.stop());
   gossiper.start();
   stack.defer(() => gossiper.stop());
   stack.defer(() => membership.stop());
@@ -350,11 +380,12 @@ function describeNode(
     readonly topology: Topology;
     readonly worker: Worker;
     readonly profilers: ProfilerSet;
+    readonly host: ModelHost;
     readonly enforcement: () => CapacityNotice['enforcement'];
     readonly startedAtMs: number;
   },
 ): () => Omit<CapacityNotice, 'sequence'> {
-  const { mesh, topology, worker, profilers, enforcement, startedAtMs } = parts;
+  const { mesh, topology, worker, profilers, host, enforcement, startedAtMs } = parts;
   return () => ({
     node: mesh.id,
     name: config.name,
@@ -365,6 +396,8 @@ function describeNode(
     ...systemMachine.read(),
     ...worker.capacity(),
     profilers: profilers.names(),
+    modelVersion: host.info().version,
+    modelBackend: host.info().backend,
   });
 }
 

@@ -17,6 +17,13 @@ const shape = (ways: number): number => 1 / (1 + Math.sqrt(Math.max(ways, 1) - 1
 const mean = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
 
+/**
+ * A benchmark, or runs in held ways: times of other runs say nothing of cache, and must not stand in for a benchmark.
+ * Without a second number of ways a curve of runs has no slope.
+ */
+const isUsable = ({ origin = 'benchmark', profiler, points }: MeasuredCurve): boolean =>
+  origin === 'benchmark' || (profiler === 'run' && points.length > 1);
+
 const seesCache = ({ profiler = 'wallclock' }: MeasuredCurve): boolean => profiler !== 'wallclock';
 
 /** Positive, finite means of the samples; ways converted through bytes, so that a profile serves another machine. */
@@ -80,7 +87,7 @@ export class CurveFitPredictor implements Predictor {
     let best: { readonly curve: MeasuredCurve; readonly points: readonly Point[] } | null = null;
     for (const curve of known) {
       const points = usablePoints(curve, geometry);
-      if (points.length === 0) continue;
+      if (points.length === 0 || !isUsable(curve)) continue;
       const nearer = best ? distance(curve) - distance(best.curve) : -1;
       if (!best || nearer < 0 || (nearer === 0 && seesCache(curve) && !seesCache(best.curve))) {
         best = { curve, points };
@@ -88,7 +95,7 @@ export class CurveFitPredictor implements Predictor {
     }
     const longest = best?.points.at(-1);
     if (!best || !longest) return UNKNOWN;
-    const same = best.curve.inputSize === inputSize;
+    const same = best.curve.inputSize === inputSize && best.curve.origin !== 'run';
     return {
       mode: same ? 'BENCHMARKED' : 'ASSISTED',
       slowdown: slowdownOf(best.points, geometry),

@@ -1,27 +1,89 @@
+import { writeFile } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
 import type { Command } from 'commander';
-import { type ApiFlags, makeClient, withApiOptions } from '../api-command.ts';
-import { print, printJson } from '../output.ts';
-import { formatPairs } from '../table.ts';
+import type { ExplanationJson, ModelJson } from '../../node/rest/schemas/predictor.ts';
+import { type ApiFlags, makeClient, maxSlowdownOption, wholeNumber, withApiOptions } from '../api-command.ts';
+import { CliError, EXIT } from '../exit-codes.ts';
+import { describeExplanation, describeModel } from '../model-view.ts';
+import { note, print, printJson } from '../output.ts';
+import { findTask } from '../task-lookup.ts';
 
 export function registerModel(program: Command): void {
-  withApiOptions(program.command('model'))
-    .description('the predictor in use, and how generous it is with cache now')
+  const model = withApiOptions(program.command('model'))
+    .description('the predictor in use: version, scores, which nodes hold it, how generous it is')
     .action(showModel);
+  withApiOptions(model.command('explain <task> <size>'))
+    .description('how many ways a run would get now, and why: measured points, curve, band')
+    .addOption(maxSlowdownOption())
+    .option('--svg <file>', 'write it as a picture, - for standard output')
+    .action((task: string, size: string, _own: unknown, command: Command) =>
+      explain(task, size, command.optsWithGlobals()),
+    );
+  withApiOptions(model.command('select <version>'))
+    .description('go back or forth to a version (0: as shipped)')
+    .action((version: string, _own: unknown, command: Command) =>
+      selectVersion(version, command.optsWithGlobals()),
+    );
+  withApiOptions(model.command('train'))
+    .description('train on what was measured; kept only if it is better')
+    .action((_own: unknown, command: Command) => train(command.optsWithGlobals()));
+}
+
+interface ExplainFlags extends ApiFlags {
+  readonly maxSlowdown?: number;
+  readonly svg?: string;
 }
 
 async function showModel(flags: ApiFlags): Promise<void> {
-  const answer = (await makeClient(flags).json({ method: 'GET', path: '/predictor/model' })) as {
-    readonly model: string;
-    readonly version: number;
-    readonly description: string;
-    readonly generosity: number;
-  };
-  if (flags.json) return printJson(answer);
-  print(
-    formatPairs([
-      ['model', `${answer.model}, version ${answer.version}`],
-      ['what it is', answer.description],
-      ['generosity', String(answer.generosity)],
-    ]),
-  );
+  const answer = (await makeClient(flags).json({ method: 'GET', path: '/predictor/model' })) as ModelJson;
+  if (flags.json) printJson(answer);
+  else print(describeModel(answer));
+}
+
+async function explain(wanted: string, size: string, flags: ExplainFlags): Promise<void> {
+  const inputSize = wholeNumber('SIZE', size);
+  const client = makeClient(flags);
+  const task = await findTask(client, wanted);
+  const query = { task_id: task.task_id, input_size: inputSize, max_slowdown: flags.maxSlowdown };
+  const path = '/predictor/explain';
+  if (flags.svg !== undefined) {
+    const response = await client.open({ method: 'GET', path, query: { ...query, format: 'svg' } });
+    await save(flags.svg, await text(response));
+    // Else the words would stand in the picture.
+    if (flags.svg === '-') return;
+  }
+  const answer = (await client.json({ method: 'GET', path, query })) as ExplanationJson;
+  if (flags.json) printJson(answer);
+  else print(describeExplanation(answer));
+}
+
+async function save(file: string, picture: string): Promise<void> {
+  if (file === '-') {
+    process.stdout.write(picture);
+    return;
+  }
+  try {
+    await writeFile(file, picture);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new CliError(EXIT.USAGE, `--svg: the picture can't be written: ${why}.`, { cause });
+  }
+  note(`fsched: the picture is in ${file}`);
+}
+
+async function selectVersion(wanted: string, flags: ApiFlags): Promise<void> {
+  const version = wholeNumber('VERSION', wanted);
+  const answer = await makeClient(flags).json({
+    method: 'POST',
+    path: '/predictor/model/select',
+    body: { version },
+  });
+  if (flags.json) printJson(answer);
+  else print([(answer as { message: string }).message]);
+}
+
+async function train(flags: ApiFlags): Promise<void> {
+  const answer = await makeClient(flags).json({ method: 'POST', path: '/predictor/model/train' });
+  if (flags.json) printJson(answer);
+  else print([(answer as { message: string }).message]);
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { ResultJson } from '../../node/rest/schemas/runs.ts';
-import { makeClient, repeatable, wholeNumber } from '../api-command.ts';
+import { makeClient, maxSlowdownOption, repeatable, wholeNumber } from '../api-command.ts';
 import { CliError, EXIT } from '../exit-codes.ts';
 import { printJson, showProgress } from '../output.ts';
 import { exitCodeOfRun, showResult } from '../run-result.ts';
@@ -15,12 +15,14 @@ function name. Ends with 1 when the program failed, 7 at its time limit.`;
 export function registerRun(program: Command): void {
   withExecuteOptions(program.command('run <task> <size>'))
     .description('run a benchmarked task with an input size and wait for its end')
+    .addOption(maxSlowdownOption())
     .option('--idempotency-key <key>', 'the same key again gets the same run')
     .addHelpText('after', MORE)
     .action(run);
 }
 
 interface RunFlags extends ExecuteFlags {
+  readonly maxSlowdown?: number;
   readonly idempotencyKey?: string;
 }
 
@@ -28,7 +30,10 @@ async function run(wanted: string, size: string, flags: RunFlags): Promise<void>
   const inputSize = wholeNumber('SIZE', size);
   const client = makeClient(flags);
   const task = await findTask(client, wanted);
-  const body = executeBody(task.task_id, commandFor(task, flags.command), inputSize, flags);
+  const body = {
+    ...executeBody(task.task_id, commandFor(task, flags.command), inputSize, flags),
+    max_slowdown: flags.maxSlowdown,
+  };
   const headers = repeatable(flags.idempotencyKey);
   const done = showProgress(`running ${task.name} at ${inputSize}`);
   const answer = (await client

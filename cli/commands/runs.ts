@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
 import type { RunDetailJson, RunSummaryJson } from '../../node/rest/schemas/runs.ts';
 import { type ApiFlags, makeClient, wholeNumber, withApiOptions } from '../api-command.ts';
-import { formatAge, formatSeconds } from '../format.ts';
+import { formatAge, formatBytes, formatSeconds } from '../format.ts';
 import { print, printJson } from '../output.ts';
 import { findRun } from '../run-lookup.ts';
+import { describeChoice } from '../run-result.ts';
 import { type Column, formatPairs, formatTable } from '../table.ts';
 import { findTask } from '../task-lookup.ts';
 
@@ -72,11 +73,16 @@ function describe(run: RunDetailJson): readonly (readonly [string, string])[] {
     ['finished', run.finished_at ?? 'not yet'],
   ];
   if (result && result.exit_status !== null) pairs.push(['exit status', String(result.exit_status)]);
+  if (run.choice !== null) pairs.push(['why so many', describeChoice(run.choice)]);
+  if (result?.occupancy) pairs.push(['cache filled', describeOccupancy(result.occupancy)]);
   if (result?.enforcement_reason) pairs.push(['enforcement', result.enforcement_reason]);
   if (result?.isolation) pairs.push(['isolation', describeIsolation(result.isolation)]);
   if (run.error !== null) pairs.push(['error', run.error]);
   return pairs;
 }
+
+const describeOccupancy = (occupancy: { readonly mean_bytes: number; readonly peak_bytes: number }): string =>
+  `${formatBytes(occupancy.mean_bytes)} on average, ${formatBytes(occupancy.peak_bytes)} at most`;
 
 function describeIsolation(
   isolation: NonNullable<NonNullable<RunDetailJson['result']>['isolation']>,

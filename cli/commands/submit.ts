@@ -1,6 +1,13 @@
 import type { Command } from 'commander';
 import type { RunDetailJson } from '../../node/rest/schemas/runs.ts';
-import { type ApiFlags, durationMs, makeClient, repeatable, withApiOptions } from '../api-command.ts';
+import {
+  type ApiFlags,
+  durationMs,
+  makeClient,
+  maxSlowdownOption,
+  repeatable,
+  withApiOptions,
+} from '../api-command.ts';
 import { CliError, EXIT } from '../exit-codes.ts';
 import { note, print, printJson, showProgress } from '../output.ts';
 import { exitCodeOfRun, showResult } from '../run-result.ts';
@@ -8,12 +15,14 @@ import { exitCodeOfRun, showResult } from '../run-result.ts';
 export function registerSubmit(program: Command): void {
   withApiOptions(program.command('submit <function> [parameters]'), { patient: true })
     .description('hand in a run of a function with parameters (JSON); prints the id of the run')
+    .addOption(maxSlowdownOption())
     .option('--wait <time>', 'wait this long for its end and show the result, such as 60s')
     .option('--idempotency-key <key>', 'the same key again gets the same run')
     .action(submit);
 }
 
 interface SubmitFlags extends ApiFlags {
+  readonly maxSlowdown?: number;
   readonly wait?: string;
   readonly idempotencyKey?: string;
 }
@@ -22,6 +31,7 @@ async function submit(name: string, parameters: string | undefined, flags: Submi
   const body = {
     function_name: name,
     ...(parameters === undefined ? {} : { parameters: parseParameters(parameters) }),
+    max_slowdown: flags.maxSlowdown,
   };
   const waitSeconds = flags.wait === undefined ? undefined : durationMs('--wait', flags.wait) / 1000;
   const headers = repeatable(flags.idempotencyKey);

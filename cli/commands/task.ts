@@ -9,7 +9,7 @@ import { formatAge, formatBytes } from '../format.ts';
 import { makeForm } from '../multipart.ts';
 import { print, printJson, showProgress } from '../output.ts';
 import { describeProfile } from '../profile-table.ts';
-import { type Column, formatPairs, formatTable } from '../table.ts';
+import { type Column, formatPairs, formatTable, wrap } from '../table.ts';
 import { findTask } from '../task-lookup.ts';
 
 export function registerTask(program: Command): void {
@@ -84,6 +84,7 @@ async function show(wanted: string, flags: ApiFlags): Promise<void> {
       ['created', task.created_at],
     ]),
   );
+  if (task.drift !== null) print(['', ...wrap(`Since ${task.drift.since} ${task.drift.message}.`)]);
   if (task.profiles.length === 0) print(['Never benchmarked: "fsched benchmark TASK SIZE" does.']);
   for (const profile of task.profiles) print(['', ...describeProfile(profile)]);
 }

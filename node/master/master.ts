@@ -4,7 +4,7 @@
  */
 
 import { generosity } from '../../predictor/choose-ways.ts';
-import type { Predictor } from '../../predictor/types.ts';
+import type { ModelHost } from '../../predictor/model-host.ts';
 import type { Consensus } from '../consensus/types.ts';
 import type { CapacityBoard } from '../mesh/capacity-board.ts';
 import type { ControlRequest, ControlResponse, Mesh } from '../mesh/types.ts';
@@ -24,6 +24,8 @@ import { RunService } from './run-service.ts';
 import type { RunWatch } from './run-watch.ts';
 import { Scheduler } from './scheduler.ts';
 import { TaskService, type UploadShelf } from './task-service.ts';
+import { Trainer } from './trainer.ts';
+import { WayPlanner } from './way-planner.ts';
 
 export interface MasterOptions {
   readonly maxVoters: number;
@@ -38,7 +40,7 @@ export interface MasterDependencies {
   readonly board: CapacityBoard;
   readonly mesh: Pick<Mesh, 'id' | 'call' | 'pushBlob'>;
   readonly shelf: UploadShelf;
-  readonly predictor: Predictor;
+  readonly host: ModelHost;
   readonly watch: RunWatch;
   readonly clock: Clock;
   readonly random: Random;
@@ -53,8 +55,10 @@ export class Master {
   readonly #autopilot: Autopilot;
   readonly scheduler: Scheduler;
   readonly tasks: TaskService;
+  readonly planner: WayPlanner;
   readonly runs: RunService;
   readonly benchmarks: BenchmarkService;
+  readonly trainer: Trainer;
 
   constructor(options: MasterOptions, dependencies: MasterDependencies) {
     const { consensus, tables, board, mesh, shelf, watch } = dependencies;
@@ -73,7 +77,16 @@ export class Master {
     const term = (): number => consensus.status().term;
     this.scheduler = new Scheduler(options, { ...dependencies, dispatcher, propose, term });
     this.tasks = new TaskService(options, { ...dependencies, shelf, replicate, propose });
-    this.runs = new RunService(options, { ...dependencies, scheduler: this.scheduler });
+    this.planner = new WayPlanner({
+      ...dependencies,
+      scheduler: this.scheduler,
+      predictor: dependencies.host,
+    });
+    this.runs = new RunService(options, {
+      ...dependencies,
+      scheduler: this.scheduler,
+      planner: this.planner,
+    });
     this.benchmarks = new BenchmarkService(options, {
       ...dependencies,
       board,
@@ -86,15 +99,18 @@ export class Master {
     this.#reportDesk = new ReportDesk({ ...dependencies, tables, propose, shelf, replicate });
     this.#reconciler = new Reconciler({ ...dependencies, dispatcher, call });
     this.#autopilot = new Autopilot(options, dependencies);
+    this.trainer = new Trainer({}, { ...dependencies, self: mesh.id, replicate, propose });
   }
 
   start(): void {
     this.scheduler.start();
     this.#reconciler.start();
     this.#autopilot.start();
+    this.trainer.start();
   }
 
   stop(): void {
+    this.trainer.stop();
     this.#autopilot.stop();
     this.#reconciler.stop();
     this.scheduler.stop();
@@ -141,6 +157,17 @@ export class Master {
     }
     const outcome = await this.#propose({ type: 'member-remove', id });
     return outcome.ok ? succeed(member) : unavailable(outcome.error);
+  }
+
+  async selectModel(version: number): Promise<Answer<void>> {
+    const outcome = await this.#propose({ type: 'model-select', version });
+    if (!outcome.ok) return unavailable(outcome.error);
+    if (outcome.value.ok) return succeed(undefined);
+    const known = [0, ...this.#deps.tables.models.versions.map((model) => model.version)];
+    return fail({
+      code: 'NOT_FOUND',
+      message: `there is no version ${version} of the model; known: ${known.join(', ')} (0: as shipped)`,
+    });
   }
 
   async cancel(id: string): Promise<Answer<Run>> {

@@ -1,14 +1,11 @@
 /** Runs as clients ask for them: predicted, admitted, awaited. */
-
-import { chooseWays, generosity } from '../../predictor/choose-ways.ts';
-import type { Predictor } from '../../predictor/types.ts';
 import { type Clock, fail, type Random, succeed } from '../ports.ts';
-import type { Answer, RunRequest, SubmitRequest } from '../rest/backend.ts';
+import type { Answer, ExecuteRequest, RunRequest, SubmitRequest } from '../rest/backend.ts';
 import type { Tables } from '../state/tables.ts';
-import type { Mode, Run, RunSpec, Task } from '../state/types.ts';
-import type { DomainView } from './placement.ts';
+import type { Mode, Run, RunChoice, RunSpec, Task } from '../state/types.ts';
 import type { Scheduler } from './scheduler.ts';
 import { inputSizeOf } from './submission.ts';
+import { recordedChoice, type WayPlan, type WayPlanner } from './way-planner.ts';
 
 /** They travel in the log, which every voter keeps. */
 const MAX_PARAMETERS_BYTES = 256 * 1024;
@@ -19,8 +16,8 @@ export interface RunServiceOptions {
 
 export interface RunServiceDependencies {
   readonly tables: Tables;
-  readonly scheduler: Pick<Scheduler, 'admit' | 'domains' | 'freeWays'>;
-  readonly predictor: Predictor;
+  readonly scheduler: Pick<Scheduler, 'admit'>;
+  readonly planner: Pick<WayPlanner, 'plan'>;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -28,6 +25,15 @@ export interface RunServiceDependencies {
 type SpecOf = Pick<RunSpec, 'command' | 'inputSize' | 'parameters' | 'idempotencyKey'> & {
   readonly timeLimitMs: number | null;
 };
+
+/** What it is given of the cache, and why. */
+interface Share {
+  readonly mode: Mode;
+  readonly ways: number;
+  readonly choice: RunChoice | null;
+}
+
+const share = (plan: WayPlan): Share => ({ mode: plan.mode, ways: plan.ways, choice: recordedChoice(plan) });
 
 /** How one run of a benchmark differs from any other. `ways` are reserved. */
 export type MeasurePlan = Pick<RunSpec, 'ways' | 'measure' | 'pinnedTo' | 'timeLimitMs'>;
@@ -41,7 +47,7 @@ export class RunService {
     this.#deps = dependencies;
   }
 
-  /** Null: the task was never benchmarked, nothing is run. */
+  /** Null: nothing is known of the cache that the task needs, nothing is run. */
   async run(request: RunRequest): Promise<Answer<Run | null>> {
     const task = this.#deps.tables.task(request.taskId);
     if (!task) return unknownTask(request.taskId);
@@ -53,9 +59,9 @@ export class RunService {
         isSameInput(spec, request.inputSize, null),
     );
     if (repeated) return repeated;
-    const choice = await this.#choose(task, request.inputSize);
-    if (choice.mode === 'INOP') return succeed(null);
-    return this.#deps.scheduler.admit(this.#spec(task, { ...request, parameters: null }, choice));
+    const plan = await this.#deps.planner.plan(task, request);
+    if (plan.mode === 'INOP') return succeed(null);
+    return this.#deps.scheduler.admit(this.#spec(task, { ...request, parameters: null }, share(plan)));
   }
 
   /** As `run`, but a function that was never benchmarked runs too, with an equal share of a domain. */
@@ -94,7 +100,11 @@ export class RunService {
         message: `it is not known how to start ${task.fileName}; upload it again with the field command, or with a #! line`,
       });
     }
-    const choice = await this.#choose(task, inputSize);
+    const plan = await this.#deps.planner.plan(task, {
+      command,
+      inputSize,
+      maxSlowdown: request.maxSlowdown,
+    });
     const spec = {
       command,
       inputSize,
@@ -102,35 +112,22 @@ export class RunService {
       timeLimitMs: null,
       idempotencyKey: request.idempotencyKey,
     };
-    return this.#deps.scheduler.admit(this.#spec(task, spec, choice));
+    return this.#deps.scheduler.admit(this.#spec(task, spec, share(plan)));
   }
 
   /** One measurement of a benchmark. */
-  measure(request: RunRequest, plan: MeasurePlan): Promise<Answer<Run>> {
+  measure(request: ExecuteRequest, plan: MeasurePlan): Promise<Answer<Run>> {
     const task = this.#deps.tables.task(request.taskId);
     if (!task) return Promise.resolve(unknownTask(request.taskId));
     const spec = this.#spec(
       task,
       { ...request, parameters: null, idempotencyKey: null },
-      { mode: 'INOP', ways: plan.ways },
+      { mode: 'INOP', ways: plan.ways, choice: null },
     );
     return this.#deps.scheduler.admit({ ...spec, ...plan, purpose: 'benchmark' });
   }
 
-  async #choose(task: Task, inputSize: number): Promise<{ readonly mode: Mode; readonly ways: number }> {
-    const profiles = this.#deps.tables.profiles(task.id);
-    const domain = largest(this.#deps.scheduler.domains());
-    // Right after an election nobody may have been heard yet: then the machine of the benchmark stands for all.
-    const geometry = domain ?? profiles[0] ?? { ways: 1, wayBytes: 1 };
-    const prediction = await this.#deps.predictor.predict(profiles, inputSize, geometry);
-    const ways =
-      prediction.mode === 'INOP'
-        ? Math.max(1, Math.floor(geometry.ways / Math.max(1, domain?.cpus ?? 1)))
-        : chooseWays(prediction, { price: generosity(this.#deps.scheduler.freeWays()) }).ways;
-    return { mode: prediction.mode, ways };
-  }
-
-  #spec(task: Task, request: SpecOf, choice: { readonly mode: Mode; readonly ways: number }): RunSpec {
+  #spec(task: Task, request: SpecOf, share: Share): RunSpec {
     return {
       id: this.#deps.random.id(),
       taskId: task.id,
@@ -138,8 +135,7 @@ export class RunService {
       inputSize: request.inputSize,
       parameters: request.parameters,
       purpose: 'run',
-      mode: choice.mode,
-      ways: choice.ways,
+      ...share,
       pinnedTo: null,
       timeLimitMs: request.timeLimitMs ?? this.#options.timeLimitMs,
       idempotencyKey: request.idempotencyKey,
@@ -162,14 +158,6 @@ export class RunService {
 function isSameInput(spec: RunSpec, inputSize: number, parameters: string | null): boolean {
   return spec.inputSize === inputSize && spec.parameters === parameters;
 }
-
-function largest(domains: readonly DomainView[]): DomainView | undefined {
-  return domains.reduce<DomainView | undefined>(
-    (best, domain) => (!best || domain.ways > best.ways ? domain : best),
-    undefined,
-  );
-}
-
 export function unknownTask(id: string): {
   readonly ok: false;
   readonly error: { code: 'NOT_FOUND'; message: string };

@@ -13,6 +13,7 @@ import { registerOpenApi } from './openapi.ts';
 import { clusterRoutes } from './routes/cluster.ts';
 import type { App, RouteContext } from './routes/context.ts';
 import { executionRoutes } from './routes/execution.ts';
+import { predictorRoutes } from './routes/predictor.ts';
 import { runRoutes } from './routes/runs.ts';
 import { serviceRoutes } from './routes/service.ts';
 import { taskRoutes } from './routes/tasks.ts';
@@ -55,7 +56,7 @@ export function buildApp(context: AppContext): App {
   const methods = collectMethods(app);
   // Registered after the document's plugin, which learns of routes as they are added.
   app.after(() => {
-    for (const add of [serviceRoutes, taskRoutes, executionRoutes, runRoutes, clusterRoutes])
+    for (const add of [serviceRoutes, taskRoutes, executionRoutes, runRoutes, clusterRoutes, predictorRoutes])
       add(app, context);
     app.after(() => refuseOtherMethods(app, methods));
   });

@@ -3,11 +3,16 @@
  * Every method but `authority` is called only on the node that is master.
  */
 import type { Duplex, Readable } from 'node:stream';
+import type { WayChoice } from '../../predictor/choose-ways.ts';
+import type { CacheGeometry, MeasuredCurve, Prediction, PredictorInfo } from '../../predictor/types.ts';
 import type { ConsensusStatus, NodeId } from '../consensus/types.ts';
 import type { Outcome } from '../ports.ts';
 import type {
+  DroppedModel,
+  LearnedFrom,
   Member,
   Mode,
+  ModelVersion,
   Profile,
   ProfilerName,
   Run,
@@ -50,7 +55,7 @@ export interface Upload {
   readonly fields: () => { readonly name: string | null; readonly command: string | null };
 }
 
-export interface RunRequest {
+export interface ExecuteRequest {
   readonly taskId: string;
   readonly command: string;
   readonly inputSize: number;
@@ -58,15 +63,38 @@ export interface RunRequest {
   readonly idempotencyKey: string | null;
 }
 
+export interface RunRequest extends ExecuteRequest {
+  /** How much slower than with the full cache it may be, 1 or more; null: the default. */
+  readonly maxSlowdown: number | null;
+}
+
 /** Its runs are many, so no key stands for them. */
-export interface BenchmarkRequest extends RunRequest {
+export interface BenchmarkRequest extends ExecuteRequest {
   readonly profiler: ProfilerName | 'auto';
 }
 
 export interface SubmitRequest {
   readonly functionName: string;
   readonly parameters: unknown;
+  readonly maxSlowdown: number | null;
   readonly idempotencyKey: string | null;
+}
+
+export interface TaskView {
+  readonly task: Task;
+  readonly profiles: readonly Profile[];
+  /** Null while it behaves as it was measured. */
+  readonly drift: DriftView | null;
+}
+
+export interface DriftView {
+  readonly sinceMs: number;
+  readonly inputSize: number;
+  readonly ways: number;
+  readonly beforeSeconds: number;
+  readonly afterSeconds: number;
+  /** One sentence for people. */
+  readonly message: string;
 }
 
 /** A run with its outputs at hand, for a finished run; texts are decoded, binary bytes replaced by U+FFFD. */
@@ -104,6 +132,9 @@ export interface CapacityView {
   readonly enforcement: 'enforced' | 'emulated' | 'unenforced';
   readonly version: string;
   readonly profilers: readonly string[];
+  /** Of the predictor's weights that it uses; null: none. */
+  readonly modelVersion: number | null;
+  readonly modelBackend: string | null;
 }
 
 export interface ClusterView {
@@ -125,10 +156,51 @@ export interface RunFilter {
 }
 
 export interface PredictorView {
-  readonly model: string;
-  readonly version: number;
-  readonly description: string;
+  /** What answers on the master. */
+  readonly info: PredictorInfo;
   readonly generosity: number;
+  /** The version that every node should use; 0: what the program ships with. */
+  readonly current: number;
+  /** Oldest first. */
+  readonly versions: readonly ModelVersion[];
+  readonly dropped: readonly DroppedModel[];
+  readonly nodes: readonly {
+    readonly member: Member;
+    readonly alive: boolean;
+    /** Null: it uses no weights, or was not heard yet. */
+    readonly version: number | null;
+    readonly backend: string | null;
+  }[];
+  readonly training: TrainingView;
+}
+
+export interface TrainingView {
+  readonly running: { readonly sinceMs: number; readonly learned: LearnedFrom } | null;
+  /** What became of the last training under this master; null: there was none. */
+  readonly last: string | null;
+}
+
+export interface ExplainRequest {
+  readonly task: { readonly id: string } | { readonly name: string };
+  readonly inputSize: number;
+  readonly maxSlowdown: number | null;
+}
+
+/** How many ways a run would get now, and why. */
+export interface Explanation {
+  readonly task: Task;
+  readonly inputSize: number;
+  readonly mode: Mode;
+  readonly ways: number;
+  readonly choice: WayChoice | null;
+  readonly why: string;
+  readonly maxSlowdown: number;
+  readonly generosity: number;
+  readonly geometry: CacheGeometry;
+  readonly curves: readonly MeasuredCurve[];
+  readonly prediction: Prediction;
+  readonly model: PredictorInfo;
+  readonly drift: DriftView | null;
 }
 
 export interface RestBackend {
@@ -141,10 +213,12 @@ export interface RestBackend {
     readonly consensus: ConsensusStatus;
     readonly enforcement: string;
     readonly uptimeSeconds: number;
+    /** Of the predictor's weights that it uses; null: none. */
+    readonly modelVersion: number | null;
   };
   createTask(upload: Upload): Promise<Answer<Task>>;
   tasks(): readonly Task[];
-  task(id: string): { readonly task: Task; readonly profiles: readonly Profile[] } | null;
+  task(id: string): TaskView | null;
   /** Waits for the end of the run. `mode: 'INOP'`: nothing was run. `signal` aborts when the client hangs up; the run goes on. */
   run(
     request: RunRequest,
@@ -170,4 +244,9 @@ export interface RestBackend {
   cluster(): ClusterView;
   generosity(): number;
   predictor(): PredictorView;
+  /** Back or forth to a version that is known. */
+  selectModel(version: number): Promise<Answer<void>>;
+  /** Begins a training; what it learns from. */
+  trainModel(): Promise<Answer<LearnedFrom>>;
+  explain(request: ExplainRequest): Promise<Answer<Explanation>>;
 }

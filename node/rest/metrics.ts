@@ -56,10 +56,12 @@ export class RestMetrics {
   }
 
   #feedNode(): void {
-    const { consensus, version, uptimeSeconds } = this.#backend.localHealth();
+    const { consensus, version, uptimeSeconds, modelVersion } = this.#backend.localHealth();
     const gauges = this.#node;
     gauges.info.set({ version }, 1);
     gauges.uptime.set(uptimeSeconds);
+    if (modelVersion === null) gauges.modelVersion.remove({});
+    else gauges.modelVersion.set(modelVersion);
     gauges.term.set(consensus.term);
     gauges.commitIndex.set(consensus.commitIndex);
     gauges.appliedIndex.set(consensus.appliedIndex);
@@ -96,6 +98,7 @@ function nodeGauges(registers: Registry[]) {
   return {
     info: new Gauge({ name: 'fsched_info', help: 'Always 1.', labelNames: ['version'], registers }),
     uptime: gauge('uptime_seconds', 'Since the start of the daemon.'),
+    modelVersion: gauge('model_version', "Of the predictor's weights in use; 0: as shipped."),
     term: gauge('term', 'Current term.'),
     commitIndex: gauge('commit_index', 'Index of the last committed entry.'),
     appliedIndex: gauge('applied_index', 'Index of the last applied entry.'),

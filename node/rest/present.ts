@@ -1,11 +1,11 @@
 /** The replicated tables as the JSON of REST: snake_case, times in RFC 3339, the seed's names where it has them. */
-import type { Measure, Measurement, Profile, Run, Task, TerminalState } from '../state/types.ts';
-import type { ClusterView, MemberView, RestBackend, RunView } from './backend.ts';
+import type { Measure, Measurement, Profile, Run, RunChoice, Task, TerminalState } from '../state/types.ts';
+import type { ClusterView, DriftView, MemberView, RestBackend, RunView, TaskView } from './backend.ts';
 import { renderSeconds, timestamp, timestampOrNull } from './duration.ts';
 import type { ClusterJson, WorkerJson } from './schemas/cluster.ts';
 import type { ResultJson, RunDetailJson, RunSummaryJson } from './schemas/runs.ts';
 import type { HealthJson } from './schemas/service.ts';
-import type { TaskDetailJson, TaskJson } from './schemas/tasks.ts';
+import type { DriftJson, TaskDetailJson, TaskJson } from './schemas/tasks.ts';
 
 const terminal: ReadonlySet<string> = new Set<TerminalState>([
   'succeeded',
@@ -26,7 +26,17 @@ export const presentTask = (task: Task): TaskJson => ({
   created_at: timestamp(task.createdAtMs),
 });
 
-export const presentTaskDetail = (task: Task, profiles: readonly Profile[]): TaskDetailJson => ({
+export const presentDrift = (drift: DriftView | null): DriftJson | null =>
+  drift && {
+    since: timestamp(drift.sinceMs),
+    input_size: drift.inputSize,
+    ways: drift.ways,
+    before_seconds: drift.beforeSeconds,
+    after_seconds: drift.afterSeconds,
+    message: drift.message,
+  };
+
+export const presentTaskDetail = ({ task, profiles, drift }: TaskView): TaskDetailJson => ({
   ...presentTask(task),
   profiles: profiles.map((profile) => ({
     input_size: profile.inputSize,
@@ -45,6 +55,7 @@ export const presentTaskDetail = (task: Task, profiles: readonly Profile[]): Tas
       spread_seconds: spread(point.seconds),
     })),
   })),
+  drift: presentDrift(drift),
 });
 
 const mean = (values: readonly number[]): number | null =>
@@ -79,6 +90,7 @@ export const presentRun = (run: Run): RunSummaryJson => ({
   node: run.assignment?.node ?? null,
   domain: run.assignment?.domain ?? null,
   ways: run.assignment?.ways ?? run.spec.ways,
+  choice: presentChoice(run.spec.choice ?? null),
   measure: presentMeasure(run.spec.measure ?? null),
   measurement: presentMeasurement(run.result?.measurement ?? null),
   attempts: run.attempts,
@@ -87,6 +99,17 @@ export const presentRun = (run: Run): RunSummaryJson => ({
   finished_at: timestampOrNull(run.finishedAtMs),
   error: run.error,
 });
+
+const presentChoice = (choice: RunChoice | null): RunSummaryJson['choice'] =>
+  choice && {
+    needed: choice.needed,
+    ways: choice.ways,
+    expected_slowdown: choice.expected,
+    at_most: choice.atMost,
+    max_slowdown: choice.maxSlowdown,
+    model: choice.model,
+    model_version: choice.modelVersion,
+  };
 
 const presentMeasure = (measure: Measure | null): RunSummaryJson['measure'] =>
   measure && { profiler: measure.profiler, ways: measure.ways, way_bytes: measure.wayBytes };
@@ -127,6 +150,10 @@ export function presentResult({ run, stdout, stderr }: RunView): ResultJson {
     enforcement: result?.enforcement ?? null,
     enforcement_reason: result?.enforcementReason ?? null,
     isolation: result?.isolation ?? null,
+    choice: presentChoice(spec.choice ?? null),
+    occupancy: result?.occupancy
+      ? { mean_bytes: result.occupancy.meanBytes, peak_bytes: result.occupancy.peakBytes }
+      : null,
     state: run.state,
     error: run.error,
     attempts: run.attempts,

@@ -16,6 +16,9 @@ const COMMAND_TYPES: Readonly<Record<Command['type'], true>> = {
   'run-finish': true,
   'run-requeue': true,
   'run-cancel': true,
+  'model-put': true,
+  'model-drop': true,
+  'model-select': true,
 };
 
 export function encodeCommand(command: Command): Uint8Array {

@@ -1,11 +1,12 @@
 /**
- * The replicated tables: members, tasks, profiles, runs. The state machine of the log: the same entries give
+ * The replicated tables: members, tasks, profiles, runs, run times, models. The state machine of the log: the same entries give
  * the same tables on every node. Indexes are derived and never stored.
  */
 import { createHash } from 'node:crypto';
 import type { NodeId, StateMachine } from '../consensus/types.ts';
 import type { Cancel } from '../ports.ts';
 import { decodeCommand } from './commands.ts';
+import { ModelTable } from './models.ts';
 import {
   assignRun,
   cancelRun,
@@ -15,11 +16,20 @@ import {
   requeueRun,
   startRun,
 } from './run-lifecycle.ts';
-import type { ApplyResult, Command, Member, Profile, Run, TableVersions, Task } from './types.ts';
+import { RunTimeTable } from './run-times.ts';
+import type { ApplyResult, Command, Member, Profile, Run, RunTimes, TableVersions, Task } from './types.ts';
 
 /** Of the runs that are over, this many are kept; the one that ended longest ago goes first. */
 export const KEPT_FINISHED_RUNS = 10_000;
 
+const NO_CHANGES: TableVersions = {
+  members: 0,
+  tasks: 0,
+  profiles: 0,
+  runs: 0,
+  models: 0,
+  observations: 0,
+};
 const OK: ApplyResult = { ok: true };
 const NOT_FOUND: ApplyResult = { ok: false, code: 'NOT_FOUND' };
 const STALE: ApplyResult = { ok: false, code: 'STALE' };
@@ -37,7 +47,9 @@ export class Tables implements StateMachine<ApplyResult> {
   readonly #active = new Set<string>();
   readonly #finished = new Set<string>();
   readonly #runByKey = new Map<string, string>();
-  readonly #versions = { members: 0, tasks: 0, profiles: 0, runs: 0 };
+  readonly #runTimes = new RunTimeTable();
+  readonly #models = new ModelTable();
+  readonly #versions = { ...NO_CHANGES };
   readonly #listeners = new Set<AppliedListener>();
   readonly #keptFinishedRuns: number;
 
@@ -67,7 +79,9 @@ export class Tables implements StateMachine<ApplyResult> {
     }
     this.#active.clear();
     this.#finished.clear();
-    Object.assign(this.#versions, { members: 0, tasks: 0, profiles: 0, runs: 0 });
+    this.#runTimes.clear();
+    this.#models.clear();
+    Object.assign(this.#versions, NO_CHANGES);
   }
 
   onApplied(listener: AppliedListener): Cancel {
@@ -115,6 +129,13 @@ export class Tables implements StateMachine<ApplyResult> {
     }
     return runs;
   }
+  /** What runs of a task took, by command and input size; the one with the latest run last. */
+  runTimes(taskId: string): readonly RunTimes[] {
+    return this.#runTimes.of(taskId);
+  }
+  get models(): Omit<ModelTable, 'put' | 'drop' | 'select' | 'clear'> {
+    return this.#models;
+  }
   versions(): TableVersions {
     return { ...this.#versions };
   }
@@ -125,7 +146,9 @@ export class Tables implements StateMachine<ApplyResult> {
   /** SHA-256 of all tables: equal on two nodes exactly when the tables are. Walks everything; for inspection. */
   fingerprint(): string {
     const profiles = [...this.#profiles.values()].flatMap((bySize) => [...bySize.values()]);
-    const tables = [this.members(), this.tasks(), profiles, [...this.#runs.values()], this.#versions];
+    const runs = [...this.#runs.values()];
+    const learned = [this.#runTimes.all(), this.#models];
+    const tables = [this.members(), this.tasks(), profiles, runs, learned, this.#versions];
     return createHash('sha256').update(JSON.stringify(tables)).digest('hex');
   }
 
@@ -147,11 +170,18 @@ export class Tables implements StateMachine<ApplyResult> {
       case 'run-start':
         return this.#stepRun(command.runId, (run) => startRun(run, command));
       case 'run-finish':
-        return this.#stepRun(command.runId, (run) => finishRun(run, command));
+        return this.#finishRun(command);
       case 'run-requeue':
         return this.#stepRun(command.runId, (run) => requeueRun(run, command));
       case 'run-cancel':
         return this.#stepRun(command.runId, (run) => cancelRun(run, command));
+      case 'model-put':
+        return this.#putModel(command);
+      case 'model-drop':
+        this.#models.drop(command.model);
+        return this.#changed('models');
+      case 'model-select':
+        return this.#models.select(command.version) ? this.#changed('models') : NOT_FOUND;
     }
   }
 
@@ -199,6 +229,20 @@ export class Tables implements StateMachine<ApplyResult> {
       this.#dropOldest();
     }
     return this.#changed('runs');
+  }
+
+  #finishRun(command: Extract<Command, { type: 'run-finish' }>): ApplyResult {
+    const result = this.#stepRun(command.runId, (run) => finishRun(run, command));
+    const run = result.ok ? this.#runs.get(command.runId) : undefined;
+    if (run && this.#runTimes.record(run)) this.#changed('observations');
+    return result;
+  }
+
+  #putModel({ model }: Extract<Command, { type: 'model-put' }>): ApplyResult {
+    const modelVersion = this.#models.put(model);
+    if (modelVersion === null) return STALE;
+    this.#changed('models');
+    return { ok: true, modelVersion };
   }
 
   #dropOldest(): void {

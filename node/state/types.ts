@@ -2,7 +2,11 @@
  * The replicated tables and the commands that change them. Plain data, JSON-safe; times are milliseconds
  * since the Unix epoch and were read by the proposer, because the state machine has no clock.
  */
+import type { Change } from '../../predictor/change.ts';
 import type { NodeId } from '../consensus/types.ts';
+import type { DroppedModel, ModelVersion } from './model-types.ts';
+
+export type { DroppedModel, LearnedFrom, ModelVersion } from './model-types.ts';
 
 export interface Member {
   readonly id: NodeId;
@@ -69,6 +73,28 @@ export interface Profile {
   readonly measuredAtMs: number;
 }
 
+/** The time of one run that succeeded, as evidence of how its task behaves. */
+export interface RunTime {
+  readonly seconds: number;
+  /** Ways that it was lent; whether they were held says `enforcement`. */
+  readonly ways: number;
+  readonly llc: Llc;
+  readonly enforcement: Enforcement;
+  readonly occupancy: Occupancy | null;
+  readonly atMs: number;
+}
+
+/** The last times of one task with one command at one input size. */
+export interface RunTimes {
+  readonly taskId: string;
+  readonly command: string;
+  readonly inputSize: number;
+  /** In the order in which they were recorded. */
+  readonly times: readonly RunTime[];
+  /** Since when the task takes another time here; null: it behaves as it always did. */
+  readonly change: Change | null;
+}
+
 export type Mode = 'INOP' | 'BENCHMARKED' | 'ASSISTED';
 export type Enforcement = 'enforced' | 'shared' | 'unenforced';
 export type TerminalState = 'succeeded' | 'failed' | 'timed_out' | 'cancelled' | 'lost';
@@ -104,6 +130,23 @@ export interface RunResult {
   readonly enforcementReason: string | null;
   /** Null when no program was started; absent from records of older versions. */
   readonly isolation?: Isolation | null;
+  /** The cache that it ran on, as its node knows it; absent from records of older versions, null when nothing was started. */
+  readonly llc?: Llc | null;
+  /** How much of the cache it filled; null or absent where nothing counted. */
+  readonly occupancy?: Occupancy | null;
+}
+
+/** A last-level cache, as far as times of runs on it can be compared. */
+export interface Llc {
+  readonly ways: number;
+  readonly wayBytes: number;
+  readonly cpuModel: string;
+}
+
+/** Of the samples over the life of a run. */
+export interface Occupancy {
+  readonly meanBytes: number;
+  readonly peakBytes: number;
 }
 
 /** What kept the program from the machine and from other programs. */
@@ -130,6 +173,22 @@ export interface Assignment {
   readonly atMs: number;
 }
 
+/** From what the model said to the ways that a run wants. */
+export interface RunChoice {
+  /** The fewest that keep the slowdown within `maxSlowdown`. */
+  readonly needed: number;
+  readonly ways: number;
+  /** Expected slowdown with `ways`, relative to the full cache. */
+  readonly expected: number;
+  /** The slowdown is surely at most this. */
+  readonly atMost: number;
+  /** What the request allowed. */
+  readonly maxSlowdown: number;
+  readonly model: string;
+  /** Null for a method without weights. */
+  readonly modelVersion: number | null;
+}
+
 /** What a run needs; fixed when it is accepted. */
 export interface RunSpec {
   readonly id: string;
@@ -142,6 +201,8 @@ export interface RunSpec {
   readonly mode: Mode;
   /** Ways wanted; clamped to the largest domain at placement. */
   readonly ways: number;
+  /** Why so many; absent or null for benchmarks, in mode `INOP`, and in records of older versions. */
+  readonly choice?: RunChoice | null;
   /** Where it must run (benchmarks stay on one domain); null: anywhere. */
   readonly pinnedTo: { readonly node: NodeId; readonly domain: number } | null;
   /** Absent or null: not measured. `ways` above stays what is reserved. */
@@ -197,10 +258,15 @@ export type Command =
       readonly reason: string;
       readonly atMs: number;
     }
-  | { readonly type: 'run-cancel'; readonly runId: string; readonly atMs: number };
+  | { readonly type: 'run-cancel'; readonly runId: string; readonly atMs: number }
+  /** Becomes the current version, with the next number; `STALE` unless it was trained from the current one. */
+  | { readonly type: 'model-put'; readonly model: Omit<ModelVersion, 'version'> }
+  | { readonly type: 'model-drop'; readonly model: DroppedModel }
+  /** Back or forth to a version that is known, 0: what the program ships with. */
+  | { readonly type: 'model-select'; readonly version: number };
 
 export type ApplyResult =
-  | { readonly ok: true; readonly runId?: string }
+  | { readonly ok: true; readonly runId?: string; readonly modelVersion?: number }
   /** `EXISTS` of a run-create carries the run that the idempotency key already made. */
   | {
       readonly ok: false;
@@ -214,4 +280,6 @@ export interface TableVersions {
   readonly tasks: number;
   readonly profiles: number;
   readonly runs: number;
+  readonly models: number;
+  readonly observations: number;
 }

@@ -1,7 +1,7 @@
 /**
  * Brings files to this node: on demand for a run, and by itself to every voter, so that what was acknowledged
  * on a majority soon lies on all of them, and a new voter catches up. Takes away what nothing refers to: files
- * of uploads that failed half-way, outputs of runs that are no longer kept.
+ * of uploads that failed half-way, outputs of runs and weights of models that are no longer kept.
  */
 import type { Configuration, NodeId } from '../consensus/types.ts';
 import type { Mesh } from '../mesh/types.ts';
@@ -41,7 +41,8 @@ export class BlobKeeper {
       this.#deps.clock.every(PERIOD_MS, () => void this.sweep()),
       this.#deps.clock.every(COLLECT_PERIOD_MS, () => void this.collect()),
       this.#deps.tables.onApplied((command) => {
-        if (command.type === 'task-create') this.#deps.clock.after(0, () => void this.sweep());
+        if (command.type === 'task-create' || command.type === 'model-put')
+          this.#deps.clock.after(0, () => void this.sweep());
       }),
     ];
   }
@@ -86,6 +87,7 @@ export class BlobKeeper {
 
   *#wanted(): Generator<string> {
     for (const task of this.#deps.tables.tasks()) yield task.sha256;
+    for (const model of this.#deps.tables.models.versions) yield model.sha256;
     for (const { result } of this.#deps.tables.runs()) {
       for (const output of result ? [result.stdout, result.stderr] : []) {
         if (output.kind === 'blob') yield output.sha256;

@@ -1,5 +1,6 @@
 /** What is told of an attempt that is over. Pure. */
 import type { Standing } from '../llc/partitions/types.ts';
+import type { Llc, Occupancy } from '../state/types.ts';
 import type { LaunchedProcess, LaunchFailure, ProcessEnd } from './launcher.ts';
 import type { AttemptReport, AttemptResult, Dispatch } from './types.ts';
 
@@ -22,15 +23,20 @@ export interface AttemptContext {
   /** Why it was ordered to stop, null when it wasn't. */
   readonly cause: StopCause | null;
   readonly atMs: number;
+  /** The last-level cache that it ran on. */
+  readonly llc: Llc;
+  /** Null where nothing counted. */
+  readonly occupancy: Occupancy | null;
 }
 
 export function attemptReport(
   dispatch: Dispatch,
   ending: AttemptEnding,
-  { standing, cause, atMs }: AttemptContext,
+  context: AttemptContext,
 ): AttemptReport {
   const { runId, attempt, term } = dispatch;
-  const result = toResult(ending, standing, atMs);
+  const { atMs, cause } = context;
+  const result = toResult(ending, context);
   return { runId, attempt, term, atMs, result, ...judge(dispatch, ending, cause) };
 }
 
@@ -78,7 +84,10 @@ function describeFailure(exitStatus: number, signal: string | null): string {
   return `The program ended with exit status ${exitStatus}; its standard error may say why.`;
 }
 
-function toResult(ending: AttemptEnding, standing: Standing, atMs: number): AttemptResult | null {
+function toResult(
+  ending: AttemptEnding,
+  { standing, atMs, llc, occupancy }: AttemptContext,
+): AttemptResult | null {
   const enforcement = { enforcement: standing.enforcement, enforcementReason: standing.reason };
   if (ending.launched !== null) {
     const { pid, cpus, startedAtMs, isolation } = ending.launched;
@@ -94,6 +103,8 @@ function toResult(ending: AttemptEnding, standing: Standing, atMs: number): Atte
       cpus,
       ...enforcement,
       isolation,
+      llc,
+      occupancy,
     };
   }
   if (ending.failure.code === 'KILLED') return null;

@@ -1,10 +1,10 @@
 /** One attempt of a run, from the reservation of its ways to the report that is handed in. */
 
-import type { Lease, Partitions } from '../llc/partitions/types.ts';
+import type { Lease, Partitions, Standing } from '../llc/partitions/types.ts';
 import type { Instrument } from '../llc/profilers/types.ts';
 import type { LlcDomain } from '../llc/types.ts';
 import { type Clock, type Outcome, succeed } from '../ports.ts';
-import type { Measure } from '../state/types.ts';
+import type { Measure, Occupancy } from '../state/types.ts';
 import { type AttemptEnding, attemptReport, type StopCause } from './attempt-report.ts';
 import type { LaunchedProcess, Launcher, ProcessEnd } from './launcher.ts';
 import { withReading } from './measured-report.ts';
@@ -15,7 +15,8 @@ export interface AttemptDependencies {
   readonly launcher: Launcher;
   /** Failure: a sentence that says why not here. */
   readonly instrument: (measure: Measure) => Outcome<Instrument, string>;
-  readonly partitions: Pick<Partitions, 'enter' | 'view'>;
+  readonly partitions: Pick<Partitions, 'enter' | 'view' | 'observe'>;
+  readonly cpuModel: string;
   readonly onStarted: (attempt: Attempt, atMs: number) => void;
 }
 
@@ -122,9 +123,25 @@ export class Attempt {
   }
 
   #report(ending: AttemptEnding): AttemptReport {
-    const standing = this.lease?.recorded ?? { enforcement: 'unenforced', reason: 'It held no ways.' };
-    const atMs = this.#dependencies.clock.nowMs();
-    return attemptReport(this.dispatch, ending, { standing, cause: this.#cause, atMs });
+    const standing: Standing = this.lease?.recorded ?? {
+      enforcement: 'unenforced',
+      reason: 'It held no ways.',
+    };
+    const { ways, wayBytes } = this.domain;
+    return attemptReport(this.dispatch, ending, {
+      standing,
+      cause: this.#cause,
+      atMs: this.#dependencies.clock.nowMs(),
+      llc: { ways, wayBytes, cpuModel: this.#dependencies.cpuModel },
+      occupancy: this.#occupancy(standing),
+    });
+  }
+
+  /** Of an emulated partition nothing real was counted. */
+  #occupancy({ enforcement }: Standing): Occupancy | null {
+    if (this.lease === null || enforcement === 'unenforced') return null;
+    const counted = this.#dependencies.partitions.observe(this.lease).occupancyBytes;
+    return counted && { meanBytes: Math.round(counted.mean), peakBytes: Math.round(counted.peak) };
   }
 
   #instrument(): Outcome<Instrument | null, string> {

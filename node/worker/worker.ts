@@ -114,6 +114,7 @@ export class Worker implements AsyncDisposable {
       clock: this.#dependencies.clock,
       launcher: this.#dependencies.launcher,
       partitions: this.#partitions,
+      cpuModel: this.#dependencies.topology.cpuModel,
       instrument: this.#dependencies.instrument ?? (() => fail('This node has no profilers.')),
       onStarted: ({ dispatch: { runId, attempt, term } }, atMs) =>
         this.#dependencies.deliverStarted({ runId, attempt, term, atMs }),

@@ -16,7 +16,7 @@ export function believe(
   thresholds: readonly number[],
   measured: KnownCurve | null,
 ): Pick<Prediction, 'slowdown' | 'quantiles' | 'tail'> {
-  const facts = measured !== null && measured.seesCache && measured.weight >= FACT_WEIGHT ? measured : null;
+  const facts = measured?.seesCache && measured.weight >= FACT_WEIGHT ? measured : null;
   const tail = toTail(probabilities, thresholds, facts);
   const all = tail.exceeds.length;
   const within = (slowdown: number, ways: number): number => {

@@ -2,6 +2,7 @@
  * The model as the daemon sees it. Predictions and training have a thread each, started when first needed and ended when idle, so
  * that TensorFlow costs nothing until then and a training holds no prediction up.
  */
+import { createHash } from 'node:crypto';
 import { CurveFitPredictor } from '../curve-fit.ts';
 import type { ModelHost } from '../model-host.ts';
 import { SHIPPED_VERSION } from '../model-host.ts';
@@ -15,6 +16,7 @@ import type {
   TrainingResult,
 } from '../types.ts';
 import type { ModelCall, ModelLoaded } from './messages.ts';
+import { shippedWeights } from './shipped.ts';
 import { ModelThreadError, ThreadCaller } from './thread-caller.ts';
 
 export interface ModelThreadOptions {
@@ -46,19 +48,30 @@ export class ModelThread implements ModelHost {
   #version = SHIPPED_VERSION;
   /** Of what the thread of predictions holds; null while there is none. */
   #loaded: Promise<ModelLoaded> | null = null;
-  #known: ModelLoaded | null = null;
+  #known: Pick<PredictorInfo, 'sha256' | 'backend'>;
   #complaint: string | null = null;
   #stopped = false;
 
-  constructor(options: ModelThreadOptions, dependencies: ModelThreadDependencies) {
+  /** @throws when the weights that the program ships with are missing */
+  static async open(
+    options: ModelThreadOptions,
+    dependencies: ModelThreadDependencies,
+  ): Promise<ModelThread> {
+    const sha256 = createHash('sha256')
+      .update(await shippedWeights())
+      .digest('hex');
+    return new ModelThread(options, dependencies, sha256);
+  }
+
+  private constructor(options: ModelThreadOptions, dependencies: ModelThreadDependencies, sha256: string) {
+    this.#known = { sha256, backend: null };
     this.#options = { idleMs: options.idleMs ?? IDLE_MS };
     this.#dependencies = dependencies;
     this.#predicting = new ThreadCaller(() => this.#restWhenIdle());
   }
 
   info(): PredictorInfo {
-    const { sha256 = null, backend = null } = this.#known ?? {};
-    return { name: 'neural', version: this.#version, sha256, description: DESCRIPTION, backend };
+    return { name: 'neural', version: this.#version, ...this.#known, description: DESCRIPTION };
   }
 
   /** Whether a thread exists right now. */

@@ -10,13 +10,16 @@ import {
   type IsolationSchema,
   Limits,
   type MeasurementSchema,
+  type OccupancySchema,
   SandboxKind,
   type Isolation as WireIsolation,
+  type Llc as WireLlc,
   type Measurement as WireMeasurement,
+  type Occupancy as WireOccupancy,
   type AttemptReport as WireReport,
   type AttemptResult as WireResult,
 } from './control_pb.ts';
-import type { AttemptReport, AttemptResult, Isolation, Measurement } from './index.ts';
+import type { AttemptReport, AttemptResult, Isolation, Llc, Measurement, Occupancy } from './index.ts';
 
 const endStates = enumeration([
   ['succeeded', EndState.SUCCEEDED],
@@ -109,6 +112,8 @@ function wireResult(result: AttemptResult): MessageInitShape<typeof AttemptResul
     enforcement: enforcements.encode(result.enforcement),
     ...(result.enforcementReason === null ? {} : { enforcementReason: result.enforcementReason }),
     ...(result.isolation == null ? {} : { isolation: wireIsolation(result.isolation) }),
+    ...(result.llc == null ? {} : { llc: { ...result.llc, wayBytes: wide(result.llc.wayBytes) } }),
+    ...(result.occupancy == null ? {} : { occupancy: wireOccupancy(result.occupancy) }),
   };
 }
 
@@ -120,6 +125,18 @@ function wireIsolation(isolation: Isolation): MessageInitShape<typeof IsolationS
     network: isolation.network,
     pinned: isolation.pinned,
   };
+}
+
+function wireOccupancy({ meanBytes, peakBytes }: Occupancy): MessageInitShape<typeof OccupancySchema> {
+  return { meanBytes: wide(meanBytes), peakBytes: wide(peakBytes) };
+}
+
+function plainOccupancy({ meanBytes, peakBytes }: WireOccupancy): Occupancy {
+  return { meanBytes: narrow(meanBytes), peakBytes: narrow(peakBytes) };
+}
+
+function plainLlc({ ways, wayBytes, cpuModel }: WireLlc): Llc {
+  return { ways, wayBytes: narrow(wayBytes), cpuModel };
 }
 
 function plainResult(result: WireResult): AttemptResult {
@@ -138,6 +155,8 @@ function plainResult(result: WireResult): AttemptResult {
     enforcement: enforcements.decode(result.enforcement),
     enforcementReason: result.enforcementReason ?? null,
     isolation: result.isolation === undefined ? null : plainIsolation(result.isolation),
+    llc: result.llc === undefined ? null : plainLlc(result.llc),
+    occupancy: result.occupancy === undefined ? null : plainOccupancy(result.occupancy),
   };
 }
 

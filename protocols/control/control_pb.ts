@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file control/control.proto.
  */
 export const file_control_control: GenFile = /*@__PURE__*/
-  fileDesc("ChVjb250cm9sL2NvbnRyb2wucHJvdG8SEWZzY2hlZC5jb250cm9sLnYxIu8CCg5Db250cm9sUmVxdWVzdBItCgVhZG1pdBgBIAEoCzIcLmZzY2hlZC5jb250cm9sLnYxLk5ld01lbWJlckgAEi0KB3N0YXJ0ZWQYAiABKAsyGi5mc2NoZWQuY29udHJvbC52MS5TdGFydGVkSAASMgoGcmVwb3J0GAMgASgLMiAuZnNjaGVkLmNvbnRyb2wudjEuQXR0ZW1wdFJlcG9ydEgAEi8KCGRpc3BhdGNoGAQgASgLMhsuZnNjaGVkLmNvbnRyb2wudjEuRGlzcGF0Y2hIABIrCgZjYW5jZWwYBSABKAsyGS5mc2NoZWQuY29udHJvbC52MS5DYW5jZWxIABIuCgRoZWxkGAYgASgLMh4uZnNjaGVkLmNvbnRyb2wudjEuSGVsZFJlcXVlc3RIABIyCgZvdXRwdXQYByABKAsyIC5mc2NoZWQuY29udHJvbC52MS5PdXRwdXRSZXF1ZXN0SABCCQoHcmVxdWVzdCL7AQoPQ29udHJvbFJlc3BvbnNlEiMKAm9rGAEgASgLMhUuZnNjaGVkLmNvbnRyb2wudjEuT2tIABIyCgpub3RfbWFzdGVyGAIgASgLMhwuZnNjaGVkLmNvbnRyb2wudjEuTm90TWFzdGVySAASLQoHcmVmdXNlZBgDIAEoCzIaLmZzY2hlZC5jb250cm9sLnYxLlJlZnVzZWRIABInCgRoZWxkGAQgASgLMhcuZnNjaGVkLmNvbnRyb2wudjEuSGVsZEgAEisKBm91dHB1dBgFIAEoCzIZLmZzY2hlZC5jb250cm9sLnYxLk91dHB1dEgAQgoKCHJlc3BvbnNlIjgKCU5ld01lbWJlchIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEhEKCWFkZHJlc3NlcxgDIAMoCSJHCgdTdGFydGVkEg4KBnJ1bl9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgNEgwKBHRlcm0YAyABKAQSDQoFYXRfbXMYBCABKAQiyQEKDUF0dGVtcHRSZXBvcnQSDgoGcnVuX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SDAoEdGVybRgDIAEoBBIqCgVzdGF0ZRgEIAEoDjIbLmZzY2hlZC5jb250cm9sLnYxLkVuZFN0YXRlEjAKBnJlc3VsdBgFIAEoCzIgLmZzY2hlZC5jb250cm9sLnYxLkF0dGVtcHRSZXN1bHQSEgoFZXJyb3IYBiABKAlIAIgBARINCgVhdF9tcxgHIAEoBEIICgZfZXJyb3Ii7AMKDUF0dGVtcHRSZXN1bHQSEAoDcGlkGAEgASgNSACIAQESEwoLZXhpdF9zdGF0dXMYAiABKA0SEwoGc2lnbmFsGAMgASgJSAGIAQESMQoGc3Rkb3V0GAQgASgLMiEuZnNjaGVkLmNvbnRyb2wudjEuQ2FwdHVyZWRPdXRwdXQSMQoGc3RkZXJyGAUgASgLMiEuZnNjaGVkLmNvbnRyb2wudjEuQ2FwdHVyZWRPdXRwdXQSGQoRZXhlY3V0aW9uX3RpbWVfbnMYBiABKAQSOAoLbWVhc3VyZW1lbnQYDCABKAsyHi5mc2NoZWQuY29udHJvbC52MS5NZWFzdXJlbWVudEgCiAEBEhUKDXN0YXJ0ZWRfYXRfbXMYByABKAQSDAoEY3B1cxgIIAMoDRIzCgtlbmZvcmNlbWVudBgJIAEoDjIeLmZzY2hlZC5jb250cm9sLnYxLkVuZm9yY2VtZW50Eh8KEmVuZm9yY2VtZW50X3JlYXNvbhgKIAEoCUgDiAEBEi8KCWlzb2xhdGlvbhgLIAEoCzIcLmZzY2hlZC5jb250cm9sLnYxLklzb2xhdGlvbkIGCgRfcGlkQgkKB19zaWduYWxCDgoMX21lYXN1cmVtZW50QhUKE19lbmZvcmNlbWVudF9yZWFzb24ilgEKCUlzb2xhdGlvbhIMCgR1c2VyGAEgASgJEikKBmxpbWl0cxgCIAEoDjIZLmZzY2hlZC5jb250cm9sLnYxLkxpbWl0cxIvCgdzYW5kYm94GAMgASgOMh4uZnNjaGVkLmNvbnRyb2wudjEuU2FuZGJveEtpbmQSDwoHbmV0d29yaxgEIAEoCBIOCgZwaW5uZWQYBSABKAgiMgoOQ2FwdHVyZWRPdXRwdXQSDQoFYnl0ZXMYASABKAwSEQoJdHJ1bmNhdGVkGAIgASgIIlkKC01lYXN1cmVtZW50Eg8KB3NlY29uZHMYASABKAESLgoGY291bnRzGAIgASgLMhkuZnNjaGVkLmNvbnRyb2wudjEuQ291bnRzSACIAQFCCQoHX2NvdW50cyJOCgZDb3VudHMSDgoGY3ljbGVzGAEgASgEEg4KBmlfcmVmcxgCIAEoBBIRCglsMV9taXNzZXMYAyABKAQSEQoJbGxfbWlzc2VzGAQgASgEIq0CCghEaXNwYXRjaBIOCgZydW5faWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoDRIMCgR0ZXJtGAMgASgEEg8KB3Rhc2tfaWQYBCABKAkSEQoJZmlsZV9uYW1lGAUgASgJEg4KBnNoYTI1NhgGIAEoCRIPCgdjb21tYW5kGAcgASgJEhIKCmlucHV0X3NpemUYCCABKAQSFwoKcGFyYW1ldGVycxgJIAEoCUgAiAEBEhUKDXRpbWVfbGltaXRfbXMYCiABKAQSDgoGZG9tYWluGAsgASgNEgwKBHdheXMYDCABKA0SMAoHbWVhc3VyZRgNIAEoCzIaLmZzY2hlZC5jb250cm9sLnYxLk1lYXN1cmVIAYgBAUINCgtfcGFyYW1ldGVyc0IKCghfbWVhc3VyZSJZCgdNZWFzdXJlEi0KCHByb2ZpbGVyGAEgASgOMhsuZnNjaGVkLmNvbnRyb2wudjEuUHJvZmlsZXISDAoEd2F5cxgCIAEoDRIRCgl3YXlfYnl0ZXMYAyABKAQiKQoGQ2FuY2VsEg4KBnJ1bl9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgNIg0KC0hlbGRSZXF1ZXN0InEKDU91dHB1dFJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SLwoGc3RyZWFtGAMgASgOMh8uZnNjaGVkLmNvbnRyb2wudjEuT3V0cHV0U3RyZWFtEg4KBm9mZnNldBgEIAEoBCIECgJPayIrCglOb3RNYXN0ZXISEwoGbWFzdGVyGAEgASgJSACIAQFCCQoHX21hc3RlciIoCgdSZWZ1c2VkEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCSI4CgRIZWxkEjAKCGF0dGVtcHRzGAEgAygLMh4uZnNjaGVkLmNvbnRyb2wudjEuSGVsZEF0dGVtcHQigwEKC0hlbGRBdHRlbXB0Eg4KBnJ1bl9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgNEgwKBHRlcm0YAyABKAQSDgoGZG9tYWluGAQgASgNEgwKBHdheXMYBSABKA0SJwoFcGhhc2UYBiABKA4yGC5mc2NoZWQuY29udHJvbC52MS5QaGFzZSImCgZPdXRwdXQSDQoFYnl0ZXMYASABKAwSDQoFZW5kZWQYAiABKAgqhgEKCEVuZFN0YXRlEhkKFUVORF9TVEFURV9VTlNQRUNJRklFRBAAEhcKE0VORF9TVEFURV9TVUNDRUVERUQQARIUChBFTkRfU1RBVEVfRkFJTEVEEAISFwoTRU5EX1NUQVRFX1RJTUVEX09VVBADEhcKE0VORF9TVEFURV9DQU5DRUxMRUQQBCp4CgtFbmZvcmNlbWVudBIbChdFTkZPUkNFTUVOVF9VTlNQRUNJRklFRBAAEhgKFEVORk9SQ0VNRU5UX0VORk9SQ0VEEAESFgoSRU5GT1JDRU1FTlRfU0hBUkVEEAISGgoWRU5GT1JDRU1FTlRfVU5FTkZPUkNFRBADKlgKBkxpbWl0cxIWChJMSU1JVFNfVU5TUEVDSUZJRUQQABIPCgtMSU1JVFNfTk9ORRABEhIKDkxJTUlUU19QUkxJTUlUEAISEQoNTElNSVRTX0NHUk9VUBADKl8KC1NhbmRib3hLaW5kEhwKGFNBTkRCT1hfS0lORF9VTlNQRUNJRklFRBAAEhUKEVNBTkRCT1hfS0lORF9OT05FEAESGwoXU0FOREJPWF9LSU5EX0JVQkJMRVdSQVAQAiprCghQcm9maWxlchIYChRQUk9GSUxFUl9VTlNQRUNJRklFRBAAEhYKElBST0ZJTEVSX1dBTExDTE9DSxABEhcKE1BST0ZJTEVSX0NBQ0hFR1JJTkQQAhIUChBQUk9GSUxFUl9SRVNDVFJMEAMqYQoMT3V0cHV0U3RyZWFtEh0KGU9VVFBVVF9TVFJFQU1fVU5TUEVDSUZJRUQQABIYChRPVVRQVVRfU1RSRUFNX1NURE9VVBABEhgKFE9VVFBVVF9TVFJFQU1fU1RERVJSEAIqRgoFUGhhc2USFQoRUEhBU0VfVU5TUEVDSUZJRUQQABIRCg1QSEFTRV9SVU5OSU5HEAESEwoPUEhBU0VfUkVQT1JUSU5HEAJiBnByb3RvMw");
+  fileDesc("ChVjb250cm9sL2NvbnRyb2wucHJvdG8SEWZzY2hlZC5jb250cm9sLnYxIu8CCg5Db250cm9sUmVxdWVzdBItCgVhZG1pdBgBIAEoCzIcLmZzY2hlZC5jb250cm9sLnYxLk5ld01lbWJlckgAEi0KB3N0YXJ0ZWQYAiABKAsyGi5mc2NoZWQuY29udHJvbC52MS5TdGFydGVkSAASMgoGcmVwb3J0GAMgASgLMiAuZnNjaGVkLmNvbnRyb2wudjEuQXR0ZW1wdFJlcG9ydEgAEi8KCGRpc3BhdGNoGAQgASgLMhsuZnNjaGVkLmNvbnRyb2wudjEuRGlzcGF0Y2hIABIrCgZjYW5jZWwYBSABKAsyGS5mc2NoZWQuY29udHJvbC52MS5DYW5jZWxIABIuCgRoZWxkGAYgASgLMh4uZnNjaGVkLmNvbnRyb2wudjEuSGVsZFJlcXVlc3RIABIyCgZvdXRwdXQYByABKAsyIC5mc2NoZWQuY29udHJvbC52MS5PdXRwdXRSZXF1ZXN0SABCCQoHcmVxdWVzdCL7AQoPQ29udHJvbFJlc3BvbnNlEiMKAm9rGAEgASgLMhUuZnNjaGVkLmNvbnRyb2wudjEuT2tIABIyCgpub3RfbWFzdGVyGAIgASgLMhwuZnNjaGVkLmNvbnRyb2wudjEuTm90TWFzdGVySAASLQoHcmVmdXNlZBgDIAEoCzIaLmZzY2hlZC5jb250cm9sLnYxLlJlZnVzZWRIABInCgRoZWxkGAQgASgLMhcuZnNjaGVkLmNvbnRyb2wudjEuSGVsZEgAEisKBm91dHB1dBgFIAEoCzIZLmZzY2hlZC5jb250cm9sLnYxLk91dHB1dEgAQgoKCHJlc3BvbnNlIjgKCU5ld01lbWJlchIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEhEKCWFkZHJlc3NlcxgDIAMoCSJHCgdTdGFydGVkEg4KBnJ1bl9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgNEgwKBHRlcm0YAyABKAQSDQoFYXRfbXMYBCABKAQiyQEKDUF0dGVtcHRSZXBvcnQSDgoGcnVuX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SDAoEdGVybRgDIAEoBBIqCgVzdGF0ZRgEIAEoDjIbLmZzY2hlZC5jb250cm9sLnYxLkVuZFN0YXRlEjAKBnJlc3VsdBgFIAEoCzIgLmZzY2hlZC5jb250cm9sLnYxLkF0dGVtcHRSZXN1bHQSEgoFZXJyb3IYBiABKAlIAIgBARINCgVhdF9tcxgHIAEoBEIICgZfZXJyb3Ii4gQKDUF0dGVtcHRSZXN1bHQSEAoDcGlkGAEgASgNSACIAQESEwoLZXhpdF9zdGF0dXMYAiABKA0SEwoGc2lnbmFsGAMgASgJSAGIAQESMQoGc3Rkb3V0GAQgASgLMiEuZnNjaGVkLmNvbnRyb2wudjEuQ2FwdHVyZWRPdXRwdXQSMQoGc3RkZXJyGAUgASgLMiEuZnNjaGVkLmNvbnRyb2wudjEuQ2FwdHVyZWRPdXRwdXQSGQoRZXhlY3V0aW9uX3RpbWVfbnMYBiABKAQSOAoLbWVhc3VyZW1lbnQYDCABKAsyHi5mc2NoZWQuY29udHJvbC52MS5NZWFzdXJlbWVudEgCiAEBEhUKDXN0YXJ0ZWRfYXRfbXMYByABKAQSDAoEY3B1cxgIIAMoDRIzCgtlbmZvcmNlbWVudBgJIAEoDjIeLmZzY2hlZC5jb250cm9sLnYxLkVuZm9yY2VtZW50Eh8KEmVuZm9yY2VtZW50X3JlYXNvbhgKIAEoCUgDiAEBEi8KCWlzb2xhdGlvbhgLIAEoCzIcLmZzY2hlZC5jb250cm9sLnYxLklzb2xhdGlvbhIoCgNsbGMYDSABKAsyFi5mc2NoZWQuY29udHJvbC52MS5MbGNIBIgBARI0CglvY2N1cGFuY3kYDiABKAsyHC5mc2NoZWQuY29udHJvbC52MS5PY2N1cGFuY3lIBYgBAUIGCgRfcGlkQgkKB19zaWduYWxCDgoMX21lYXN1cmVtZW50QhUKE19lbmZvcmNlbWVudF9yZWFzb25CBgoEX2xsY0IMCgpfb2NjdXBhbmN5IjkKA0xsYxIMCgR3YXlzGAEgASgNEhEKCXdheV9ieXRlcxgCIAEoBBIRCgljcHVfbW9kZWwYAyABKAkiMwoJT2NjdXBhbmN5EhIKCm1lYW5fYnl0ZXMYASABKAQSEgoKcGVha19ieXRlcxgCIAEoBCKWAQoJSXNvbGF0aW9uEgwKBHVzZXIYASABKAkSKQoGbGltaXRzGAIgASgOMhkuZnNjaGVkLmNvbnRyb2wudjEuTGltaXRzEi8KB3NhbmRib3gYAyABKA4yHi5mc2NoZWQuY29udHJvbC52MS5TYW5kYm94S2luZBIPCgduZXR3b3JrGAQgASgIEg4KBnBpbm5lZBgFIAEoCCIyCg5DYXB0dXJlZE91dHB1dBINCgVieXRlcxgBIAEoDBIRCgl0cnVuY2F0ZWQYAiABKAgiWQoLTWVhc3VyZW1lbnQSDwoHc2Vjb25kcxgBIAEoARIuCgZjb3VudHMYAiABKAsyGS5mc2NoZWQuY29udHJvbC52MS5Db3VudHNIAIgBAUIJCgdfY291bnRzIk4KBkNvdW50cxIOCgZjeWNsZXMYASABKAQSDgoGaV9yZWZzGAIgASgEEhEKCWwxX21pc3NlcxgDIAEoBBIRCglsbF9taXNzZXMYBCABKAQirQIKCERpc3BhdGNoEg4KBnJ1bl9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgNEgwKBHRlcm0YAyABKAQSDwoHdGFza19pZBgEIAEoCRIRCglmaWxlX25hbWUYBSABKAkSDgoGc2hhMjU2GAYgASgJEg8KB2NvbW1hbmQYByABKAkSEgoKaW5wdXRfc2l6ZRgIIAEoBBIXCgpwYXJhbWV0ZXJzGAkgASgJSACIAQESFQoNdGltZV9saW1pdF9tcxgKIAEoBBIOCgZkb21haW4YCyABKA0SDAoEd2F5cxgMIAEoDRIwCgdtZWFzdXJlGA0gASgLMhouZnNjaGVkLmNvbnRyb2wudjEuTWVhc3VyZUgBiAEBQg0KC19wYXJhbWV0ZXJzQgoKCF9tZWFzdXJlIlkKB01lYXN1cmUSLQoIcHJvZmlsZXIYASABKA4yGy5mc2NoZWQuY29udHJvbC52MS5Qcm9maWxlchIMCgR3YXlzGAIgASgNEhEKCXdheV9ieXRlcxgDIAEoBCIpCgZDYW5jZWwSDgoGcnVuX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0iDQoLSGVsZFJlcXVlc3QicQoNT3V0cHV0UmVxdWVzdBIOCgZydW5faWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoDRIvCgZzdHJlYW0YAyABKA4yHy5mc2NoZWQuY29udHJvbC52MS5PdXRwdXRTdHJlYW0SDgoGb2Zmc2V0GAQgASgEIgQKAk9rIisKCU5vdE1hc3RlchITCgZtYXN0ZXIYASABKAlIAIgBAUIJCgdfbWFzdGVyIigKB1JlZnVzZWQSDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJIjgKBEhlbGQSMAoIYXR0ZW1wdHMYASADKAsyHi5mc2NoZWQuY29udHJvbC52MS5IZWxkQXR0ZW1wdCKDAQoLSGVsZEF0dGVtcHQSDgoGcnVuX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SDAoEdGVybRgDIAEoBBIOCgZkb21haW4YBCABKA0SDAoEd2F5cxgFIAEoDRInCgVwaGFzZRgGIAEoDjIYLmZzY2hlZC5jb250cm9sLnYxLlBoYXNlIiYKBk91dHB1dBINCgVieXRlcxgBIAEoDBINCgVlbmRlZBgCIAEoCCqGAQoIRW5kU3RhdGUSGQoVRU5EX1NUQVRFX1VOU1BFQ0lGSUVEEAASFwoTRU5EX1NUQVRFX1NVQ0NFRURFRBABEhQKEEVORF9TVEFURV9GQUlMRUQQAhIXChNFTkRfU1RBVEVfVElNRURfT1VUEAMSFwoTRU5EX1NUQVRFX0NBTkNFTExFRBAEKngKC0VuZm9yY2VtZW50EhsKF0VORk9SQ0VNRU5UX1VOU1BFQ0lGSUVEEAASGAoURU5GT1JDRU1FTlRfRU5GT1JDRUQQARIWChJFTkZPUkNFTUVOVF9TSEFSRUQQAhIaChZFTkZPUkNFTUVOVF9VTkVORk9SQ0VEEAMqWAoGTGltaXRzEhYKEkxJTUlUU19VTlNQRUNJRklFRBAAEg8KC0xJTUlUU19OT05FEAESEgoOTElNSVRTX1BSTElNSVQQAhIRCg1MSU1JVFNfQ0dST1VQEAMqXwoLU2FuZGJveEtpbmQSHAoYU0FOREJPWF9LSU5EX1VOU1BFQ0lGSUVEEAASFQoRU0FOREJPWF9LSU5EX05PTkUQARIbChdTQU5EQk9YX0tJTkRfQlVCQkxFV1JBUBACKmsKCFByb2ZpbGVyEhgKFFBST0ZJTEVSX1VOU1BFQ0lGSUVEEAASFgoSUFJPRklMRVJfV0FMTENMT0NLEAESFwoTUFJPRklMRVJfQ0FDSEVHUklORBACEhQKEFBST0ZJTEVSX1JFU0NUUkwQAyphCgxPdXRwdXRTdHJlYW0SHQoZT1VUUFVUX1NUUkVBTV9VTlNQRUNJRklFRBAAEhgKFE9VVFBVVF9TVFJFQU1fU1RET1VUEAESGAoUT1VUUFVUX1NUUkVBTV9TVERFUlIQAipGCgVQaGFzZRIVChFQSEFTRV9VTlNQRUNJRklFRBAAEhEKDVBIQVNFX1JVTk5JTkcQARITCg9QSEFTRV9SRVBPUlRJTkcQAmIGcHJvdG8z");
 
 /**
  * @generated from message fsched.control.v1.ControlRequest
@@ -289,6 +289,16 @@ export type AttemptResult = Message<"fsched.control.v1.AttemptResult"> & {
    * @generated from field: fsched.control.v1.Isolation isolation = 11;
    */
   isolation?: Isolation | undefined;
+
+  /**
+   * @generated from field: optional fsched.control.v1.Llc llc = 13;
+   */
+  llc?: Llc | undefined;
+
+  /**
+   * @generated from field: optional fsched.control.v1.Occupancy occupancy = 14;
+   */
+  occupancy?: Occupancy | undefined;
 };
 
 /**
@@ -297,6 +307,57 @@ export type AttemptResult = Message<"fsched.control.v1.AttemptResult"> & {
  */
 export const AttemptResultSchema: GenMessage<AttemptResult> = /*@__PURE__*/
   messageDesc(file_control_control, 5);
+
+/**
+ * The last-level cache that it ran on.
+ *
+ * @generated from message fsched.control.v1.Llc
+ */
+export type Llc = Message<"fsched.control.v1.Llc"> & {
+  /**
+   * @generated from field: uint32 ways = 1;
+   */
+  ways: number;
+
+  /**
+   * @generated from field: uint64 way_bytes = 2;
+   */
+  wayBytes: bigint;
+
+  /**
+   * @generated from field: string cpu_model = 3;
+   */
+  cpuModel: string;
+};
+
+/**
+ * Describes the message fsched.control.v1.Llc.
+ * Use `create(LlcSchema)` to create a new message.
+ */
+export const LlcSchema: GenMessage<Llc> = /*@__PURE__*/
+  messageDesc(file_control_control, 6);
+
+/**
+ * @generated from message fsched.control.v1.Occupancy
+ */
+export type Occupancy = Message<"fsched.control.v1.Occupancy"> & {
+  /**
+   * @generated from field: uint64 mean_bytes = 1;
+   */
+  meanBytes: bigint;
+
+  /**
+   * @generated from field: uint64 peak_bytes = 2;
+   */
+  peakBytes: bigint;
+};
+
+/**
+ * Describes the message fsched.control.v1.Occupancy.
+ * Use `create(OccupancySchema)` to create a new message.
+ */
+export const OccupancySchema: GenMessage<Occupancy> = /*@__PURE__*/
+  messageDesc(file_control_control, 7);
 
 /**
  * @generated from message fsched.control.v1.Isolation
@@ -333,7 +394,7 @@ export type Isolation = Message<"fsched.control.v1.Isolation"> & {
  * Use `create(IsolationSchema)` to create a new message.
  */
 export const IsolationSchema: GenMessage<Isolation> = /*@__PURE__*/
-  messageDesc(file_control_control, 6);
+  messageDesc(file_control_control, 8);
 
 /**
  * @generated from message fsched.control.v1.CapturedOutput
@@ -355,7 +416,7 @@ export type CapturedOutput = Message<"fsched.control.v1.CapturedOutput"> & {
  * Use `create(CapturedOutputSchema)` to create a new message.
  */
 export const CapturedOutputSchema: GenMessage<CapturedOutput> = /*@__PURE__*/
-  messageDesc(file_control_control, 7);
+  messageDesc(file_control_control, 9);
 
 /**
  * @generated from message fsched.control.v1.Measurement
@@ -377,7 +438,7 @@ export type Measurement = Message<"fsched.control.v1.Measurement"> & {
  * Use `create(MeasurementSchema)` to create a new message.
  */
 export const MeasurementSchema: GenMessage<Measurement> = /*@__PURE__*/
-  messageDesc(file_control_control, 8);
+  messageDesc(file_control_control, 10);
 
 /**
  * @generated from message fsched.control.v1.Counts
@@ -409,7 +470,7 @@ export type Counts = Message<"fsched.control.v1.Counts"> & {
  * Use `create(CountsSchema)` to create a new message.
  */
 export const CountsSchema: GenMessage<Counts> = /*@__PURE__*/
-  messageDesc(file_control_control, 9);
+  messageDesc(file_control_control, 11);
 
 /**
  * @generated from message fsched.control.v1.Dispatch
@@ -486,7 +547,7 @@ export type Dispatch = Message<"fsched.control.v1.Dispatch"> & {
  * Use `create(DispatchSchema)` to create a new message.
  */
 export const DispatchSchema: GenMessage<Dispatch> = /*@__PURE__*/
-  messageDesc(file_control_control, 10);
+  messageDesc(file_control_control, 12);
 
 /**
  * @generated from message fsched.control.v1.Measure
@@ -513,7 +574,7 @@ export type Measure = Message<"fsched.control.v1.Measure"> & {
  * Use `create(MeasureSchema)` to create a new message.
  */
 export const MeasureSchema: GenMessage<Measure> = /*@__PURE__*/
-  messageDesc(file_control_control, 11);
+  messageDesc(file_control_control, 13);
 
 /**
  * @generated from message fsched.control.v1.Cancel
@@ -535,7 +596,7 @@ export type Cancel = Message<"fsched.control.v1.Cancel"> & {
  * Use `create(CancelSchema)` to create a new message.
  */
 export const CancelSchema: GenMessage<Cancel> = /*@__PURE__*/
-  messageDesc(file_control_control, 12);
+  messageDesc(file_control_control, 14);
 
 /**
  * @generated from message fsched.control.v1.HeldRequest
@@ -548,7 +609,7 @@ export type HeldRequest = Message<"fsched.control.v1.HeldRequest"> & {
  * Use `create(HeldRequestSchema)` to create a new message.
  */
 export const HeldRequestSchema: GenMessage<HeldRequest> = /*@__PURE__*/
-  messageDesc(file_control_control, 13);
+  messageDesc(file_control_control, 15);
 
 /**
  * @generated from message fsched.control.v1.OutputRequest
@@ -580,7 +641,7 @@ export type OutputRequest = Message<"fsched.control.v1.OutputRequest"> & {
  * Use `create(OutputRequestSchema)` to create a new message.
  */
 export const OutputRequestSchema: GenMessage<OutputRequest> = /*@__PURE__*/
-  messageDesc(file_control_control, 14);
+  messageDesc(file_control_control, 16);
 
 /**
  * @generated from message fsched.control.v1.Ok
@@ -593,7 +654,7 @@ export type Ok = Message<"fsched.control.v1.Ok"> & {
  * Use `create(OkSchema)` to create a new message.
  */
 export const OkSchema: GenMessage<Ok> = /*@__PURE__*/
-  messageDesc(file_control_control, 15);
+  messageDesc(file_control_control, 17);
 
 /**
  * @generated from message fsched.control.v1.NotMaster
@@ -610,7 +671,7 @@ export type NotMaster = Message<"fsched.control.v1.NotMaster"> & {
  * Use `create(NotMasterSchema)` to create a new message.
  */
 export const NotMasterSchema: GenMessage<NotMaster> = /*@__PURE__*/
-  messageDesc(file_control_control, 16);
+  messageDesc(file_control_control, 18);
 
 /**
  * @generated from message fsched.control.v1.Refused
@@ -632,7 +693,7 @@ export type Refused = Message<"fsched.control.v1.Refused"> & {
  * Use `create(RefusedSchema)` to create a new message.
  */
 export const RefusedSchema: GenMessage<Refused> = /*@__PURE__*/
-  messageDesc(file_control_control, 17);
+  messageDesc(file_control_control, 19);
 
 /**
  * @generated from message fsched.control.v1.Held
@@ -649,7 +710,7 @@ export type Held = Message<"fsched.control.v1.Held"> & {
  * Use `create(HeldSchema)` to create a new message.
  */
 export const HeldSchema: GenMessage<Held> = /*@__PURE__*/
-  messageDesc(file_control_control, 18);
+  messageDesc(file_control_control, 20);
 
 /**
  * @generated from message fsched.control.v1.HeldAttempt
@@ -691,7 +752,7 @@ export type HeldAttempt = Message<"fsched.control.v1.HeldAttempt"> & {
  * Use `create(HeldAttemptSchema)` to create a new message.
  */
 export const HeldAttemptSchema: GenMessage<HeldAttempt> = /*@__PURE__*/
-  messageDesc(file_control_control, 19);
+  messageDesc(file_control_control, 21);
 
 /**
  * @generated from message fsched.control.v1.Output
@@ -713,7 +774,7 @@ export type Output = Message<"fsched.control.v1.Output"> & {
  * Use `create(OutputSchema)` to create a new message.
  */
 export const OutputSchema: GenMessage<Output> = /*@__PURE__*/
-  messageDesc(file_control_control, 20);
+  messageDesc(file_control_control, 22);
 
 /**
  * @generated from enum fsched.control.v1.EndState

@@ -36,6 +36,19 @@ export interface AttemptResult {
   readonly enforcement: 'enforced' | 'shared' | 'unenforced';
   readonly enforcementReason: string | null;
   readonly isolation?: Isolation | null;
+  readonly llc?: Llc | null;
+  readonly occupancy?: Occupancy | null;
+}
+
+export interface Llc {
+  readonly ways: number;
+  readonly wayBytes: number;
+  readonly cpuModel: string;
+}
+
+export interface Occupancy {
+  readonly meanBytes: number;
+  readonly peakBytes: number;
 }
 
 export interface AttemptReport {

@@ -42,6 +42,8 @@ export function encodeNotice(notice: CapacityNotice): Uint8Array {
       ways: small(run.ways),
     })),
     profilers: [...notice.profilers],
+    ...(notice.modelVersion === null ? {} : { modelVersion: wide(notice.modelVersion) }),
+    ...(notice.modelBackend === null ? {} : { modelBackend: notice.modelBackend }),
   });
   return toBinary(CapacityNoticeSchema, message);
 }
@@ -71,6 +73,8 @@ export function decodeNotice(bytes: Uint8Array): CapacityNotice {
     domains: plainDomains(message),
     runs: message.runs.map(({ runId, attempt, domain, ways }) => ({ runId, attempt, domain, ways })),
     profilers: message.profilers,
+    modelVersion: message.modelVersion === undefined ? null : narrow(message.modelVersion),
+    modelBackend: message.modelBackend ?? null,
   };
 }
 
@@ -82,12 +86,19 @@ function plainDomains(message: WireNotice): CapacityNotice['domains'] {
 }
 
 export function encodeDigest(digest: ClusterDigest): Uint8Array {
-  const { members, tasks, profiles, runs } = digest.versions;
+  const { members, tasks, profiles, runs, models, observations } = digest.versions;
   const message = create(ClusterDigestSchema, {
     term: wide(digest.term),
     master: digest.master,
     commitIndex: wide(digest.commitIndex),
-    versions: { members: wide(members), tasks: wide(tasks), profiles: wide(profiles), runs: wide(runs) },
+    versions: {
+      members: wide(members),
+      tasks: wide(tasks),
+      profiles: wide(profiles),
+      runs: wide(runs),
+      models: wide(models),
+      observations: wide(observations),
+    },
     queued: wide(digest.queued),
     running: wide(digest.running),
   });
@@ -108,6 +119,8 @@ export function decodeDigest(bytes: Uint8Array): ClusterDigest {
       tasks: narrow(versions.tasks),
       profiles: narrow(versions.profiles),
       runs: narrow(versions.runs),
+      models: narrow(versions.models),
+      observations: narrow(versions.observations),
     },
     queued: narrow(queued),
     running: narrow(running),

@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file gossip/gossip.proto.
  */
 export const file_gossip_gossip: GenFile = /*@__PURE__*/
-  fileDesc("ChNnb3NzaXAvZ29zc2lwLnByb3RvEhBmc2NoZWQuZ29zc2lwLnYxIuMCCg5DYXBhY2l0eU5vdGljZRIMCgRub2RlGAEgASgJEgwKBG5hbWUYAiABKAkSDwoHdmVyc2lvbhgDIAEoCRIQCghzZXF1ZW5jZRgEIAEoBBIVCg1zdGFydGVkX2F0X21zGAUgASgEEgwKBGNwdXMYBiABKA0SEQoJY3B1X21vZGVsGAcgASgJEhQKDG1lbW9yeV9ieXRlcxgIIAEoBBIZChFmcmVlX21lbW9yeV9ieXRlcxgJIAEoBBINCgVsb2FkMRgKIAEoARIyCgtlbmZvcmNlbWVudBgLIAEoDjIdLmZzY2hlZC5nb3NzaXAudjEuRW5mb3JjZW1lbnQSKQoHZG9tYWlucxgMIAMoCzIYLmZzY2hlZC5nb3NzaXAudjEuRG9tYWluEigKBHJ1bnMYDSADKAsyGi5mc2NoZWQuZ29zc2lwLnYxLlJ1blNoYXJlEhEKCXByb2ZpbGVycxgOIAMoCSJWCgZEb21haW4SCgoCaWQYASABKA0SDAoEY3B1cxgCIAMoDRIMCgR3YXlzGAMgASgNEhEKCWZyZWVfd2F5cxgEIAEoDRIRCgl3YXlfYnl0ZXMYBSABKAQiSQoIUnVuU2hhcmUSDgoGcnVuX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SDgoGZG9tYWluGAMgASgNEgwKBHdheXMYBCABKA0ilwEKDUNsdXN0ZXJEaWdlc3QSDAoEdGVybRgBIAEoBBIOCgZtYXN0ZXIYAiABKAkSFAoMY29tbWl0X2luZGV4GAMgASgEEjEKCHZlcnNpb25zGAQgASgLMh8uZnNjaGVkLmdvc3NpcC52MS5UYWJsZVZlcnNpb25zEg4KBnF1ZXVlZBgFIAEoBBIPCgdydW5uaW5nGAYgASgEIk8KDVRhYmxlVmVyc2lvbnMSDwoHbWVtYmVycxgBIAEoBBINCgV0YXNrcxgCIAEoBBIQCghwcm9maWxlcxgDIAEoBBIMCgRydW5zGAQgASgEKnoKC0VuZm9yY2VtZW50EhsKF0VORk9SQ0VNRU5UX1VOU1BFQ0lGSUVEEAASGAoURU5GT1JDRU1FTlRfRU5GT1JDRUQQARIYChRFTkZPUkNFTUVOVF9FTVVMQVRFRBACEhoKFkVORk9SQ0VNRU5UX1VORU5GT1JDRUQQA2IGcHJvdG8z");
+  fileDesc("ChNnb3NzaXAvZ29zc2lwLnByb3RvEhBmc2NoZWQuZ29zc2lwLnYxIr8DCg5DYXBhY2l0eU5vdGljZRIMCgRub2RlGAEgASgJEgwKBG5hbWUYAiABKAkSDwoHdmVyc2lvbhgDIAEoCRIQCghzZXF1ZW5jZRgEIAEoBBIVCg1zdGFydGVkX2F0X21zGAUgASgEEgwKBGNwdXMYBiABKA0SEQoJY3B1X21vZGVsGAcgASgJEhQKDG1lbW9yeV9ieXRlcxgIIAEoBBIZChFmcmVlX21lbW9yeV9ieXRlcxgJIAEoBBINCgVsb2FkMRgKIAEoARIyCgtlbmZvcmNlbWVudBgLIAEoDjIdLmZzY2hlZC5nb3NzaXAudjEuRW5mb3JjZW1lbnQSKQoHZG9tYWlucxgMIAMoCzIYLmZzY2hlZC5nb3NzaXAudjEuRG9tYWluEigKBHJ1bnMYDSADKAsyGi5mc2NoZWQuZ29zc2lwLnYxLlJ1blNoYXJlEhEKCXByb2ZpbGVycxgOIAMoCRIaCg1tb2RlbF92ZXJzaW9uGA8gASgESACIAQESGgoNbW9kZWxfYmFja2VuZBgQIAEoCUgBiAEBQhAKDl9tb2RlbF92ZXJzaW9uQhAKDl9tb2RlbF9iYWNrZW5kIlYKBkRvbWFpbhIKCgJpZBgBIAEoDRIMCgRjcHVzGAIgAygNEgwKBHdheXMYAyABKA0SEQoJZnJlZV93YXlzGAQgASgNEhEKCXdheV9ieXRlcxgFIAEoBCJJCghSdW5TaGFyZRIOCgZydW5faWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoDRIOCgZkb21haW4YAyABKA0SDAoEd2F5cxgEIAEoDSKXAQoNQ2x1c3RlckRpZ2VzdBIMCgR0ZXJtGAEgASgEEg4KBm1hc3RlchgCIAEoCRIUCgxjb21taXRfaW5kZXgYAyABKAQSMQoIdmVyc2lvbnMYBCABKAsyHy5mc2NoZWQuZ29zc2lwLnYxLlRhYmxlVmVyc2lvbnMSDgoGcXVldWVkGAUgASgEEg8KB3J1bm5pbmcYBiABKAQidQoNVGFibGVWZXJzaW9ucxIPCgdtZW1iZXJzGAEgASgEEg0KBXRhc2tzGAIgASgEEhAKCHByb2ZpbGVzGAMgASgEEgwKBHJ1bnMYBCABKAQSDgoGbW9kZWxzGAUgASgEEhQKDG9ic2VydmF0aW9ucxgGIAEoBCp6CgtFbmZvcmNlbWVudBIbChdFTkZPUkNFTUVOVF9VTlNQRUNJRklFRBAAEhgKFEVORk9SQ0VNRU5UX0VORk9SQ0VEEAESGAoURU5GT1JDRU1FTlRfRU1VTEFURUQQAhIaChZFTkZPUkNFTUVOVF9VTkVORk9SQ0VEEANiBnByb3RvMw");
 
 /**
  * By every member, on change and as a heartbeat.
@@ -91,6 +91,20 @@ export type CapacityNotice = Message<"fsched.gossip.v1.CapacityNotice"> & {
    * @generated from field: repeated string profilers = 14;
    */
   profilers: string[];
+
+  /**
+   * Of the predictor's weights that it uses; absent: it uses none.
+   *
+   * @generated from field: optional uint64 model_version = 15;
+   */
+  modelVersion?: bigint | undefined;
+
+  /**
+   * Where the model computes; absent while nothing is loaded.
+   *
+   * @generated from field: optional string model_backend = 16;
+   */
+  modelBackend?: string | undefined;
 };
 
 /**
@@ -238,6 +252,16 @@ export type TableVersions = Message<"fsched.gossip.v1.TableVersions"> & {
    * @generated from field: uint64 runs = 4;
    */
   runs: bigint;
+
+  /**
+   * @generated from field: uint64 models = 5;
+   */
+  models: bigint;
+
+  /**
+   * @generated from field: uint64 observations = 6;
+   */
+  observations: bigint;
 };
 
 /**

@@ -33,6 +33,10 @@ export interface CapacityNotice {
   }[];
   /** By what its benchmarks can be measured (`ProfilerName`, or a name of a newer version). */
   readonly profilers: readonly string[];
+  /** Of the predictor's weights in use, 0: those shipped; null: it uses none. */
+  readonly modelVersion: number | null;
+  /** Where the model computes; null while nothing is loaded. */
+  readonly modelBackend: string | null;
 }
 
 /** Gossiped by the master. A hint: nothing is decided by it alone. */
@@ -45,6 +49,8 @@ export interface ClusterDigest {
     readonly tasks: number;
     readonly profiles: number;
     readonly runs: number;
+    readonly models: number;
+    readonly observations: number;
   };
   readonly queued: number;
   readonly running: number;

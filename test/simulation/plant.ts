@@ -13,6 +13,10 @@ const COPIED = [
   'node/store',
   'node/state',
   'node/ports.ts',
+  // What the tables need of it; its data is large.
+  'predictor/change.ts',
+  'predictor/model-host.ts',
+  'predictor/robust.ts',
   'protocols/raft',
   'test/simulation',
   'package.json',

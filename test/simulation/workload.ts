@@ -1,7 +1,7 @@
 /** What the clients propose, and the state machine that it is applied to. Two commands are never the same bytes. */
 import { encodeCommand } from '../../node/state/commands.ts';
 import { Tables } from '../../node/state/tables.ts';
-import type { ApplyResult, Command, RunSpec } from '../../node/state/types.ts';
+import type { ApplyResult, Command, ModelVersion, RunResult, RunSpec } from '../../node/state/types.ts';
 import type { Prng } from './prng.ts';
 import { ChainMachine, type SimMachine } from './sim-machine.ts';
 
@@ -64,10 +64,50 @@ function drawCommand(random: Prng, atMs: number): Command {
     return { type: 'run-assign', runId, assignment };
   }
   if (dice < 0.8) return { type: 'run-start', ...fence };
-  if (dice < 0.9) return { type: 'run-finish', ...fence, state: 'succeeded', result: null, error: null };
-  if (dice < 0.95) return { type: 'run-requeue', runId, attempt, reason: 'refused', atMs };
+  if (dice < 0.88) {
+    const result = random.chance(0.2) ? null : drawResult(random);
+    return { type: 'run-finish', ...fence, state: 'succeeded', result, error: null };
+  }
+  if (dice < 0.92) return { type: 'run-requeue', runId, attempt, reason: 'refused', atMs };
+  if (dice < 0.94) return { type: 'model-put', model: { ...drawModel(random, atMs), ...MODEL_FILE } };
+  if (dice < 0.95) return { type: 'model-drop', model: drawModel(random, atMs) };
+  if (dice < 0.96) return { type: 'model-select', version: random.between(0, 8) };
   return { type: 'run-cancel', runId, atMs };
 }
+
+const drawResult = (random: Prng): RunResult => {
+  const output = { kind: 'inline', encoding: 'utf8', data: '', size: 0, truncated: false } as const;
+  return {
+    pid: 1,
+    exitStatus: 0,
+    signal: null,
+    stdout: output,
+    stderr: output,
+    executionTimeNs: random.between(1, 3) * 1e9,
+    startedAtMs: 1,
+    cpus: [],
+    enforcement: random.pick(['enforced', 'unenforced'] as const),
+    enforcementReason: null,
+    llc: random.chance(0.1) ? null : { ways: 16, wayBytes: 1024, cpuModel: 'c' },
+  };
+};
+
+const MODEL_FILE = { sha256: '1'.repeat(64), size: 1 } as const;
+
+const drawModel = (random: Prng, trainedAtMs: number): Omit<ModelVersion, 'version' | 'sha256' | 'size'> => {
+  const score = { loss: random.next(), within: 1, waysRatio: 1, questions: 1 };
+  return {
+    base: random.between(0, 3),
+    before: score,
+    after: score,
+    extent: { functions: 1, curves: 1, points: 1 },
+    learned: { tasks: 1, points: 1 },
+    seed: 1,
+    backend: 'cpu',
+    node: 'n1',
+    trainedAtMs,
+  };
+};
 
 const drawTask = (random: Prng, createdAtMs: number) => ({
   id: `task${random.between(1, 30)}`,

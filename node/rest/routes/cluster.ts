@@ -1,15 +1,7 @@
-/** The cluster: its workers, its state, generosity and predictor. */
+/** The cluster: its workers and its state. */
 import { unwrap } from '../errors.ts';
 import { presentCluster, presentWorker } from '../present.ts';
-import {
-  Cluster,
-  Generosity,
-  Model,
-  WorkerBody,
-  WorkerList,
-  WorkerMap,
-  WorkerParams,
-} from '../schemas/cluster.ts';
+import { Cluster, WorkerBody, WorkerList, WorkerMap, WorkerParams } from '../schemas/cluster.ts';
 import { MessageBody, masterErrors } from '../schemas/fields.ts';
 import type { App, RouteContext } from './context.ts';
 
@@ -30,30 +22,6 @@ export function clusterRoutes(app: App, context: RouteContext): void {
       response: { 200: Cluster, ...masterErrors() },
     },
     handler: async () => presentCluster(backend.cluster()),
-  });
-
-  app.route({
-    method: 'GET',
-    url: '/scheduler/generosity',
-    schema: {
-      operationId: 'getGenerosity',
-      tags: ['predictor'],
-      summary: 'Show the generosity',
-      response: { 200: Generosity, ...masterErrors() },
-    },
-    handler: async () => ({ generosity: backend.generosity() }),
-  });
-
-  app.route({
-    method: 'GET',
-    url: '/predictor/model',
-    schema: {
-      operationId: 'getModel',
-      tags: ['predictor'],
-      summary: 'Show the predictor in use',
-      response: { 200: Model, ...masterErrors() },
-    },
-    handler: async () => ({ ...backend.predictor() }),
   });
 }
 

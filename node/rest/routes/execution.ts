@@ -1,6 +1,6 @@
 /** The requests that run something: run, benchmark, submit. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { RunRequest } from '../backend.ts';
+import type { ExecuteRequest } from '../backend.ts';
 import { ApiError, failureToError, unwrap } from '../errors.ts';
 import { hasEnded, presentBestTime, presentResult, presentRunDetail } from '../present.ts';
 import { MAX_COMMAND_BYTES, masterErrors } from '../schemas/fields.ts';
@@ -20,7 +20,7 @@ import {
 import { type App, clientSignal, idempotencyKey, type RouteContext } from './context.ts';
 
 /** What the schema can't say: bytes instead of characters, digits as a number. */
-function toRunRequest(body: RunBodyJson, request: FastifyRequest): RunRequest {
+function toRequest(body: Omit<RunBodyJson, 'max_slowdown'>, request: FastifyRequest): ExecuteRequest {
   if (Buffer.byteLength(body.command) > MAX_COMMAND_BYTES) {
     throw new ApiError('BAD_REQUEST', `"command" must be at most ${MAX_COMMAND_BYTES} bytes.`);
   }
@@ -52,12 +52,16 @@ export function executionRoutes(app: App, context: RouteContext): void {
       tags: ['execution'],
       summary: 'Run a task and wait for its result',
       description:
-        'Runs a task that was benchmarked. A request that is repeated with the same Idempotency-Key header gets the same run. A program that fails is a result too: see `state`, `exit_status` and `error`.',
+        'Runs a task that was benchmarked, or whose runs have told what cache it needs. A request that is repeated with the same Idempotency-Key header gets the same run. A program that fails is a result too: see `state`, `exit_status` and `error`.',
       body: RunBody,
       response: { 200: RunAnswer, ...masterErrors(400, 404, 409, 413, 415, 429) },
     },
     handler: async (request, reply) => {
-      const outcome = unwrap(await backend.run(toRunRequest(request.body, request), clientSignal(reply)));
+      const asked = {
+        ...toRequest(request.body, request),
+        maxSlowdown: request.body.max_slowdown ?? null,
+      };
+      const outcome = unwrap(await backend.run(asked, clientSignal(reply)));
       reply.header('fsched-mode', outcome.mode);
       if (!('view' in outcome)) return { message: NOT_READY };
       // A run is never made in mode INOP; the union of the contract is wider than what can come.
@@ -82,7 +86,7 @@ export function executionRoutes(app: App, context: RouteContext): void {
     handler: async (request, reply) => {
       const profile = unwrap(
         await backend.benchmark(
-          { ...toRunRequest(request.body, request), profiler: request.body.profiler ?? 'auto' },
+          { ...toRequest(request.body, request), profiler: request.body.profiler ?? 'auto' },
           clientSignal(reply),
         ),
       );
@@ -106,10 +110,12 @@ export function executionRoutes(app: App, context: RouteContext): void {
       response: { 200: RunDetail, 202: Accepted, ...masterErrors(400, 404, 413, 415, 429) },
     },
     handler: async (request, reply) => {
-      const { function_name: functionName, parameters } = request.body;
+      const { function_name: functionName, parameters, max_slowdown: maxSlowdown = null } = request.body;
       checkNesting(parameters);
       const key = idempotencyKey(request);
-      const run = unwrap(await backend.submit({ functionName, parameters, idempotencyKey: key }));
+      const run = unwrap(
+        await backend.submit({ functionName, parameters, maxSlowdown, idempotencyKey: key }),
+      );
       const wait = request.query.wait ?? 0;
       const ended = wait > 0 ? await awaitEnd(run.spec.id, wait, request, reply) : null;
       if (ended !== null) return reply.code(200).send(ended);

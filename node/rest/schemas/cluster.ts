@@ -1,4 +1,4 @@
-/** The cluster, its workers and the predictor as JSON. */
+/** The cluster and its workers as JSON. */
 import Type, { type Static } from 'typebox';
 import { nullable, PLAIN_WORD, Timestamp } from './fields.ts';
 
@@ -129,6 +129,8 @@ export const Cluster = Type.Object(
         tasks: Type.Integer(),
         profiles: Type.Integer(),
         runs: Type.Integer(),
+        models: Type.Integer(),
+        observations: Type.Integer({ description: 'Times of runs as evidence of their tasks.' }),
       },
       { description: 'How often each table has changed.' },
     ),
@@ -149,7 +151,7 @@ export const Cluster = Type.Object(
         last_index: 42,
         members: [workerExample],
         health: { state: 'healthy', reasons: [] },
-        versions: { members: 1, tasks: 1, profiles: 1, runs: 4 },
+        versions: { members: 1, tasks: 1, profiles: 1, runs: 4, models: 0, observations: 3 },
         queued: 0,
         running: 1,
       },
@@ -157,21 +159,3 @@ export const Cluster = Type.Object(
   },
 );
 export type ClusterJson = Static<typeof Cluster>;
-
-export const Generosity = Type.Object(
-  { generosity: Type.Number({ description: 'How much cache a run is granted beyond what it needs.' }) },
-  { description: 'The generosity at this moment.', examples: [{ generosity: -0.1 }] },
-);
-
-export const Model = Type.Object(
-  {
-    model: Type.String(),
-    version: Type.Integer(),
-    description: Type.String(),
-    generosity: Type.Number(),
-  },
-  {
-    description: 'The predictor in use.',
-    examples: [{ model: 'curve-fit', version: 1, description: 'A fitted curve.', generosity: -0.1 }],
-  },
-);

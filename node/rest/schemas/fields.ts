@@ -1,5 +1,6 @@
 /** The fields that several requests share, and what every route may answer when it refuses. */
 import Type, { type TSchema } from 'typebox';
+import { DEFAULT_MAX_SLOWDOWN } from '../../../predictor/choose-ways.ts';
 
 export const MAX_COMMAND_BYTES = 4096;
 
@@ -49,6 +50,16 @@ export const TimeLimitField = Type.Number({
   description: "Seconds after which the program is killed; the node's default when absent.",
   'x-expected': 'a number of seconds above 0 and at most 86400',
   examples: [60],
+});
+
+export const MaxSlowdownField = Type.Number({
+  minimum: 1,
+  maximum: 100,
+  description:
+    'How much slower than with the whole last-level cache the run may be: 1.05 allows 5 %. It gets the fewest ways that surely keep to it, and more while they are free.',
+  'x-expected': 'a number from 1 to 100',
+  default: DEFAULT_MAX_SLOWDOWN,
+  examples: [1.05],
 });
 
 export const ProfilerField = Type.Enum(['wallclock', 'cachegrind', 'resctrl'], {

@@ -4,34 +4,27 @@ import {
   CommandField,
   IdField,
   InputSizeField,
+  MaxSlowdownField,
   nullable,
   PLAIN_TEXT,
   ProfilerField,
   TimeLimitField,
   Timestamp,
 } from './fields.ts';
+import { Choice, choiceExample, Isolation, Occupancy } from './run-parts.ts';
+
+const executed = {
+  command: CommandField,
+  task_id: IdField('task'),
+  input_size: InputSizeField,
+  time_limit_seconds: Type.Optional(TimeLimitField),
+};
 
 export const RunBody = Type.Object(
-  {
-    command: CommandField,
-    task_id: IdField('task'),
-    input_size: InputSizeField,
-    time_limit_seconds: Type.Optional(TimeLimitField),
-  },
+  { ...executed, max_slowdown: Type.Optional(MaxSlowdownField) },
   { examples: [{ command: 'python3', task_id: 'task123', input_size: 1024 }] },
 );
 export type RunBodyJson = Static<typeof RunBody>;
-
-const Isolation = Type.Object(
-  {
-    user: Type.String(),
-    limits: Type.Enum(['cgroup', 'prlimit', 'none']),
-    sandbox: Type.Enum(['bubblewrap', 'none']),
-    network: Type.Boolean({ description: 'Whether the program could reach the network.' }),
-    pinned: Type.Boolean({ description: 'Whether it was kept to the CPUs of its LLC domain.' }),
-  },
-  { description: 'What kept the program from the machine and from other programs.' },
-);
 
 /** The seed's fields first, under its names (`cos`: class of service, our ways); then what we add. */
 const Result = Type.Object({
@@ -53,6 +46,8 @@ const Result = Type.Object({
   enforcement: nullable(Type.Enum(['enforced', 'shared', 'unenforced'])),
   enforcement_reason: nullable(Type.String()),
   isolation: nullable(Isolation),
+  choice: nullable(Choice),
+  occupancy: nullable(Occupancy),
   state: Type.String(),
   error: nullable(Type.String()),
   attempts: Type.Integer(),
@@ -79,6 +74,8 @@ const resultExample: ResultJson = {
   enforcement: 'unenforced',
   enforcement_reason: 'This machine has no cache allocation.',
   isolation: { user: 'nobody', limits: 'prlimit', sandbox: 'bubblewrap', network: false, pinned: true },
+  choice: choiceExample,
+  occupancy: null,
   state: 'succeeded',
   error: null,
   attempts: 1,
@@ -106,7 +103,7 @@ export const RunAnswer = Type.Union(
 
 export const BenchmarkBody = Type.Object(
   {
-    ...RunBody.properties,
+    ...executed,
     profiler: Type.Optional(
       Type.Enum(['auto', 'resctrl', 'cachegrind', 'wallclock'], {
         description:
@@ -150,6 +147,7 @@ export const SubmitBody = Type.Object(
           'Any JSON value: given to the program on standard input and in FSCHED_PARAMETERS. Its `input_size`, or else its size in bytes, is the input size.',
       }),
     ),
+    max_slowdown: Type.Optional(MaxSlowdownField),
   },
   { examples: [{ function_name: 'my_function', parameters: { arg1: 'value1' } }] },
 );
@@ -197,6 +195,7 @@ const RunSummary = Type.Object({
   node: nullable(Type.String()),
   domain: nullable(Type.Integer()),
   ways: Type.Integer({ description: 'Ways granted; before its placement the ways wanted.' }),
+  choice: nullable(Choice),
   measure: nullable(
     Type.Object(
       { profiler: ProfilerField, ways: Type.Integer(), way_bytes: Type.Integer() },
@@ -235,6 +234,7 @@ const summaryExample: RunSummaryJson = {
   node: '12D3KooWExample',
   domain: 0,
   ways: 4,
+  choice: choiceExample,
   measure: null,
   measurement: null,
   attempts: 1,

@@ -56,6 +56,19 @@ const Profile = Type.Object({
   ),
 });
 
+export const Drift = Type.Object(
+  {
+    since: Timestamp,
+    input_size: Type.Integer(),
+    ways: Type.Integer(),
+    before_seconds: Type.Number({ description: 'Typical time that was believed before.' }),
+    after_seconds: Type.Number(),
+    message: Type.String({ description: 'What has changed and what to do.' }),
+  },
+  { description: 'That it behaves otherwise than measured. Null: it does not.' },
+);
+export type DriftJson = Static<typeof Drift>;
+
 const taskExample = {
   task_id: 'task123',
   name: 'quick_sort',
@@ -72,7 +85,7 @@ export const TaskList = Type.Object(
 );
 
 export const TaskDetail = Type.Object(
-  { ...Task.properties, profiles: Type.Array(Profile) },
+  { ...Task.properties, profiles: Type.Array(Profile), drift: nullable(Drift) },
   {
     description: 'The task and what was measured of it.',
     examples: [
@@ -92,6 +105,7 @@ export const TaskDetail = Type.Object(
             points: [{ ways: 16, seconds: [0.015, 0.015], mean_seconds: 0.015, spread_seconds: 0 }],
           },
         ],
+        drift: null,
       },
     ],
   },

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { displayWidth } from '../../../cli/display-width.ts';
-import { cluster, health, otherTask, result, run, task, taskDetail } from './fixtures.ts';
+import { cluster, explanation, health, model, otherTask, result, run, task, taskDetail } from './fixtures.ts';
 import { Bundle, type FakeAnswer, FakeNode } from './run-cli.ts';
 
 let bundle: Bundle;
@@ -52,6 +52,9 @@ describe('usage', () => {
     'logs',
     'cancel',
     'model',
+    'model explain',
+    'model select',
+    'model train',
     'inspect',
     'demo',
   ];
@@ -238,6 +241,23 @@ describe('run', () => {
     assert.match(String(sent?.headers['idempotency-key']), /^[0-9a-f-]{36}$/);
   });
 
+  it('tells in a line why it got so many ways, and passes on what slowdown is allowed', async () => {
+    const { stderr, seen } = await fsched(
+      ['run', 'sort', '1000', '--max-slowdown', '1.2'],
+      answering({ result, mode: 'BENCHMARKED' }),
+    );
+    assert.match(
+      stderr,
+      /\nfsched: 4 ways \(3 needed\) for 1\.05x: 1\.01x expected, 1\.03x at most, by fsched v2\n/,
+    );
+    assert.equal(JSON.parse(seen.at(-1)?.body ?? '').max_slowdown, 1.2);
+    for (const wrong of ['0.9', '101', 'x', '-1', '1e1']) {
+      const refused = await fsched(['run', 'sort', '1', `--max-slowdown=${wrong}`], {});
+      assert.equal(refused.exitCode, 2, wrong);
+      assert.match(refused.stderr, /^fsched: --max-slowdown: write a factor from 1 to 100/);
+    }
+  });
+
   it('ends with 1 when the program failed and 7 at its time limit', async () => {
     for (const [state, expected] of [
       ['failed', 1],
@@ -267,6 +287,109 @@ describe('run', () => {
     }
     assert.equal((await fsched(['run', '3f1c', '1'], answering({}))).exitCode, 2);
     assert.equal((await fsched(['run', 'nothing', '1'], answering({}))).exitCode, 6);
+  });
+});
+
+describe('model', () => {
+  const answers: Readonly<Record<string, FakeAnswer>> = {
+    'GET /tasks': tasks,
+    'GET /predictor/model': [200, model],
+    'GET /predictor/explain': [200, explanation],
+    'POST /predictor/model/select': [200, { message: 'version 1 is the current one', current: 1 }],
+    'POST /predictor/model/train': [202, { message: 'training has begun', tasks: 4, points: 30 }],
+  };
+  const narrow = (text: string): void => {
+    for (const line of text.split('\n')) assert.ok(displayWidth(line) <= 80, line);
+  };
+
+  it('shows what is in use, versions with scores, who holds which, and what was dropped', async () => {
+    const { exitCode, stdout } = await fsched(['model'], answers);
+    assert.equal(exitCode, 0);
+    narrow(stdout);
+    for (const fact of [
+      /^model +fsched, version 2 \(cpu\)\nwhat it is +A learned model\.\ngenerosity +-0\.1$/m,
+      /^current +version 2, held by 1 of 2 nodes$/m,
+      /^training +running since 5 min, on 30 points of 4 tasks; last: version 2 was\n +accepted$/m,
+      /^→ +2 +1 +0\.7 +0\.9 +96\.0 % +1\.10x +4 /m,
+      /^Dropped.*\n.*\n +2 +0\.8 +0\.7 /m,
+      /^alpha +up +version 2 +cpu/m,
+      /^beta +down +no weights/m,
+    ])
+      assert.match(stdout, fact);
+    const json = await fsched(['model', '--json'], answers);
+    assert.deepEqual(JSON.parse(json.stdout), model);
+  });
+
+  it('explains a choice with a drawing, as JSON, and as a picture in a file', async () => {
+    const { exitCode, stdout, seen } = await fsched(
+      ['model', 'explain', 'sort', '1000', '--max-slowdown', '1.2'],
+      answers,
+    );
+    assert.equal(exitCode, 0);
+    narrow(stdout);
+    assert.match(stdout, /● measured {3}━ expected {3}░ 5 to 95 % {3}│ chosen {3}╌ allowed/);
+    assert.match(stdout, /^ways +3 of 4 × 1 MiB \(2 needed\)$/m);
+    assert.match(stdout, /^known +2 points at 1000 by cachegrind; 1 point at 1000 by runs in held\n +ways$/m);
+    assert.equal(
+      seen.at(-1)?.request,
+      `GET /predictor/explain?task_id=${task.task_id}&input_size=1000&max_slowdown=1.2`,
+    );
+    const json = await fsched(['model', 'explain', 'sort', '1000', '--json'], answers);
+    assert.deepEqual(JSON.parse(json.stdout), explanation);
+
+    const drawn: Readonly<Record<string, FakeAnswer>> = {
+      ...answers,
+      'GET /predictor/explain': [200, '<svg/>'],
+    };
+    const piped = await fsched(['model', 'explain', 'sort', '1000', '--svg', '-'], drawn);
+    assert.deepEqual([piped.exitCode, piped.stdout], [0, '<svg/>']);
+    assert.match(piped.seen.at(-1)?.request ?? '', /&format=svg$/);
+    const file = join(folder, 'picture.svg');
+    const saved = await fsched(['model', 'explain', 'sort', '1000', '--svg', file], answers);
+    assert.equal(saved.exitCode, 0);
+    assert.deepEqual(JSON.parse(await readFile(file, 'utf8')), explanation, 'the bytes as they came');
+    const nowhere = await fsched(
+      ['model', 'explain', 'sort', '1', '--svg', join(folder, 'no', 'x')],
+      answers,
+    );
+    assert.equal(nowhere.exitCode, 2);
+    assert.match(nowhere.stderr, /--svg: the picture can't be written/);
+  });
+
+  it('tells a task that was never benchmarked without a drawing', async () => {
+    const why = 'the task was never benchmarked';
+    const inop = { ...explanation, mode: 'INOP', ways: 1, needed: null, why, slowdown: [], quantiles: [] };
+    const nothing = {
+      ...inop,
+      measured: [],
+      expected_slowdown: null,
+      at_most: null,
+      full_cache_seconds: null,
+    };
+    const { stdout } = await fsched(['model', 'explain', 'sort', '5'], {
+      ...answers,
+      'GET /predictor/explain': [200, nothing],
+    });
+    assert.match(
+      stdout,
+      /^sort at input size 1000\nways +1 of 4 × 1 MiB\nwhy +the task was never benchmarked\n/,
+    );
+    assert.match(stdout, /^known +nothing$/m);
+  });
+
+  it('selects and trains, and passes refusals on', async () => {
+    const selected = await fsched(['model', 'select', '1'], answers);
+    assert.deepEqual([selected.exitCode, selected.stdout], [0, 'version 1 is the current one\n']);
+    assert.deepEqual(JSON.parse(selected.seen[0]?.body ?? ''), { version: 1 });
+    assert.equal((await fsched(['model', 'select', 'x'], answers)).exitCode, 2);
+    const begun = await fsched(['model', 'train', '--json'], answers);
+    assert.equal(JSON.parse(begun.stdout).points, 30);
+    const conflict = await fsched(['model', 'train'], {
+      'POST /predictor/model/train': [409, { message: 'It is running.', code: 'CONFLICT' }],
+    });
+    assert.deepEqual([conflict.exitCode, conflict.stderr], [5, 'fsched: It is running.\n']);
+    assert.equal((await fsched(['model', 'select', '9'], {})).exitCode, 6);
+    assert.equal((await fsched(['model', 'explain', 'nothing', '9'], answers)).exitCode, 6);
   });
 });
 

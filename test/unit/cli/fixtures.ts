@@ -1,5 +1,6 @@
 /** Answers of a node as its schemas describe them. */
 import type { ClusterJson, WorkerJson } from '../../../node/rest/schemas/cluster.ts';
+import type { ExplanationJson, ModelJson } from '../../../node/rest/schemas/predictor.ts';
 import type { ResultJson, RunDetailJson } from '../../../node/rest/schemas/runs.ts';
 import type { HealthJson } from '../../../node/rest/schemas/service.ts';
 import type { TaskDetailJson, TaskJson } from '../../../node/rest/schemas/tasks.ts';
@@ -63,7 +64,7 @@ export const cluster: ClusterJson = {
     { ...worker, id: `${PEER}2`, name: 'beta', role: 'voter', alive: false, llc: [], load: null },
   ],
   health: { state: 'degraded', reasons: ['beta is down: start it again.'] },
-  versions: { members: 1, tasks: 1, profiles: 1, runs: 4 },
+  versions: { members: 1, tasks: 1, profiles: 1, runs: 4, models: 0, observations: 3 },
   queued: 0,
   running: 1,
 };
@@ -81,6 +82,7 @@ export const otherTask: TaskJson = { ...task, task_id: '3f1c00000000000000000000
 
 export const taskDetail: TaskDetailJson = {
   ...task,
+  drift: null,
   profiles: [
     {
       input_size: 1000,
@@ -117,6 +119,16 @@ export const result: ResultJson = {
   enforcement: 'unenforced',
   enforcement_reason: 'This machine has no cache allocation.',
   isolation: { user: 'nobody', limits: 'prlimit', sandbox: 'bubblewrap', network: false, pinned: true },
+  choice: {
+    needed: 3,
+    ways: 4,
+    expected_slowdown: 1.012,
+    at_most: 1.034,
+    max_slowdown: 1.05,
+    model: 'fsched',
+    model_version: 2,
+  },
+  occupancy: { mean_bytes: 2 ** 20, peak_bytes: 2 ** 21 },
   state: 'succeeded',
   error: null,
   attempts: 1,
@@ -137,6 +149,7 @@ export const run: RunDetailJson = {
   node: PEER,
   domain: 0,
   ways: 4,
+  choice: result.choice,
   measure: null,
   measurement: null,
   attempts: 1,
@@ -145,4 +158,81 @@ export const run: RunDetailJson = {
   finished_at: '2025-01-31T12:00:01.510Z',
   error: null,
   result,
+};
+
+const origin = {
+  base: 1,
+  before: { loss: 0.9, within: 0.94, ways_ratio: 1.2, questions: 400 },
+  after: { loss: 0.7, within: 0.96, ways_ratio: 1.1, questions: 400 },
+  extent: { functions: 34, curves: 210, points: 3400 },
+  learned: { tasks: 4, points: 30 },
+  seed: 42,
+  backend: 'cpu',
+  node: PEER,
+  trained_at: '2025-01-31T12:00:00.000Z',
+};
+const version = { version: 2, sha256: 'cd'.repeat(32), size: 81_920, ...origin };
+
+export const model: ModelJson = {
+  model: 'fsched',
+  version: 2,
+  description: 'A learned model.',
+  generosity: -0.1,
+  sha256: version.sha256,
+  backend: 'cpu',
+  current: 2,
+  versions: [{ ...version, version: 1, base: 0 }, version],
+  dropped: [{ ...origin, base: 2, before: origin.after, after: { ...origin.before, loss: 0.8 } }],
+  nodes: [
+    { id: PEER, name: 'alpha', alive: true, version: 2, backend: 'cpu' },
+    { id: `${PEER}2`, name: 'beta', alive: false, version: null, backend: null },
+  ],
+  training: {
+    running: { since: new Date(Date.now() - 330_000).toISOString(), tasks: 4, points: 30 },
+    last: 'version 2 was accepted',
+  },
+};
+
+export const explanation: ExplanationJson = {
+  task_id: task.task_id,
+  function: 'sort',
+  input_size: 1000,
+  mode: 'BENCHMARKED',
+  ways: 3,
+  needed: 2,
+  why: '2 of 4 ways are the fewest that surely stay within 20 % slowdown; 1 more saves 1 % of its time',
+  expected_slowdown: 1.01,
+  at_most: 1.04,
+  max_slowdown: 1.2,
+  generosity: -0.01,
+  cache: { ways: 4, way_bytes: 2 ** 20 },
+  model: { name: 'fsched', version: 2, backend: 'cpu' },
+  full_cache_seconds: 0.015,
+  slowdown: [1.8, 1.1, 1.01, 1],
+  quantiles: [
+    { level: 0.05, slowdown: [1.7, 1, 1, 1] },
+    { level: 0.95, slowdown: [2, 1.2, 1.04, 1] },
+  ],
+  measured: [
+    {
+      input_size: 1000,
+      profiler: 'cachegrind',
+      origin: 'benchmark',
+      way_bytes: 2 ** 20,
+      weight: 1,
+      points: [
+        { ways: 1, mean_seconds: 0.027, samples: 1 },
+        { ways: 4, mean_seconds: 0.015, samples: 1 },
+      ],
+    },
+    {
+      input_size: 1000,
+      profiler: 'run',
+      origin: 'run',
+      way_bytes: 2 ** 20,
+      weight: 1,
+      points: [{ ways: 3, mean_seconds: 0.015, samples: 5 }],
+    },
+  ],
+  drift: null,
 };

@@ -51,6 +51,8 @@ class Bench {
         enforcement: 'unenforced',
         domains: [],
         runs: [],
+        modelVersion: null,
+        modelBackend: null,
       } as const;
       this.#board.hear({ node, cpuModel: `CPU of ${node}`, ...base, ...load, profilers: names });
     }

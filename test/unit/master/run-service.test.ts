@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { silentLogger } from '../../../node/adapters.ts';
 import { RunService } from '../../../node/master/run-service.ts';
+import { WayPlanner } from '../../../node/master/way-planner.ts';
 import { succeed } from '../../../node/ports.ts';
 import { CurveFitPredictor } from '../../../predictor/curve-fit.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -14,8 +16,6 @@ function setUp() {
     {
       tables,
       scheduler: {
-        domains: () => [],
-        freeWays: () => 0,
         admit: async (spec) => {
           apply({ type: 'run-create', spec, assignment: null });
           const run = tables.run(spec.id);
@@ -23,13 +23,24 @@ function setUp() {
           return succeed(run);
         },
       },
-      predictor: new CurveFitPredictor(),
+      planner: new WayPlanner({
+        tables,
+        scheduler: { domains: () => [], freeWays: () => 0 },
+        predictor: new CurveFitPredictor(),
+        clock: new FakeClock(),
+        logger: silentLogger,
+      }),
       clock: new FakeClock(),
       random: { next: () => 0.5, id: () => `run-${++ids}` },
     },
   );
   const submit = async (parameters: unknown) => {
-    const answer = await service.submit({ functionName: TASK.name, parameters, idempotencyKey: 'once' });
+    const answer = await service.submit({
+      functionName: TASK.name,
+      parameters,
+      maxSlowdown: null,
+      idempotencyKey: 'once',
+    });
     return answer.ok ? answer.value.spec.id : answer.error.code;
   };
   return { apply, submit };

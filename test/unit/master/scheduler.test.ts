@@ -27,6 +27,8 @@ function notice(node: string, ways = 16, cpus = 4): CapacityNotice {
     domains: [{ id: 0, cpus: Array.from({ length: cpus }, (_, i) => i), ways, freeWays: ways, wayBytes: 1 }],
     runs: [],
     profilers: [],
+    modelVersion: null,
+    modelBackend: null,
   };
 }
 

@@ -208,6 +208,8 @@ export function notice(node: string, sequence: number): CapacityNotice {
     cpus: 2,
     cpuModel: 'x',
     profilers: ['wallclock'],
+    modelVersion: 3,
+    modelBackend: 'cpu',
     memoryBytes: 3,
     freeMemoryBytes: 2,
     load1: 0.5,

@@ -52,7 +52,7 @@ test('the digest of the master is heard', async () => {
   await fleet.form();
   const [a, b] = [fleet.at(0), fleet.at(1)];
   await heard(a, [b], 1);
-  const versions = { members: 1, tasks: 2, profiles: 3, runs: 4 };
+  const versions = { members: 1, tasks: 2, profiles: 3, runs: 4, models: 5, observations: 6 };
   const digest: ClusterDigest = {
     term: 7,
     master: a.mesh.id,

@@ -20,19 +20,35 @@ describe('chooseWays', () => {
     assert.equal(chooseWays(sure([2])).ways, 1);
   });
 
-  test('is as careful as it is told to be', () => {
-    const unsure = {
-      slowdown: cliff(6, 1.8),
-      quantiles: [
-        { level: 0.05, slowdown: cliff(4, 1.8) },
-        { level: 0.5, slowdown: cliff(6, 1.8) },
-        { level: 0.95, slowdown: cliff(9, 1.8) },
-      ],
-    };
-    assert.equal(chooseWays(unsure, { confidence: 0.95 }).ways, 9);
-    assert.equal(chooseWays(unsure, { confidence: 0.5 }).ways, 6);
-    assert.equal(chooseWays(unsure, { confidence: 0.01 }).ways, 4);
-    assert.equal(chooseWays(unsure, { confidence: 0.99 }).ways, 9);
+  /** Thresholds of 1.05 and 2; how likely 1.05 is exceeded, by ways, and half as likely 2. */
+  const unsure = (...risks: number[]) => ({
+    slowdown: risks.map((risk) => 1 + risk),
+    quantiles: [],
+    tail: { thresholds: [1.05, 2], exceeds: risks.map((risk) => [risk, risk / 2]) },
+  });
+
+  test('weighs what a way costs against the risk that it takes away', () => {
+    assert.equal(chooseWays(unsure(0.5, 0.4, 0.01, 0)).ways, 3);
+    // A quarter of the cache is worth a tenth of the risk that is worth two and a half caches.
+    assert.equal(chooseWays(unsure(0.05, 0.05, 0.05, 0)).ways, 1);
+    assert.equal(chooseWays(unsure(0.6, 0.6, 0.6, 0)).ways, 4);
+    assert.equal(chooseWays(unsure(0.2, 0.2, 0, 0), { risk: 1.1 }).ways, 1);
+    assert.equal(chooseWays(unsure(0.2, 0.15, 0, 0), { risk: 9 }).ways, 3);
+    assert.ok(Math.abs(chooseWays(unsure(0.05, 0.05, 0.05, 0)).risk - 0.05) < 1e-9);
+  });
+
+  test('never takes what is certain to be too slow, however dear the cache is', () => {
+    assert.equal(chooseWays(unsure(1, 1, 1, 0), { risk: 1.01 }).ways, 4);
+    assert.equal(chooseWays(unsure(1, 0, 0, 0)).ways, 2);
+  });
+
+  test('tells what the slowdown surely is at most', () => {
+    const quantiles = [
+      { level: 0.5, slowdown: cliff(6, 1.8) },
+      { level: 0.95, slowdown: cliff(9, 1.8) },
+    ];
+    const choice = chooseWays({ slowdown: cliff(6, 1.8), quantiles }, { confidence: 0.95 });
+    assert.deepEqual([choice.ways, choice.expected, choice.atMost], [6, 1, 1.8]);
   });
 
   test('gives more than is needed only for what each further way brings', () => {
@@ -45,8 +61,12 @@ describe('chooseWays', () => {
   });
 
   test('says why', () => {
-    assert.match(chooseWays(sure(cliff(6, 1.8))).why, /6 of 16 ways are the fewest/);
-    assert.match(chooseWays(sure(slope(1.15)), { price: -0.01 }).why, /5 more each save at least 1 %/);
+    assert.match(chooseWays(sure(cliff(6, 1.8))).why, /^6 of 16 ways stay within 5 % of the full cache$/);
+    assert.match(
+      chooseWays(sure(slope(1.15)), { price: -0.01 }).why,
+      /5 more save at least 1 % of its time each/,
+    );
+    assert.match(chooseWays(unsure(0.05, 0.05, 0.05, 0)).why, /\(5 % likely not\)/);
   });
 
   test('never takes fewer ways than are needed, never more than there are, and never more for a higher price', () => {

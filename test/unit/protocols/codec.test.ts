@@ -83,7 +83,7 @@ test('gossip is heeded from members that speak for themselves', () => {
   assert.equal(judgeNotice('stranger', bytes, members).verdict, 'ignore');
   assert.equal(judgeNotice('a', new Uint8Array(MAX_MESSAGE_BYTES + 1), members).verdict, 'reject');
   assert.equal(judgeNotice('a', new Uint8Array([255]), members).verdict, 'reject');
-  const versions = { members: 0, tasks: 0, profiles: 0, runs: 0 };
+  const versions = { members: 0, tasks: 0, profiles: 0, runs: 0, models: 0, observations: 0 };
   const digest = { term: 1, master: 'a', commitIndex: 0, versions, queued: 0, running: 0 };
   assert.equal(judgeDigest('a', encodeDigest(digest), members).verdict, 'accept');
   assert.equal(judgeDigest('b', encodeDigest(digest), members).verdict, 'reject');

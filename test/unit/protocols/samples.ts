@@ -36,6 +36,8 @@ const result = fc.record({
   enforcement: fc.constantFrom('enforced', 'shared', 'unenforced'),
   enforcementReason: orNull(text),
   isolation: orNull(isolation),
+  llc: orNull(fc.record({ ways: short, wayBytes: whole, cpuModel: text })),
+  occupancy: orNull(fc.record({ meanBytes: whole, peakBytes: whole })),
 });
 const report = fc.record({
   runId: text,
@@ -149,13 +151,22 @@ export const capacityNotice = fc.record({
   domains: fc.array(domain, { maxLength: 4 }).map((list) => list.map((item, id) => ({ id, ...item }))),
   runs: fc.array(fc.record({ runId: text, attempt: short, domain: short, ways: short }), { maxLength: 5 }),
   profilers: texts,
+  modelVersion: orNull(whole),
+  modelBackend: orNull(text),
 });
 
 export const clusterDigest = fc.record({
   term: whole,
   master: fc.string({ minLength: 1, maxLength: 20 }),
   commitIndex: whole,
-  versions: fc.record({ members: whole, tasks: whole, profiles: whole, runs: whole }),
+  versions: fc.record({
+    members: whole,
+    tasks: whole,
+    profiles: whole,
+    runs: whole,
+    models: whole,
+    observations: whole,
+  }),
   queued: whole,
   running: whole,
 });

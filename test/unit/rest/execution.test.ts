@@ -32,6 +32,8 @@ test('a run answers with the fields of the seed, ours, and the mode', async () =
       enforcement: 'unenforced',
       enforcement_reason: 'no CAT here',
       isolation: null,
+      choice: null,
+      occupancy: null,
       state: 'succeeded',
       error: null,
       attempts: 1,
@@ -42,7 +44,14 @@ test('a run answers with the fields of the seed, ours, and the mode', async () =
     mode: 'BENCHMARKED',
   });
   assert.deepEqual(rest.backend.runRequests, [
-    { taskId: 't1', command: 'python3 -u', inputSize: 1024, timeLimitMs: null, idempotencyKey: null },
+    {
+      taskId: 't1',
+      command: 'python3 -u',
+      inputSize: 1024,
+      timeLimitMs: null,
+      idempotencyKey: null,
+      maxSlowdown: null,
+    },
   ]);
 });
 
@@ -98,6 +107,64 @@ test('a benchmark is told the profiler; auto when none is named', async () => {
   const refused = await rest.call('POST', BENCHMARK, { ...body, profiler: 'perf' });
   assert.equal(refused.status, 400);
   assert.match(String(refused.json.message), /"profiler" must be auto, resctrl, cachegrind or wallclock/);
+});
+
+test('how much slower a run may be is a number from 1 to 100, for run and submit', async () => {
+  await using rest = await startRest();
+  const submission = { function_name: 'f' };
+  for (const max_slowdown of [1, 1.2, 100]) {
+    assert.equal((await rest.call('POST', RUN, { ...body, max_slowdown })).status, 200);
+    assert.equal((await rest.call('POST', '/submit', { ...submission, max_slowdown })).status, 202);
+  }
+  assert.deepEqual(
+    rest.backend.runRequests.map((request) => 'maxSlowdown' in request && request.maxSlowdown),
+    [1, 1.2, 100],
+  );
+  assert.deepEqual(
+    rest.backend.submissions.map(({ maxSlowdown }) => maxSlowdown),
+    [1, 1.2, 100],
+  );
+  for (const max_slowdown of [0.99, 100.1, '1.1', null, -1]) {
+    for (const [path, whole] of [
+      [RUN, body],
+      ['/submit', submission],
+    ] as const) {
+      const refused = await rest.call('POST', path, { ...whole, max_slowdown });
+      assert.equal(refused.status, 400, String(max_slowdown));
+      assert.match(String(refused.json.message), /"max_slowdown" must be a number from 1 to 100/);
+    }
+  }
+});
+
+test('a run shows why it got so many ways, and what of the cache it filled', async () => {
+  await using rest = await startRest();
+  const choice = {
+    needed: 3,
+    ways: 4,
+    expected: 1.01,
+    atMost: 1.03,
+    maxSlowdown: 1.05,
+    model: 'm',
+    modelVersion: 2,
+  };
+  const run = aRun('c1', {
+    spec: { ...aRun('c1').spec, choice },
+    result: { ...aResult, occupancy: { meanBytes: 10, peakBytes: 20 } },
+  });
+  rest.backend.tables.runs.set('c1', { run, stdout: '', stderr: '' });
+  const { json } = await rest.call('GET', '/runs/c1');
+  const shown = {
+    needed: 3,
+    ways: 4,
+    expected_slowdown: 1.01,
+    at_most: 1.03,
+    max_slowdown: 1.05,
+    model: 'm',
+    model_version: 2,
+  };
+  assert.deepEqual(json.choice, shown);
+  const result = json.result as Record<string, unknown>;
+  assert.deepEqual([result.choice, result.occupancy], [shown, { mean_bytes: 10, peak_bytes: 20 }]);
 });
 
 test('a measured run shows what was measured', async () => {

@@ -6,8 +6,13 @@ import { fail, succeed } from '../../../node/ports.ts';
 import type {
   Answer,
   Authority,
+  BenchmarkRequest,
   ClusterView,
+  DriftView,
+  ExplainRequest,
+  Explanation,
   MemberView,
+  PredictorView,
   RestBackend,
   RunFilter,
   RunRequest,
@@ -15,7 +20,17 @@ import type {
   SubmitRequest,
   Upload,
 } from '../../../node/rest/backend.ts';
-import type { Member, Mode, Profile, Run, RunResult, Task } from '../../../node/state/types.ts';
+import type {
+  LearnedFrom,
+  Member,
+  Mode,
+  ModelVersion,
+  Profile,
+  Run,
+  RunResult,
+  Task,
+} from '../../../node/state/types.ts';
+import { candidate } from '../state/fixtures.ts';
 
 export const NOW = Date.UTC(2025, 0, 31, 12);
 
@@ -120,9 +135,47 @@ const aMember = (id: string, host: string, alive: boolean): MemberView => ({
         enforcement: 'unenforced',
         version: '0.1.0',
         profilers: ['cachegrind', 'wallclock'],
+        modelVersion: 3,
+        modelBackend: 'cpu',
       }
     : null,
 });
+
+export const aModel: ModelVersion = { ...candidate({ trainedAtMs: NOW }), version: 3 };
+
+export const anExplanation: Explanation = {
+  task: aTask('t1'),
+  inputSize: 1024,
+  mode: 'BENCHMARKED',
+  ways: 2,
+  choice: { ways: 2, needed: 2, expected: 1.01, atMost: 1.04, risk: 0.02, why: '2 of 4 ways' },
+  why: '2 of 4 ways',
+  maxSlowdown: 1.05,
+  generosity: -0.1,
+  geometry: { ways: 4, wayBytes: 1 << 20 },
+  curves: [
+    {
+      inputSize: 1024,
+      profiler: 'cachegrind',
+      wayBytes: 1 << 20,
+      points: [
+        { ways: 1, seconds: [2.8] },
+        { ways: 4, seconds: [1.9, 2.1] },
+      ],
+    },
+  ],
+  prediction: {
+    mode: 'BENCHMARKED',
+    slowdown: [1.4, 1.01, 1, 1],
+    quantiles: [
+      { level: 0.05, slowdown: [1.3, 1, 1, 1] },
+      { level: 0.95, slowdown: [1.5, 1.04, 1.01, 1] },
+    ],
+    fullCacheSeconds: 2,
+  },
+  model: { name: 'fake', version: 3, sha256: 'c'.repeat(64), description: 'A fake.', backend: 'cpu' },
+  drift: null,
+};
 
 /** What became of an upload's content. */
 export interface ReceivedUpload {
@@ -138,7 +191,7 @@ export class FakeBackend implements RestBackend {
   authorityNow: Authority = { kind: 'self' };
   authorityAsked = 0;
   readonly uploads: ReceivedUpload[] = [];
-  readonly runRequests: RunRequest[] = [];
+  readonly runRequests: (RunRequest | BenchmarkRequest)[] = [];
   readonly submissions: SubmitRequest[] = [];
   readonly aborted: string[] = [];
   readonly tables = { tasks: [aTask('t1', NOW), aTask('t2', NOW + 5)], runs: new Map<string, RunView>() };
@@ -156,6 +209,7 @@ export class FakeBackend implements RestBackend {
   addAnswer: Answer<Member> = succeed(aMember('node-b', '10.0.0.2', false).member);
   benchmarkAnswer: Answer<Profile> | null = null;
   submitAnswer: Answer<Run> | null = null;
+  drift: DriftView | null = null;
   leader: string | null = 'node-a';
 
   constructor() {
@@ -191,6 +245,7 @@ export class FakeBackend implements RestBackend {
       consensus: this.consensus(),
       enforcement: 'unenforced',
       uptimeSeconds: 12.5,
+      modelVersion: 3,
     };
   }
 
@@ -223,7 +278,7 @@ export class FakeBackend implements RestBackend {
   tasks = (): readonly Task[] => this.tables.tasks;
   task(id: string) {
     const task = this.tables.tasks.find((candidate) => candidate.id === id);
-    return task === undefined ? null : { task, profiles: [aProfile(id, 1024)] };
+    return task === undefined ? null : { task, profiles: [aProfile(id, 1024)], drift: this.drift };
   }
 
   async run(request: RunRequest, signal: AbortSignal) {
@@ -232,7 +287,7 @@ export class FakeBackend implements RestBackend {
     return this.onRun(request, signal);
   }
 
-  async benchmark(request: RunRequest): Promise<Answer<Profile>> {
+  async benchmark(request: BenchmarkRequest): Promise<Answer<Profile>> {
     this.runRequests.push(request);
     return this.benchmarkAnswer ?? succeed(aProfile(request.taskId, request.inputSize));
   }
@@ -276,7 +331,7 @@ export class FakeBackend implements RestBackend {
       clusterId: 'c0ffee',
       consensus: this.consensus(),
       members: [aMember('node-a', '10.0.0.1', true), aMember('node-b', '10.0.0.2', false)],
-      versions: { members: 2, tasks: 1, profiles: 1, runs: 4 },
+      versions: { members: 2, tasks: 1, profiles: 1, runs: 4, models: 3, observations: 5 },
       queued: 1,
       running: 2,
       health: { state: 'degraded', reasons: ['node-b is away: start it'] },
@@ -284,5 +339,38 @@ export class FakeBackend implements RestBackend {
   }
 
   generosity = () => -0.1;
-  predictor = () => ({ model: 'curve-fit', version: 1, description: 'A fit.', generosity: -0.1 });
+  selected: number[] = [];
+  selectAnswer: Answer<void> = succeed(undefined);
+  trainAnswer: Answer<LearnedFrom> = succeed({ tasks: 4, points: 30 });
+  readonly explainRequests: ExplainRequest[] = [];
+  explainAnswer: Answer<Explanation> = succeed(anExplanation);
+
+  predictor(): PredictorView {
+    return {
+      info: { name: 'fake', version: 3, sha256: 'c'.repeat(64), description: 'A fake.', backend: 'cpu' },
+      generosity: -0.1,
+      current: 3,
+      versions: [aModel],
+      dropped: [candidate({ base: 3 })],
+      nodes: this.cluster().members.map(({ member, alive, capacity }) => ({
+        member,
+        alive,
+        version: capacity?.modelVersion ?? null,
+        backend: capacity?.modelBackend ?? null,
+      })),
+      training: { running: { sinceMs: NOW, learned: { tasks: 4, points: 30 } }, last: 'it was dropped' },
+    };
+  }
+
+  async selectModel(version: number): Promise<Answer<void>> {
+    this.selected.push(version);
+    return this.selectAnswer;
+  }
+
+  trainModel = async (): Promise<Answer<LearnedFrom>> => this.trainAnswer;
+
+  async explain(request: ExplainRequest): Promise<Answer<Explanation>> {
+    this.explainRequests.push(request);
+    return this.explainAnswer;
+  }
 }

@@ -42,6 +42,7 @@ const routes = [
   'GET /healthz',
   'GET /metrics',
   'GET /openapi.json',
+  'GET /predictor/explain',
   'GET /predictor/model',
   'GET /runs',
   'GET /runs/{run_id}',
@@ -54,6 +55,8 @@ const routes = [
   'POST /controller/task/benchmark',
   'POST /controller/task/new',
   'POST /controller/task/run',
+  'POST /predictor/model/select',
+  'POST /predictor/model/train',
   'POST /submit',
 ];
 
@@ -95,7 +98,9 @@ test('the document is a well-formed OpenAPI 3.1 document', async () => {
     );
     for (const parameter of parameters) {
       assert.ok(['path', 'query', 'header'].includes(parameter.in), where);
-      assert.equal(parameter.required === true, parameter.in === 'path', `${where} ${parameter.name}`);
+      const isNeeded =
+        parameter.in === 'path' || `${where} ${parameter.name}` === 'GET /predictor/explain input_size';
+      assert.equal(parameter.required === true, isNeeded, `${where} ${parameter.name}`);
       assert.ok(parameter.schema, where);
     }
     for (const [status, response] of Object.entries(operation.responses)) {
@@ -142,6 +147,9 @@ test('what the server answers fits what the document promises', async () => {
     ['GET', '/cluster/workers', '/cluster/workers'],
     ['GET', '/cluster/worker/list', '/cluster/worker/list'],
     ['DELETE', '/cluster/workers/{id}', '/cluster/workers/x'],
+    ['POST', '/predictor/model/select', '/predictor/model/select', { version: 0 }],
+    ['POST', '/predictor/model/train', '/predictor/model/train'],
+    ['GET', '/predictor/explain', '/predictor/explain?task_id=t1&input_size=5'],
     ['GET', '/tasks', '/tasks'],
     ['GET', '/tasks/{task_id}', '/tasks/t1'],
     ['GET', '/tasks/{task_id}', '/tasks/none'],

@@ -3,6 +3,7 @@ import { request } from 'node:http';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import { fail, succeed } from '../../../node/ports.ts';
+import { NOW } from './fake-backend.ts';
 import { startRest, until } from './harness.ts';
 
 test('tasks: newest first; one with its profiles; 404 with a sentence', async () => {
@@ -36,6 +37,23 @@ test('tasks: newest first; one with its profiles; 404 with a sentence', async ()
       spread_seconds,
     },
   );
+  assert.equal(one.json.drift, null);
+  rest.backend.drift = {
+    sinceMs: NOW,
+    inputSize: 7,
+    ways: 4,
+    beforeSeconds: 1,
+    afterSeconds: 2,
+    message: 'benchmark it again',
+  };
+  assert.deepEqual((await rest.call('GET', '/tasks/t1')).json.drift, {
+    since: '2025-01-31T12:00:00.000Z',
+    input_size: 7,
+    ways: 4,
+    before_seconds: 1,
+    after_seconds: 2,
+    message: 'benchmark it again',
+  });
   const missing = await rest.call('GET', '/tasks/nope');
   assert.equal(missing.status, 404);
   assert.deepEqual(missing.json, {
@@ -64,6 +82,7 @@ test('runs: list with filters', async () => {
     node: null,
     domain: null,
     ways: 6,
+    choice: null,
     measure: null,
     measurement: null,
     attempts: 0,
@@ -207,7 +226,7 @@ test('workers: add, list, information, remove', async () => {
   assert.equal((await rest.call('DELETE', '/cluster/workers/node-a')).status, 409);
 });
 
-test('cluster, generosity, model', async () => {
+test('cluster, generosity', async () => {
   await using rest = await startRest();
   const { json } = await rest.call('GET', '/cluster');
   const { members, ...rest_ } = json;
@@ -222,17 +241,11 @@ test('cluster, generosity, model', async () => {
     applied_index: 41,
     last_index: 43,
     health: { state: 'degraded', reasons: ['node-b is away: start it'] },
-    versions: { members: 2, tasks: 1, profiles: 1, runs: 4 },
+    versions: { members: 2, tasks: 1, profiles: 1, runs: 4, models: 3, observations: 5 },
     queued: 1,
     running: 2,
   });
   assert.equal((await rest.call('GET', '/scheduler/generosity')).text, '{"generosity":-0.1}');
-  assert.deepEqual((await rest.call('GET', '/predictor/model')).json, {
-    model: 'curve-fit',
-    version: 1,
-    description: 'A fit.',
-    generosity: -0.1,
-  });
 });
 
 test('unknown paths, wrong methods', async () => {
@@ -282,6 +295,7 @@ test('metrics: the node, the cluster on the master only, requests by route', asy
   const text = (await rest.call('GET', '/metrics')).text;
   for (const line of [
     'fsched_term 3',
+    'fsched_model_version 3',
     'fsched_is_master 1',
     'fsched_commit_index 42',
     'fsched_queued_runs 1',

@@ -1,6 +1,13 @@
 import { encodeCommand } from '../../../node/state/commands.ts';
 import { Tables } from '../../../node/state/tables.ts';
-import type { Assignment, Command, RunSpec, Task } from '../../../node/state/types.ts';
+import type {
+  Assignment,
+  Command,
+  ModelVersion,
+  RunResult,
+  RunSpec,
+  Task,
+} from '../../../node/state/types.ts';
 
 export const TASK: Task = {
   id: 'task-1',
@@ -49,7 +56,33 @@ export function tablesWithTask(options: { readonly keptFinishedRuns?: number } =
   return { tables, apply };
 }
 
-export function finish(runId: string, attempt = 1, term = 1): Extract<Command, { type: 'run-finish' }> {
+export const LLC = { ways: 16, wayBytes: 1024, cpuModel: 'test' } as const;
+
+/** As what the trainer proposes; better than its base. */
+export function candidate(changes: Partial<ModelVersion> = {}): Omit<ModelVersion, 'version'> {
+  const score = { loss: 1, within: 0.9, waysRatio: 1.2, questions: 100 };
+  return {
+    base: 0,
+    sha256: 'b'.repeat(64),
+    size: 1000,
+    before: score,
+    after: { ...score, loss: 0.5 },
+    extent: { functions: 30, curves: 200, points: 3000 },
+    learned: { tasks: 4, points: 20 },
+    seed: 7,
+    backend: 'cpu',
+    node: 'node-a',
+    trainedAtMs: 5_000,
+    ...changes,
+  };
+}
+
+export function finish(
+  runId: string,
+  attempt = 1,
+  term = 1,
+  result: Partial<RunResult> = {},
+): Extract<Command, { type: 'run-finish' }> {
   const output = { kind: 'inline', encoding: 'utf8', data: '', size: 0, truncated: false } as const;
   return {
     type: 'run-finish',
@@ -70,6 +103,7 @@ export function finish(runId: string, attempt = 1, term = 1): Extract<Command, {
       cpus: [0],
       enforcement: 'unenforced',
       enforcementReason: 'test',
+      ...result,
     },
   };
 }

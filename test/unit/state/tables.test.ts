@@ -5,7 +5,7 @@ import { encodeCommand } from '../../../node/state/commands.ts';
 import { isTerminal, MAX_ATTEMPTS } from '../../../node/state/run-lifecycle.ts';
 import { Tables } from '../../../node/state/tables.ts';
 import type { Command } from '../../../node/state/types.ts';
-import { assignment, finish, spec, TASK, tablesWithTask } from './fixtures.ts';
+import { assignment, candidate, finish, LLC, spec, TASK, tablesWithTask } from './fixtures.ts';
 
 describe('tasks', () => {
   test('the newest task with a name is the function', () => {
@@ -131,6 +131,58 @@ test('bytes that are no command change nothing', () => {
   assert.equal(tables.fingerprint(), before);
 });
 
+describe('models', () => {
+  test('a better one becomes the current version, if it was trained from the current one', () => {
+    const { tables, apply } = tablesWithTask();
+    assert.equal(tables.models.current, 0);
+    const put = (changes: Parameters<typeof candidate>[0] = {}) =>
+      apply({ type: 'model-put', model: candidate(changes) });
+    assert.deepEqual(put(), { ok: true, modelVersion: 1 });
+    assert.deepEqual(put(), { ok: false, code: 'STALE' });
+    assert.deepEqual(put({ base: 1 }), { ok: true, modelVersion: 2 });
+    assert.equal(tables.models.current, 2);
+    assert.deepEqual(apply({ type: 'model-select', version: 1 }), { ok: true });
+    assert.deepEqual(put({ base: 2 }), { ok: false, code: 'STALE' });
+    assert.deepEqual(put({ base: 1 }), { ok: true, modelVersion: 3 });
+    assert.deepEqual(
+      tables.models.versions.map(({ version, base }) => [version, base]),
+      [
+        [1, 0],
+        [2, 1],
+        [3, 1],
+      ],
+    );
+    assert.deepEqual(apply({ type: 'model-select', version: 4 }), { ok: false, code: 'NOT_FOUND' });
+    assert.deepEqual(apply({ type: 'model-select', version: 0 }), { ok: true });
+    assert.equal(tables.models.current, 0);
+    assert.equal(tables.versions().models, 5);
+  });
+
+  test('the last are kept, and what was dropped is remembered with its scores', () => {
+    const { tables, apply } = tablesWithTask();
+    for (let base = 0; base < 20; base += 1) apply({ type: 'model-put', model: candidate({ base }) });
+    const kept = tables.models.versions.map(({ version }) => version);
+    assert.deepEqual([kept.length, kept[0], kept.at(-1)], [16, 5, 20]);
+    assert.deepEqual(apply({ type: 'model-select', version: 4 }), { ok: false, code: 'NOT_FOUND' });
+    const { sha256: _, size: __, ...dropped } = candidate({ base: 20, trainedAtMs: 9_000, seed: 8 });
+    for (let i = 0; i < 20; i += 1) apply({ type: 'model-drop', model: dropped });
+    assert.equal(tables.models.dropped.length, 16);
+    assert.deepEqual(tables.models.dropped[0], dropped);
+    assert.equal(tables.models.lastTraining()?.trainedAtMs, 9_000);
+    assert.equal(tables.models.current, 20);
+  });
+
+  test('they are part of the fingerprint, and of what a reset forgets', () => {
+    const { tables, apply } = tablesWithTask();
+    const before = tables.fingerprint();
+    apply({ type: 'model-put', model: candidate() });
+    assert.notEqual(tables.fingerprint(), before);
+    tables.reset();
+    assert.equal(tables.fingerprint(), new Tables().fingerprint());
+    assert.equal(tables.models.current, 0);
+  });
+});
+
 const ids = fc.constantFrom('r1', 'r2', 'r3');
 const small = fc.integer({ min: 1, max: 3 });
 const anyCommand: fc.Arbitrary<Command> = fc.oneof(
@@ -153,11 +205,13 @@ const anyCommand: fc.Arbitrary<Command> = fc.oneof(
     .map((fence): Command => ({ type: 'run-start', atMs: 5, ...fence })),
   fc
     .record({ runId: ids, attempt: small, term: small })
-    .map(({ runId, attempt, term }) => finish(runId, attempt, term)),
+    .map(({ runId, attempt, term }) => finish(runId, attempt, term, { llc: LLC })),
   fc
     .record({ runId: ids, attempt: small })
     .map((fence): Command => ({ type: 'run-requeue', reason: 'because', atMs: 6, ...fence })),
   ids.map((runId): Command => ({ type: 'run-cancel', runId, atMs: 7 })),
+  small.map((base): Command => ({ type: 'model-put', model: candidate({ base: base - 1 }) })),
+  small.map((version): Command => ({ type: 'model-select', version: version - 1 })),
 );
 
 test('whatever the commands: a result is recorded at most once and never replaced, and indexes agree with runs', () => {

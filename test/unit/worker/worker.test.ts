@@ -110,6 +110,8 @@ describe('Worker', () => {
           enforcement: 'unenforced',
           enforcementReason: 'no CAT here',
           isolation: FAKE_ISOLATION,
+          llc: { ways: 4, wayBytes: 1024, cpuModel: 'Example' },
+          occupancy: null,
         },
       },
     ]);
