@@ -5,7 +5,7 @@
  *
  *     node cli/bin/build.mjs [FOLDER]
  */
-import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -54,9 +54,16 @@ const result = await build({
   logLevel: 'warning',
 });
 
+// What the program reads at run time lies beside the bundle: the model and the curves that it goes on learning from.
+const SHIPPED = ['model.weights', 'curves.csv', 'curves.json'];
+const shipped = SHIPPED.map((name) => ({
+  path: join(dist, 'data', name),
+  contents: readFileSync(join(root, 'predictor/data', name)),
+}));
+
 // Each file appears whole, and old chunks go last: a daemon that starts meanwhile sees one build or the other.
-mkdirSync(dist, { recursive: true });
-const entriesLast = result.outputFiles.toSorted(
+mkdirSync(join(dist, 'data'), { recursive: true });
+const entriesLast = [...shipped, ...result.outputFiles].toSorted(
   (a, b) => Number(basename(b.path).startsWith('chunk-')) - Number(basename(a.path).startsWith('chunk-')),
 );
 for (const file of entriesLast) {
@@ -64,7 +71,7 @@ for (const file of entriesLast) {
   writeFileSync(draft, file.contents);
   renameSync(draft, file.path);
 }
-const current = new Set(result.outputFiles.map((file) => basename(file.path)));
+const current = new Set(['data', ...result.outputFiles.map((file) => basename(file.path))]);
 for (const name of readdirSync(dist)) {
   if (!current.has(name) && !name.endsWith('.tmp'))
     rmSync(join(dist, name), { recursive: true, force: true });

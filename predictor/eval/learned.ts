@@ -41,10 +41,11 @@ function fitted(predictor: ModelPredictor): Fitted {
     // Few executions are spent on the choice first; the model says where the next one tells the most.
     sampling: {
       exhaustive: true,
-      next: (curve, geometry) => {
-        if (curve.points.length === 0) return geometry.ways;
+      next: (curve, geometry, budget) => {
+        const measured = new Set(curve.points.map(({ ways }) => ways));
+        if (measured.size === 0) return geometry.ways;
         const prediction = predictor.predict([curve], curve.inputSize, geometry);
-        return guidedWays(prediction, new Set(curve.points.map(({ ways }) => ways)));
+        return guidedWays(prediction, measured, { executionsLeft: budget - measured.size });
       },
     },
     predict: async ({ known, inputSize, geometry }) => {

@@ -47,7 +47,8 @@ export class KnownCurve {
 
   /** Null when nothing in it can be used. Times that don't depend on the ways are one point at all of them. */
   static of(curve: MeasuredCurve, geometry: CacheGeometry): KnownCurve | null {
-    if (!isPositive(curve.wayBytes) || !(curve.inputSize >= 0)) return null;
+    if (!isPositive(curve.wayBytes) || !(curve.inputSize >= 0 && curve.inputSize <= Number.MAX_SAFE_INTEGER))
+      return null;
     const byWays = new Map<number, number[]>();
     for (const { ways, seconds } of curve.points) {
       const at = seesCache(curve) ? (ways * curve.wayBytes) / geometry.wayBytes : geometry.ways;
@@ -112,7 +113,8 @@ const flat = (level: number): Level => ({
   fromRight: level,
 });
 
-const isPositive = (value: number): boolean => Number.isFinite(value) && value > 0;
+/** And neither so small nor so large that quotients of two of them would lose their meaning. */
+const isPositive = (value: number): boolean => value >= 1e-12 && value <= 1e18;
 
 const mean = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -140,5 +142,7 @@ function interpolate(xs: readonly number[], ys: readonly number[], x: number): n
   const from = ys[right - 1];
   if (from === undefined) return to;
   const start = xs[right - 1] ?? 0;
-  return from + ((x - start) / ((xs[right] ?? 0) - start)) * (to - from);
+  const share = (x - start) / ((xs[right] ?? 0) - start);
+  // Not `from + share * (to - from)`: a small `to` would be lost beside a large `from`.
+  return (1 - share) * from + share * to;
 }
