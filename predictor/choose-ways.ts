@@ -12,7 +12,7 @@ export const DEFAULT_CONFIDENCE = 0.9;
  * What is risked against what is spent, both in shares of the cache: a run that is slower than allowed is as bad as so many
  * caches, and as many again for each time its own length beyond. Above 1, so that what is certain to be too slow is never taken.
  */
-export const DEFAULT_RISK = 1.5;
+export const DEFAULT_RISK = 1.25;
 const EXCESS_RISK = 1.25;
 
 /**
@@ -118,17 +118,16 @@ function leastCost(prediction: Believed, maxSlowdown: number, risk: number): num
   return best.ways;
 }
 
-/** More ways as long as the best further stretch of them saves at least the price for each. */
+/** More ways as long as the steepest further stretch of the curve saves at least the price for each of them. */
 function stretch(slowdown: readonly number[], needed: number, price: number): number {
-  let ways = needed;
-  for (;;) {
-    let next = ways;
+  for (let ways = needed; ; ) {
+    let steepest = { ways, slope: 0 };
     for (let more = ways + 1; more <= slowdown.length; more++) {
       const slope = ((slowdown[more - 1] ?? 1) - (slowdown[ways - 1] ?? 1)) / (more - ways);
-      if (slope <= price) next = more;
+      if (slope < steepest.slope) steepest = { ways: more, slope };
     }
-    if (next === ways) return ways;
-    ways = next;
+    if (steepest.ways === ways || steepest.slope > price) return ways;
+    ways = steepest.ways;
   }
 }
 

@@ -15,7 +15,7 @@ const LINE_POWERS = [0, 1, 2];
 /** Columns of one curve at all powers. */
 const SHIFTED = 3 * POWERS.length;
 const SECOND_ONLY = SHIFTED + POWERS.length + 3;
-export const FEATURE_COUNT = SHIFTED + SECOND_ONLY + 8 + 3 + 2 + 2 * LINE_POWERS.length;
+export const FEATURE_COUNT = SHIFTED + SECOND_ONLY + 13 + 3 + 2 + 2 * LINE_POWERS.length;
 
 /** The curves that speak for a question: the nearest input size, and the next one. */
 export interface Witnesses {
@@ -59,7 +59,7 @@ const merit = ({ seesCache, weight, ways }: KnownCurve): number =>
 
 /** A row for each of 1..ways - 1 ways. */
 export function featuresOf({ first, second }: Witnesses, inputSize: number, geometry: CacheGeometry): Matrix {
-  const { ways: all, wayBytes } = geometry;
+  const { ways: all } = geometry;
   const rows = all - 1;
   const size = Math.max(1, inputSize);
   const ratio = size / first.inputSize;
@@ -85,15 +85,24 @@ export function featuresOf({ first, second }: Witnesses, inputSize: number, geom
   }
   return { rows, columns: FEATURE_COUNT, values };
 
+  /** Also what tells a number of elements from the side of a matrix: bytes and time for a unit of input, and for its powers. */
   function sharedFeatures(curve: KnownCurve, asked: number, cache: CacheGeometry): number[] {
-    const bytes = cache.ways * cache.wayBytes;
     const steps = clamp(Math.log2(ratio), -8, 8);
+    const bytes = Math.log2(cache.ways * cache.wayBytes);
+    const kneeBytes = Math.log2(curve.knee(1.05) * cache.wayBytes);
+    const units = Math.log2(curve.inputSize);
+    const cycles = Math.log2(1e9 * curve.fullSeconds);
     return [
       steps,
       Math.abs(steps),
-      Math.log2(bytes / curve.inputSize) / 8,
-      Math.log2((1e9 * curve.fullSeconds) / curve.inputSize) / 8,
-      Math.log2((wayBytes * all) / asked) / 8,
+      (bytes - units) / 8,
+      (bytes - 2 * units) / 8,
+      (bytes - Math.log2(asked)) / 8,
+      (kneeBytes - units) / 8,
+      (kneeBytes - 2 * units) / 8,
+      (cycles - units) / 8,
+      (cycles - 2 * units) / 8,
+      (cycles - 3 * units) / 8,
       curve.inputSize === asked ? 1 : 0,
       curve.ways.length / 16,
       loudness(curve.levels[0] ?? 0),

@@ -29,7 +29,7 @@ describe('chooseWays', () => {
 
   test('weighs what a way costs against the risk that it takes away', () => {
     assert.equal(chooseWays(unsure(0.5, 0.4, 0.01, 0)).ways, 3);
-    // A quarter of the cache is worth a tenth of the risk that is worth two and a half caches.
+    // A quarter of the cache is worth a tenth of the risk that it takes away.
     assert.equal(chooseWays(unsure(0.05, 0.05, 0.05, 0)).ways, 1);
     assert.equal(chooseWays(unsure(0.6, 0.6, 0.6, 0)).ways, 4);
     assert.equal(chooseWays(unsure(0.2, 0.2, 0, 0), { risk: 1.1 }).ways, 1);
@@ -58,6 +58,8 @@ describe('chooseWays', () => {
     // A step behind a flat is worth its way there.
     assert.equal(chooseWays(sure([1.04, 1.04, 1.04, 1]), { price: -0.013 }).ways, 4);
     assert.equal(chooseWays(sure([1.04, 1.04, 1.04, 1]), { price: -0.014 }).ways, 1);
+    // But the flat behind a step is worth nothing, however well the step paid.
+    assert.equal(chooseWays(sure([1.04, 1, 1, 1, 1, 1]), { price: -0.01 }).ways, 2);
   });
 
   test('says why', () => {

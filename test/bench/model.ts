@@ -1,0 +1,70 @@
+/**
+ * What the model costs a daemon: how late its event loop gets while a training runs, how long a prediction takes through the
+ * thread, and the memory of the thread. Run: `npm run bench:model`.
+ */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { systemClock } from '../../node/adapters.ts';
+import { ModelThread } from '../../predictor/model/model-thread.ts';
+import { shippedFamilies } from '../../predictor/model/shipped.ts';
+import { printHead, printRow } from './statistics.ts';
+
+const PREDICTIONS = 2000;
+const MIB = 1024 * 1024;
+
+const residentMib = (): number => process.memoryUsage().rss / MIB;
+const families = await shippedFamilies();
+const [{ geometry, curves } = { geometry: { ways: 1, wayBytes: 1 }, curves: [] }] = families;
+const [known, asked] = curves;
+if (known === undefined || asked === undefined) throw new Error('the shipped curves are missing');
+
+const thread = await ModelThread.open({}, { after: (delayMs, task) => systemClock.after(delayMs, task) });
+const before = residentMib();
+const started = performance.now();
+await thread.predict([known], asked.inputSize, geometry);
+const firstMs = performance.now() - started;
+const predictMs: number[] = [];
+for (let i = 0; i < PREDICTIONS; i++) {
+  const at = performance.now();
+  await thread.predict([known], asked.inputSize, geometry);
+  predictMs.push(performance.now() - at);
+}
+const loaded = residentMib();
+
+async function lagOf(
+  work: () => Promise<unknown>,
+): Promise<{ readonly median: number; readonly max: number }> {
+  const lag = monitorEventLoopDelay({ resolution: 1 });
+  lag.enable();
+  await work();
+  lag.disable();
+  // The resolution itself is part of every reading.
+  return { median: lag.percentile(50) / 1e6 - 1, max: lag.max / 1e6 - 1 };
+}
+
+const idle = await lagOf(() => sleep(3000));
+const tasks = families.slice(0, 8).map(({ name, curves: own }) => ({ taskId: name, curves: own }));
+let trainedMs = 0;
+const training = await lagOf(async () => {
+  const at = performance.now();
+  const outcome = await thread.train({ tasks, seed: 1 }, new AbortController().signal);
+  trainedMs = performance.now() - at;
+  if (!outcome.ok) throw new Error(outcome.error);
+});
+const trained = residentMib();
+
+printHead();
+printRow('prediction through the thread, warm', 'ms', predictMs.slice(100), 3);
+console.log(
+  `first prediction (thread, TensorFlow, weights)   ${firstMs.toFixed(0)} ms, by ${thread.info().backend}`,
+);
+console.log(
+  `memory: ${before.toFixed(0)} MiB before, ${loaded.toFixed(0)} MiB with the thread, ${trained.toFixed(0)} MiB after a training`,
+);
+console.log(
+  `event loop late while idle: median ${idle.median.toFixed(2)} ms, at most ${idle.max.toFixed(1)} ms`,
+);
+console.log(
+  `event loop late while training (${(trainedMs / 1000).toFixed(1)} s): median ${training.median.toFixed(2)} ms, at most ${training.max.toFixed(1)} ms`,
+);
+await thread.stop();
