@@ -26,7 +26,8 @@ export async function readCatalogue(folder: string): Promise<readonly CatalogueF
   const entries: unknown = JSON.parse(await readFile(path, 'utf8'));
   if (!Array.isArray(entries)) throw new Error(`${path} is no list`);
   const functions = entries.map((entry: unknown, index) => {
-    if (!isFunction(entry)) throw new Error(`${path}: entry ${index + 1} is no function: ${JSON.stringify(entry)}`);
+    if (!isFunction(entry))
+      throw new Error(`${path}: entry ${index + 1} is no function: ${JSON.stringify(entry)}`);
     return entry;
   });
   const names = functions.map(({ name }) => name);
@@ -54,6 +55,8 @@ function isFunction(entry: unknown): entry is CatalogueFunction {
 function areSizes(value: unknown): value is number[] {
   return (
     Array.isArray(value) &&
-    value.every((size, index) => Number.isSafeInteger(size) && size > 0 && (index === 0 || size > value[index - 1]))
+    value.every(
+      (size, index) => Number.isSafeInteger(size) && size > 0 && (index === 0 || size > value[index - 1]),
+    )
   );
 }

@@ -5,7 +5,9 @@
 import { parseGeometry } from './sidecar.ts';
 import type { CurvePoint, CurveSet, FunctionCurve } from './types.ts';
 
-export type CsvOutcome = { readonly ok: true; readonly value: CurveSet } | { readonly ok: false; readonly error: string };
+export type CsvOutcome =
+  | { readonly ok: true; readonly value: CurveSet }
+  | { readonly ok: false; readonly error: string };
 
 const COLUMNS = ['name', 'input_size', 'cos', 'exec_time'] as const;
 const HEADER = COLUMNS.join(',');
@@ -43,7 +45,8 @@ export function parseCurves(text: string, sidecar: string | null): CsvOutcome {
       return { ok: false, error: `line ${index + 1}, ${error.message}` };
     }
   }
-  if (rows.length === 0) return { ok: false, error: 'line 2 is missing: there are no curves below the header' };
+  if (rows.length === 0)
+    return { ok: false, error: 'line 2 is missing: there are no curves below the header' };
   return { ok: true, value: { geometry: geometry.value, curves: toCurves(rows) } };
 }
 
@@ -52,11 +55,13 @@ export function parseCurves(text: string, sidecar: string | null): CsvOutcome {
  * Curves without points leave no rows.
  */
 export function formatCurves({ curves }: CurveSet): string {
-  const rows = [...curves].sort(byNameAndSize).flatMap(({ name, inputSize, points }) =>
-    [...points]
-      .sort((left, right) => left.ways - right.ways)
-      .map(({ ways, seconds }) => `${name},${inputSize},${ways},${seconds.toFixed(9)}`),
-  );
+  const rows = [...curves]
+    .sort(byNameAndSize)
+    .flatMap(({ name, inputSize, points }) =>
+      [...points]
+        .sort((left, right) => left.ways - right.ways)
+        .map(({ ways, seconds }) => `${name},${inputSize},${ways},${seconds.toFixed(9)}`),
+    );
   return `${[HEADER, ...rows].join('\n')}\n`;
 }
 
@@ -74,7 +79,9 @@ function parseRow(line: string, maxWays: number): Row {
   }
   const ways = numberIn('cos', cos);
   if (!Number.isInteger(ways) || ways < 1 || ways > maxWays) {
-    throw new BadCell(`column cos: ${cos} is no number of ways from 1 to ${maxWays} (the sidecar tells how many there are)`);
+    throw new BadCell(
+      `column cos: ${cos} is no number of ways from 1 to ${maxWays} (the sidecar tells how many there are)`,
+    );
   }
   const seconds = numberIn('exec_time', time);
   if (seconds <= 0) throw new BadCell(`column exec_time: ${time} is no time above zero`);

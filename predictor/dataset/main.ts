@@ -12,7 +12,7 @@ import { type DatasetOptions, parseOptions, USAGE } from './options.ts';
 import { PointCache } from './point-cache.ts';
 import { progressLine } from './progress.ts';
 import { DEFAULT_GEOMETRY, formatSidecar } from './sidecar.ts';
-import { findTools, GCC_FLAGS, PYTHON, PYTHON_FLAGS, type Program, prepare } from './toolchain.ts';
+import { findTools, GCC_FLAGS, type Program, PYTHON, PYTHON_FLAGS, prepare } from './toolchain.ts';
 
 const FUNCTIONS = resolve(import.meta.dirname, '../functions');
 const DATA = resolve(import.meta.dirname, '../data');
@@ -44,7 +44,10 @@ const RECIPE = {
 async function writeDataset({ only, out, jobs }: DatasetOptions, signal: AbortSignal): Promise<void> {
   const functions = await chosen(only);
   const tools = await findTools();
-  const cache = new PointCache({ folder: join(tmpdir(), `fsched-dataset-cache-${userInfo().uid}`) }, { tools });
+  const cache = new PointCache(
+    { folder: join(tmpdir(), `fsched-dataset-cache-${userInfo().uid}`) },
+    { tools },
+  );
   const scratch = await mkdtemp(SCRATCH);
   try {
     const programs = new Map<CatalogueFunction, Program>();
@@ -56,7 +59,10 @@ async function writeDataset({ only, out, jobs }: DatasetOptions, signal: AbortSi
       if (work.length === 0) continue;
       const progress = progressLine(
         { total: pointsOf(work, geometry).length },
-        { write: (text) => process.stderr.write(text), now: () => Number(process.hrtime.bigint() / 1_000_000n) },
+        {
+          write: (text) => process.stderr.write(text),
+          now: () => Number(process.hrtime.bigint() / 1_000_000n),
+        },
       );
       const curves = await generate(work, { geometry, jobs, scratch, signal }, { cache, progress });
       const sources = Object.fromEntries(
@@ -87,7 +93,9 @@ async function main(): Promise<void> {
   const interrupt = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
     // Once: a second one ends the tool at once.
-    process.once(name, () => interrupt.abort(new Error('interrupted; what is measured is kept for the next run')));
+    process.once(name, () =>
+      interrupt.abort(new Error('interrupted; what is measured is kept for the next run')),
+    );
   }
   await writeDataset(options, interrupt.signal);
 }

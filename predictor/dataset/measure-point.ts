@@ -35,7 +35,27 @@ export async function measurePoint(point: Point, scratch: string, signal: AbortS
   const { program, inputSize, ways, wayBytes } = point;
   const where = `${program.name} at input size ${inputSize} with ${ways} ways`;
   const output = join(scratch, `${program.name}-${inputSize}-${ways}-${wayBytes}.out`);
-  const args = [
+  const ending = await runOn(program.file, commandOf(point, output), signal).catch((cause: unknown) => {
+    signal.throwIfAborted();
+    throw new Error(`${where} did not start: ${cause instanceof Error ? cause.message : cause}`, { cause });
+  });
+  signal.throwIfAborted();
+  const complaint = complaintOf(ending);
+  if (complaint !== null) throw new Error(`${where} ${complaint}`);
+  const text = await readFile(output, 'latin1');
+  await rm(output);
+  const summary = parseSummary({ head: text.slice(0, 1024), tail: text.slice(-1024) });
+  if (summary === null) throw new Error(`${where}: valgrind's output can't be read`);
+  if (summary.llBytes !== ways * wayBytes || summary.llWays !== ways) {
+    const cache = `${summary.llBytes} bytes in ${summary.llWays} ways`;
+    throw new Error(`${where}: valgrind simulated another cache, ${cache}`);
+  }
+  return { iRefs: summary.iRefs, l1Misses: summary.l1Misses, llMisses: summary.llMisses };
+}
+
+function commandOf({ program, inputSize, ways, wayBytes }: Point, output: string): string[] {
+  return [
+    'nice',
     '-n',
     '19',
     'valgrind',
@@ -52,21 +72,16 @@ export async function measurePoint(point: Point, scratch: string, signal: AbortS
     '/dev/fd/3',
     String(inputSize),
   ];
-  const { code, said, printed } = await runOn(program.file, args, signal).catch((cause: unknown) => {
-    signal.throwIfAborted();
-    throw new Error(`${where} did not start: ${cause instanceof Error ? cause.message : cause}`, { cause });
-  });
-  signal.throwIfAborted();
-  if (code !== 0) throw new Error(`${where} ended with ${code}: ${said.trim().slice(-500) || 'it said nothing'}`);
-  if (!/^[^\n]+\n$/.test(printed)) throw new Error(`${where} has to print one line, but printed "${printed.slice(0, 80)}"`);
-  const text = await readFile(output, 'latin1');
-  await rm(output);
-  const summary = parseSummary({ head: text.slice(0, 1024), tail: text.slice(-1024) });
-  if (summary === null) throw new Error(`${where}: valgrind's output can't be read`);
-  if (summary.llBytes !== ways * wayBytes || summary.llWays !== ways) {
-    throw new Error(`${where}: valgrind simulated another cache, ${summary.llBytes} bytes in ${summary.llWays} ways`);
+}
+
+function complaintOf({ code, said, printed }: Ending): string | null {
+  if (code !== 0) {
+    // Without what valgrind itself has to say of the machine's caches.
+    const reason = said.replace(/^--\d+--.*\n/gm, '').trim();
+    return `ended with ${code}: ${reason.slice(-500) || 'it said nothing'}`;
   }
-  return { iRefs: summary.iRefs, l1Misses: summary.l1Misses, llMisses: summary.llMisses };
+  if (/^[^\n]+\n$/.test(printed)) return null;
+  return `has to print one line, but printed "${printed.slice(0, 80)}"`;
 }
 
 interface Ending {
@@ -76,9 +91,13 @@ interface Ending {
   readonly printed: string;
 }
 
-async function runOn(path: string, args: readonly string[], signal: AbortSignal): Promise<Ending> {
+async function runOn(
+  path: string,
+  [command = '', ...args]: readonly string[],
+  signal: AbortSignal,
+): Promise<Ending> {
   await using file = await open(path);
-  const child = spawn('nice', [...args], {
+  const child = spawn(command, args, {
     cwd: '/',
     env: ENVIRONMENT,
     // Standard output is a pipe: what it is decides on a program's buffers.

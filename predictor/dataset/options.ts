@@ -29,7 +29,8 @@ export function parseOptions(
   });
   if (values.help) return 'help';
   const jobs = values.jobs === undefined ? defaults.jobs : Number(values.jobs);
-  if (!Number.isSafeInteger(jobs) || jobs < 1) throw new Error(`--jobs ${values.jobs} is no whole number above zero`);
+  if (!Number.isSafeInteger(jobs) || jobs < 1)
+    throw new Error(`--jobs ${values.jobs} is no whole number above zero`);
   const only = values.only?.split(',').filter((name) => name !== '') ?? null;
   if (only !== null && values.out === undefined) throw new Error('--only needs --out');
   return { only, out: values.out ?? defaults.out, jobs };

@@ -25,7 +25,10 @@ export interface SidecarFacts {
 }
 
 /** No date and no host in it: the same programs and tools give the same bytes. */
-export function formatSidecar({ geometry, curves }: CurveSet, { tools, recipe, sources }: SidecarFacts): string {
+export function formatSidecar(
+  { geometry, curves }: CurveSet,
+  { tools, recipe, sources }: SidecarFacts,
+): string {
   const sidecar = {
     geometry,
     lineBytes: 64,
@@ -67,7 +70,9 @@ export function parseGeometry(sidecar: string | null): GeometryOutcome {
 /** Null when the file tells no tools. */
 export function parseTools(sidecar: string): Tools | null {
   const tools = fieldOf(JSON.parse(sidecar), 'tools');
-  const [valgrind, gcc, python, libc, cpu] = ['valgrind', 'gcc', 'python', 'libc', 'cpu'].map((name) => fieldOf(tools, name));
+  const [valgrind, gcc, python, libc, cpu] = ['valgrind', 'gcc', 'python', 'libc', 'cpu'].map((name) =>
+    fieldOf(tools, name),
+  );
   if (typeof valgrind !== 'string' || typeof gcc !== 'string') return null;
   if (typeof python !== 'string' || typeof libc !== 'string' || typeof cpu !== 'string') return null;
   return { valgrind, gcc, python, libc, cpu };

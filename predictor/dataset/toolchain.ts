@@ -66,7 +66,9 @@ export async function prepare(each: CatalogueFunction, functions: string, folder
     // In their folder and by their names: no path gets into the executable.
     await run('gcc', [...GCC_FLAGS, '-o', file, sourceName(each), '-lm'], { cwd: functions });
   } catch (cause) {
-    throw new Error(`${each.name} does not compile: ${(cause as { stderr?: string }).stderr ?? cause}`, { cause });
+    throw new Error(`${each.name} does not compile: ${(cause as { stderr?: string }).stderr ?? cause}`, {
+      cause,
+    });
   }
   const hash = await hashOf([source, ...HEADERS.map((header) => join(functions, header))]);
   return { name: each.name, file, interpreter: [], hash };
