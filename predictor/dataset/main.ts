@@ -12,12 +12,18 @@ import { type DatasetOptions, parseOptions, USAGE } from './options.ts';
 import { PointCache } from './point-cache.ts';
 import { progressLine } from './progress.ts';
 import { DEFAULT_GEOMETRY, formatSidecar } from './sidecar.ts';
-import { findTools, GCC_FLAGS, type Program, PYTHON, PYTHON_FLAGS, prepare } from './toolchain.ts';
+import {
+  findTools,
+  GCC_FLAGS,
+  type Program,
+  PYTHON,
+  PYTHON_FLAGS,
+  prepare,
+  SCRATCH_PREFIX,
+} from './toolchain.ts';
 
 const FUNCTIONS = resolve(import.meta.dirname, '../functions');
 const DATA = resolve(import.meta.dirname, '../data');
-/** The length of this path reaches the programs (glibc asks for their own): it must not depend on TMPDIR. */
-const SCRATCH = '/tmp/fsched-dataset-';
 
 interface Table {
   readonly name: string;
@@ -44,31 +50,21 @@ const RECIPE = {
 async function writeDataset({ only, out, jobs }: DatasetOptions, signal: AbortSignal): Promise<void> {
   const functions = await chosen(only);
   const tools = await findTools();
-  const cache = new PointCache(
-    { folder: join(tmpdir(), `fsched-dataset-cache-${userInfo().uid}`) },
-    { tools },
-  );
-  const scratch = await mkdtemp(SCRATCH);
+  const folder = join(tmpdir(), `fsched-dataset-cache-${userInfo().uid}`);
+  const cache = new PointCache({ folder }, { tools });
+  const scratch = await mkdtemp(SCRATCH_PREFIX);
   try {
     const programs = new Map<CatalogueFunction, Program>();
     for (const each of functions) programs.set(each, await prepare(each, FUNCTIONS, scratch));
+    await mkdir(out, { recursive: true });
     for (const { name, geometry, sizesOf } of TABLES) {
-      const work = functions
-        .map((each): Work => ({ program: programs.get(each) as Program, sizes: sizesOf(each) }))
+      const work = [...programs]
+        .map(([each, program]): Work => ({ program, sizes: sizesOf(each) }))
         .filter(({ sizes }) => sizes.length > 0);
       if (work.length === 0) continue;
-      const progress = progressLine(
-        { total: pointsOf(work, geometry).length },
-        {
-          write: (text) => process.stderr.write(text),
-          now: () => Number(process.hrtime.bigint() / 1_000_000n),
-        },
-      );
+      const progress = progressOf(pointsOf(work, geometry).length);
       const curves = await generate(work, { geometry, jobs, scratch, signal }, { cache, progress });
-      const sources = Object.fromEntries(
-        work.map(({ program }) => [program.name, program.hash] as const).sort(([a], [b]) => (a < b ? -1 : 1)),
-      );
-      await mkdir(out, { recursive: true });
+      const sources = Object.fromEntries(work.map(({ program }) => [program.name, program.hash]));
       await writeFile(join(out, `${name}.csv`), formatCurves(curves));
       await writeFile(join(out, `${name}.json`), formatSidecar(curves, { tools, recipe: RECIPE, sources }));
     }
@@ -76,6 +72,15 @@ async function writeDataset({ only, out, jobs }: DatasetOptions, signal: AbortSi
     await rm(scratch, { recursive: true, force: true });
   }
 }
+
+const progressOf = (total: number) =>
+  progressLine(
+    { total },
+    {
+      write: (text) => process.stderr.write(text),
+      now: () => Number(process.hrtime.bigint() / 1_000_000n),
+    },
+  );
 
 async function chosen(only: readonly string[] | null): Promise<readonly CatalogueFunction[]> {
   const all = await readCatalogue(FUNCTIONS);

@@ -13,6 +13,8 @@ export const PYTHON = '/usr/bin/python3';
 /** No site packages, no user site, no folder of the script, no byte code written. `-I` would also drop PYTHONHASHSEED. */
 export const PYTHON_FLAGS = ['-S', '-s', '-P', '-B'] as const;
 export const GCC_FLAGS = ['-O2', '-static', '-std=gnu11', '-Wall'] as const;
+/** Before the random end of a folder for executables. The length of their path reaches them (glibc asks for it): not TMPDIR. */
+export const SCRATCH_PREFIX = '/tmp/fsched-dataset-';
 const HEADERS = ['prng.h'] as const;
 
 /** A program that is ready to run. */

@@ -11,7 +11,7 @@ import { generate } from '../../../predictor/dataset/generate.ts';
 import { measurePoint } from '../../../predictor/dataset/measure-point.ts';
 import { PointCache } from '../../../predictor/dataset/point-cache.ts';
 import { parseTools, type Tools } from '../../../predictor/dataset/sidecar.ts';
-import { findTools, type Program, prepare } from '../../../predictor/dataset/toolchain.ts';
+import { findTools, type Program, prepare, SCRATCH_PREFIX } from '../../../predictor/dataset/toolchain.ts';
 
 const FUNCTIONS = resolve(import.meta.dirname, '../../../predictor/functions');
 const DATA = resolve(import.meta.dirname, '../../../predictor/data');
@@ -31,8 +31,7 @@ async function otherTools(): Promise<string | false> {
 
 let folder = '';
 before(async () => {
-  // As the tool has it: the length of the path reaches the program.
-  folder = await mkdtemp('/tmp/fsched-dataset-');
+  folder = await mkdtemp(SCRATCH_PREFIX);
 });
 after(() => rm(folder, { recursive: true }));
 
