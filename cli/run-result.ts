@@ -2,7 +2,7 @@
 import type { ResultJson } from '../node/rest/schemas/runs.ts';
 import { printable } from './display-width.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
-import { formatSeconds, plural } from './format.ts';
+import { formatBytes, formatSeconds, plural } from './format.ts';
 import { note } from './output.ts';
 
 /** Passes the program's output on and sums the run up on standard error. */
@@ -22,11 +22,18 @@ export function showResult(result: ResultJson, mode: string | null): void {
     plural(result.ways, 'way'),
     mode ?? '',
     result.enforcement ?? '',
+    describeOccupancy(result),
     result.node === null ? '' : `on …${result.node.slice(-8)}`,
     result.attempts > 1 ? `attempt ${result.attempts}` : '',
   ];
   note(`fsched: run ${result.id} ${result.state}: ${facts.filter((fact) => fact !== '').join(', ')}`);
   if (result.error !== null) note(`fsched: ${printable(result.error)}`);
+}
+
+/** Empty where nothing was counted. */
+function describeOccupancy({ cache_use: use }: ResultJson): string {
+  const peak = use?.occupancy_bytes?.peak;
+  return peak === undefined ? '' : `${formatBytes(peak)} of cache at most`;
 }
 
 /** 0 after success, 7 after the time limit, 1 after any other end. */

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { RunDetailJson, RunSummaryJson } from '../../node/rest/schemas/runs.ts';
 import { type ApiFlags, makeClient, wholeNumber, withApiOptions } from '../api-command.ts';
-import { formatAge, formatSeconds } from '../format.ts';
+import { formatAge, formatBytes, formatSeconds } from '../format.ts';
 import { print, printJson } from '../output.ts';
 import { findRun } from '../run-lookup.ts';
 import { type Column, formatPairs, formatTable } from '../table.ts';
@@ -73,9 +73,26 @@ function describe(run: RunDetailJson): readonly (readonly [string, string])[] {
   ];
   if (result && result.exit_status !== null) pairs.push(['exit status', String(result.exit_status)]);
   if (result?.enforcement_reason) pairs.push(['enforcement', result.enforcement_reason]);
+  if (result?.cache_use) pairs.push(...describeCacheUse(result.cache_use));
   if (result?.isolation) pairs.push(['isolation', describeIsolation(result.isolation)]);
   if (run.error !== null) pairs.push(['error', run.error]);
   return pairs;
+}
+
+function describeCacheUse(
+  use: NonNullable<NonNullable<RunDetailJson['result']>['cache_use']>,
+): (readonly [string, string])[] {
+  const counters = [
+    ['cache filled', use.occupancy_bytes, ''],
+    ['bandwidth', use.bandwidth_bytes_per_second, '/s'],
+    ['of it local', use.local_bandwidth_bytes_per_second, '/s'],
+  ] as const;
+  return counters.map(([name, counter, per]) => {
+    const show = (value: number) => formatBytes(value) + per;
+    const told =
+      counter && `peak ${show(counter.peak)}, mean ${show(counter.mean)}, last ${show(counter.last)}`;
+    return [name, told ?? 'not counted here'] as const;
+  });
 }
 
 function describeIsolation(

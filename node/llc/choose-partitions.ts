@@ -13,6 +13,7 @@ import type { ResctrlFs } from './resctrl/port.ts';
 import { ProcProcesses } from './resctrl/proc-processes.ts';
 import { RealResctrl } from './resctrl/real.ts';
 import { readResctrlTopology } from './resctrl/resctrl-topology.ts';
+import { residentMemory } from './resctrl/resident-memory.ts';
 import type { Topology } from './types.ts';
 
 export interface ChosenPartitions {
@@ -48,7 +49,10 @@ export async function choosePartitions(
   if (mode === 'unenforced')
     return succeed(accounting('the node was started with --llc unenforced', dependencies));
   if (mode === 'emulated') {
-    const fs = new EmulatedResctrl({ machine: machineLike(topology) }, { processes: new ProcProcesses() });
+    const fs = new EmulatedResctrl(
+      { machine: machineLike(topology) },
+      { processes: new ProcProcesses(), counters: residentMemory() },
+    );
     const manager = manage(fs, topology, options, dependencies);
     return succeed({ partitions: new EmulatedPartitions(manager), kind: 'emulated', topology });
   }

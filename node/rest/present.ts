@@ -1,5 +1,5 @@
 /** The replicated tables as the JSON of REST: snake_case, times in RFC 3339, the seed's names where it has them. */
-import type { Measure, Measurement, Profile, Run, Task, TerminalState } from '../state/types.ts';
+import type { CacheUse, Measure, Measurement, Profile, Run, Task, TerminalState } from '../state/types.ts';
 import type { ClusterView, MemberView, RestBackend, RunView } from './backend.ts';
 import { renderSeconds, timestamp, timestampOrNull } from './duration.ts';
 import type { ClusterJson, WorkerJson } from './schemas/cluster.ts';
@@ -126,6 +126,7 @@ export function presentResult({ run, stdout, stderr }: RunView): ResultJson {
     ways,
     enforcement: result?.enforcement ?? null,
     enforcement_reason: result?.enforcementReason ?? null,
+    cache_use: presentCacheUse(result?.cacheUse ?? null),
     isolation: result?.isolation ?? null,
     state: run.state,
     error: run.error,
@@ -135,6 +136,14 @@ export function presentResult({ run, stdout, stderr }: RunView): ResultJson {
     stderr_truncated: result?.stderr.truncated ?? false,
   };
 }
+
+const presentCacheUse = (use: CacheUse | null): ResultJson['cache_use'] =>
+  use && {
+    samples: use.samples,
+    occupancy_bytes: use.occupancyBytes,
+    bandwidth_bytes_per_second: use.bandwidthBytesPerSecond,
+    local_bandwidth_bytes_per_second: use.localBandwidthBytesPerSecond,
+  };
 
 export function presentWorker({ member, role, host, alive, lastHeardMs, capacity }: MemberView): WorkerJson {
   const domains = capacity?.domains ?? [];

@@ -85,6 +85,24 @@ export type Output =
     }
   | { readonly kind: 'blob'; readonly sha256: string; readonly size: number; readonly truncated: boolean };
 
+/** Of one counter over the life of a run. */
+export interface CounterSummary {
+  readonly last: number;
+  readonly peak: number;
+  readonly mean: number;
+}
+
+/** What was seen of a run's use of cache and memory. Null where a counter said nothing: no monitoring, or `Unavailable`. */
+export interface CacheUse {
+  readonly samples: number;
+  /** Of its LLC domain. May exceed its ways: old lines stay where they are. */
+  readonly occupancyBytes: CounterSummary | null;
+  /** To and from all memory. */
+  readonly bandwidthBytesPerSecond: CounterSummary | null;
+  /** To and from the memory of its own NUMA node. */
+  readonly localBandwidthBytesPerSecond: CounterSummary | null;
+}
+
 export interface RunResult {
   readonly pid: number | null;
   /** 0..255; 128 + signal number when a signal ended it; 127 when the command could not be started. */
@@ -102,6 +120,8 @@ export interface RunResult {
   readonly enforcement: Enforcement;
   /** Why enforcement is not `enforced`. */
   readonly enforcementReason: string | null;
+  /** Null without counters; absent from records of older versions. */
+  readonly cacheUse?: CacheUse | null;
   /** Null when no program was started; absent from records of older versions. */
   readonly isolation?: Isolation | null;
 }

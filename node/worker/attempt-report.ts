@@ -1,5 +1,6 @@
 /** What is told of an attempt that is over. Pure. */
 import type { Standing } from '../llc/partitions/types.ts';
+import type { CacheUse } from '../state/types.ts';
 import type { LaunchedProcess, LaunchFailure, ProcessEnd } from './launcher.ts';
 import type { AttemptReport, AttemptResult, Dispatch } from './types.ts';
 
@@ -21,16 +22,18 @@ export interface AttemptContext {
   readonly standing: Standing;
   /** Why it was ordered to stop, null when it wasn't. */
   readonly cause: StopCause | null;
+  /** What its counters said; null when they said nothing. */
+  readonly cacheUse: CacheUse | null;
   readonly atMs: number;
 }
 
 export function attemptReport(
   dispatch: Dispatch,
   ending: AttemptEnding,
-  { standing, cause, atMs }: AttemptContext,
+  { standing, cause, cacheUse, atMs }: AttemptContext,
 ): AttemptReport {
   const { runId, attempt, term } = dispatch;
-  const result = toResult(ending, standing, atMs);
+  const result = toResult(ending, { standing, cacheUse, atMs });
   return { runId, attempt, term, atMs, result, ...judge(dispatch, ending, cause) };
 }
 
@@ -78,7 +81,10 @@ function describeFailure(exitStatus: number, signal: string | null): string {
   return `The program ended with exit status ${exitStatus}; its standard error may say why.`;
 }
 
-function toResult(ending: AttemptEnding, standing: Standing, atMs: number): AttemptResult | null {
+function toResult(
+  ending: AttemptEnding,
+  { standing, cacheUse, atMs }: Omit<AttemptContext, 'cause'>,
+): AttemptResult | null {
   const enforcement = { enforcement: standing.enforcement, enforcementReason: standing.reason };
   if (ending.launched !== null) {
     const { pid, cpus, startedAtMs, isolation } = ending.launched;
@@ -93,6 +99,7 @@ function toResult(ending: AttemptEnding, standing: Standing, atMs: number): Atte
       startedAtMs,
       cpus,
       ...enforcement,
+      cacheUse,
       isolation,
     };
   }
@@ -108,6 +115,7 @@ function toResult(ending: AttemptEnding, standing: Standing, atMs: number): Atte
     startedAtMs: atMs,
     cpus: [],
     ...enforcement,
+    cacheUse: null,
     isolation: null,
   };
 }

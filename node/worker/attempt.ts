@@ -4,7 +4,7 @@ import type { Lease, Partitions } from '../llc/partitions/types.ts';
 import type { Instrument } from '../llc/profilers/types.ts';
 import type { LlcDomain } from '../llc/types.ts';
 import { type Clock, type Outcome, succeed } from '../ports.ts';
-import type { Measure } from '../state/types.ts';
+import type { CacheUse, Measure } from '../state/types.ts';
 import { type AttemptEnding, attemptReport, type StopCause } from './attempt-report.ts';
 import type { LaunchedProcess, Launcher, ProcessEnd } from './launcher.ts';
 import { withReading } from './measured-report.ts';
@@ -15,7 +15,7 @@ export interface AttemptDependencies {
   readonly launcher: Launcher;
   /** Failure: a sentence that says why not here. */
   readonly instrument: (measure: Measure) => Outcome<Instrument, string>;
-  readonly partitions: Pick<Partitions, 'enter' | 'view'>;
+  readonly partitions: Pick<Partitions, 'enter' | 'observe' | 'view'>;
   readonly onStarted: (attempt: Attempt, atMs: number) => void;
 }
 
@@ -106,7 +106,7 @@ export class Attempt {
         : clock.after(timeLimitMs, () => this.stop('timed_out'));
     this.#end = await launched.value.ended;
     cancelLimit();
-    const report = this.#report({ launched: launched.value, end: this.#end });
+    const report = this.#report({ launched: launched.value, end: this.#end }, await this.#cacheUse());
     if (instrument.value === null) return report;
     return withReading(report, instrument.value.reading(this.#end.executionTimeNs));
   }
@@ -121,10 +121,18 @@ export class Attempt {
     };
   }
 
-  #report(ending: AttemptEnding): AttemptReport {
+  /** Counters stay with the group when its last process is gone. Null when none has said anything. */
+  async #cacheUse(): Promise<CacheUse | null> {
+    if (this.lease === null) return null;
+    const seen = await this.#dependencies.partitions.observe(this.lease);
+    const said = seen.occupancyBytes ?? seen.bandwidthBytesPerSecond ?? seen.localBandwidthBytesPerSecond;
+    return said === null ? null : seen;
+  }
+
+  #report(ending: AttemptEnding, cacheUse: CacheUse | null = null): AttemptReport {
     const standing = this.lease?.recorded ?? { enforcement: 'unenforced', reason: 'It held no ways.' };
     const atMs = this.#dependencies.clock.nowMs();
-    return attemptReport(this.dispatch, ending, { standing, cause: this.#cause, atMs });
+    return attemptReport(this.dispatch, ending, { standing, cause: this.#cause, cacheUse, atMs });
   }
 
   #instrument(): Outcome<Instrument | null, string> {

@@ -5,18 +5,29 @@ import { narrow, small, wide } from '../wire/numbers.ts';
 import {
   type AttemptReportSchema,
   type AttemptResultSchema,
+  type CacheUseSchema,
+  type CounterSummarySchema,
   EndState,
   Enforcement,
   type IsolationSchema,
   Limits,
   type MeasurementSchema,
   SandboxKind,
+  type CacheUse as WireCacheUse,
+  type CounterSummary as WireCounterSummary,
   type Isolation as WireIsolation,
   type Measurement as WireMeasurement,
   type AttemptReport as WireReport,
   type AttemptResult as WireResult,
 } from './control_pb.ts';
-import type { AttemptReport, AttemptResult, Isolation, Measurement } from './index.ts';
+import type {
+  AttemptReport,
+  AttemptResult,
+  CacheUse,
+  CounterSummary,
+  Isolation,
+  Measurement,
+} from './index.ts';
 
 const endStates = enumeration([
   ['succeeded', EndState.SUCCEEDED],
@@ -108,6 +119,7 @@ function wireResult(result: AttemptResult): MessageInitShape<typeof AttemptResul
     cpus: result.cpus.map(small),
     enforcement: enforcements.encode(result.enforcement),
     ...(result.enforcementReason === null ? {} : { enforcementReason: result.enforcementReason }),
+    ...(result.cacheUse == null ? {} : { cacheUse: wireCacheUse(result.cacheUse) }),
     ...(result.isolation == null ? {} : { isolation: wireIsolation(result.isolation) }),
   };
 }
@@ -137,6 +149,7 @@ function plainResult(result: WireResult): AttemptResult {
     cpus: result.cpus,
     enforcement: enforcements.decode(result.enforcement),
     enforcementReason: result.enforcementReason ?? null,
+    cacheUse: result.cacheUse === undefined ? null : plainCacheUse(result.cacheUse),
     isolation: result.isolation === undefined ? null : plainIsolation(result.isolation),
   };
 }
@@ -149,4 +162,37 @@ function plainIsolation(isolation: WireIsolation): Isolation {
     network: isolation.network,
     pinned: isolation.pinned,
   };
+}
+
+function wireCacheUse(use: CacheUse): MessageInitShape<typeof CacheUseSchema> {
+  return {
+    samples: small(use.samples),
+    ...wireCounter('occupancy', use.occupancyBytes),
+    ...wireCounter('bandwidth', use.bandwidthBytesPerSecond),
+    ...wireCounter('localBandwidth', use.localBandwidthBytesPerSecond),
+  };
+}
+
+function wireCounter<F extends string>(
+  field: F,
+  summary: CounterSummary | null,
+): { [name in F]?: MessageInitShape<typeof CounterSummarySchema> } {
+  return summary === null ? {} : ({ [field]: summary } as { [name in F]: CounterSummary });
+}
+
+function plainCacheUse(use: WireCacheUse): CacheUse {
+  return {
+    samples: use.samples,
+    occupancyBytes: plainCounter(use.occupancy),
+    bandwidthBytesPerSecond: plainCounter(use.bandwidth),
+    localBandwidthBytesPerSecond: plainCounter(use.localBandwidth),
+  };
+}
+
+function plainCounter(summary: WireCounterSummary | undefined): CounterSummary | null {
+  if (summary === undefined) return null;
+  const { last, peak, mean } = summary;
+  if (![last, peak, mean].every((value) => Number.isFinite(value) && value >= 0))
+    throw malformed('a counter');
+  return { last, peak, mean };
 }

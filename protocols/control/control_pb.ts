@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file control/control.proto.
  */
 export const file_control_control: GenFile = /*@__PURE__*/
-  fileDesc("ChVjb250cm9sL2NvbnRyb2wucHJvdG8SEWZzY2hlZC5jb250cm9sLnYxIu8CCg5Db250cm9sUmVxdWVzdBItCgVhZG1pdBgBIAEoCzIcLmZzY2hlZC5jb250cm9sLnYxLk5ld01lbWJlckgAEi0KB3N0YXJ0ZWQYAiABKAsyGi5mc2NoZWQuY29udHJvbC52MS5TdGFydGVkSAASMgoGcmVwb3J0GAMgASgLMiAuZnNjaGVkLmNvbnRyb2wudjEuQXR0ZW1wdFJlcG9ydEgAEi8KCGRpc3BhdGNoGAQgASgLMhsuZnNjaGVkLmNvbnRyb2wudjEuRGlzcGF0Y2hIABIrCgZjYW5jZWwYBSABKAsyGS5mc2NoZWQuY29udHJvbC52MS5DYW5jZWxIABIuCgRoZWxkGAYgASgLMh4uZnNjaGVkLmNvbnRyb2wudjEuSGVsZFJlcXVlc3RIABIyCgZvdXRwdXQYByABKAsyIC5mc2NoZWQuY29udHJvbC52MS5PdXRwdXRSZXF1ZXN0SABCCQoHcmVxdWVzdCL7AQoPQ29udHJvbFJlc3BvbnNlEiMKAm9rGAEgASgLMhUuZnNjaGVkLmNvbnRyb2wudjEuT2tIABIyCgpub3RfbWFzdGVyGAIgASgLMhwuZnNjaGVkLmNvbnRyb2wudjEuTm90TWFzdGVySAASLQoHcmVmdXNlZBgDIAEoCzIaLmZzY2hlZC5jb250cm9sLnYxLlJlZnVzZWRIABInCgRoZWxkGAQgASgLMhcuZnNjaGVkLmNvbnRyb2wudjEuSGVsZEgAEisKBm91dHB1dBgFIAEoCzIZLmZzY2hlZC5jb250cm9sLnYxLk91dHB1dEgAQgoKCHJlc3BvbnNlIjgKCU5ld01lbWJlchIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEhEKCWFkZHJlc3NlcxgDIAMoCSJHCgdTdGFydGVkEg4KBnJ1bl9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgNEgwKBHRlcm0YAyABKAQSDQoFYXRfbXMYBCABKAQiyQEKDUF0dGVtcHRSZXBvcnQSDgoGcnVuX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SDAoEdGVybRgDIAEoBBIqCgVzdGF0ZRgEIAEoDjIbLmZzY2hlZC5jb250cm9sLnYxLkVuZFN0YXRlEjAKBnJlc3VsdBgFIAEoCzIgLmZzY2hlZC5jb250cm9sLnYxLkF0dGVtcHRSZXN1bHQSEgoFZXJyb3IYBiABKAlIAIgBARINCgVhdF9tcxgHIAEoBEIICgZfZXJyb3Ii7AMKDUF0dGVtcHRSZXN1bHQSEAoDcGlkGAEgASgNSACIAQESEwoLZXhpdF9zdGF0dXMYAiABKA0SEwoGc2lnbmFsGAMgASgJSAGIAQESMQoGc3Rkb3V0GAQgASgLMiEuZnNjaGVkLmNvbnRyb2wudjEuQ2FwdHVyZWRPdXRwdXQSMQoGc3RkZXJyGAUgASgLMiEuZnNjaGVkLmNvbnRyb2wudjEuQ2FwdHVyZWRPdXRwdXQSGQoRZXhlY3V0aW9uX3RpbWVfbnMYBiABKAQSOAoLbWVhc3VyZW1lbnQYDCABKAsyHi5mc2NoZWQuY29udHJvbC52MS5NZWFzdXJlbWVudEgCiAEBEhUKDXN0YXJ0ZWRfYXRfbXMYByABKAQSDAoEY3B1cxgIIAMoDRIzCgtlbmZvcmNlbWVudBgJIAEoDjIeLmZzY2hlZC5jb250cm9sLnYxLkVuZm9yY2VtZW50Eh8KEmVuZm9yY2VtZW50X3JlYXNvbhgKIAEoCUgDiAEBEi8KCWlzb2xhdGlvbhgLIAEoCzIcLmZzY2hlZC5jb250cm9sLnYxLklzb2xhdGlvbkIGCgRfcGlkQgkKB19zaWduYWxCDgoMX21lYXN1cmVtZW50QhUKE19lbmZvcmNlbWVudF9yZWFzb24ilgEKCUlzb2xhdGlvbhIMCgR1c2VyGAEgASgJEikKBmxpbWl0cxgCIAEoDjIZLmZzY2hlZC5jb250cm9sLnYxLkxpbWl0cxIvCgdzYW5kYm94GAMgASgOMh4uZnNjaGVkLmNvbnRyb2wudjEuU2FuZGJveEtpbmQSDwoHbmV0d29yaxgEIAEoCBIOCgZwaW5uZWQYBSABKAgiMgoOQ2FwdHVyZWRPdXRwdXQSDQoFYnl0ZXMYASABKAwSEQoJdHJ1bmNhdGVkGAIgASgIIlkKC01lYXN1cmVtZW50Eg8KB3NlY29uZHMYASABKAESLgoGY291bnRzGAIgASgLMhkuZnNjaGVkLmNvbnRyb2wudjEuQ291bnRzSACIAQFCCQoHX2NvdW50cyJOCgZDb3VudHMSDgoGY3ljbGVzGAEgASgEEg4KBmlfcmVmcxgCIAEoBBIRCglsMV9taXNzZXMYAyABKAQSEQoJbGxfbWlzc2VzGAQgASgEIq0CCghEaXNwYXRjaBIOCgZydW5faWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoDRIMCgR0ZXJtGAMgASgEEg8KB3Rhc2tfaWQYBCABKAkSEQoJZmlsZV9uYW1lGAUgASgJEg4KBnNoYTI1NhgGIAEoCRIPCgdjb21tYW5kGAcgASgJEhIKCmlucHV0X3NpemUYCCABKAQSFwoKcGFyYW1ldGVycxgJIAEoCUgAiAEBEhUKDXRpbWVfbGltaXRfbXMYCiABKAQSDgoGZG9tYWluGAsgASgNEgwKBHdheXMYDCABKA0SMAoHbWVhc3VyZRgNIAEoCzIaLmZzY2hlZC5jb250cm9sLnYxLk1lYXN1cmVIAYgBAUINCgtfcGFyYW1ldGVyc0IKCghfbWVhc3VyZSJZCgdNZWFzdXJlEi0KCHByb2ZpbGVyGAEgASgOMhsuZnNjaGVkLmNvbnRyb2wudjEuUHJvZmlsZXISDAoEd2F5cxgCIAEoDRIRCgl3YXlfYnl0ZXMYAyABKAQiKQoGQ2FuY2VsEg4KBnJ1bl9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgNIg0KC0hlbGRSZXF1ZXN0InEKDU91dHB1dFJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SLwoGc3RyZWFtGAMgASgOMh8uZnNjaGVkLmNvbnRyb2wudjEuT3V0cHV0U3RyZWFtEg4KBm9mZnNldBgEIAEoBCIECgJPayIrCglOb3RNYXN0ZXISEwoGbWFzdGVyGAEgASgJSACIAQFCCQoHX21hc3RlciIoCgdSZWZ1c2VkEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCSI4CgRIZWxkEjAKCGF0dGVtcHRzGAEgAygLMh4uZnNjaGVkLmNvbnRyb2wudjEuSGVsZEF0dGVtcHQigwEKC0hlbGRBdHRlbXB0Eg4KBnJ1bl9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgNEgwKBHRlcm0YAyABKAQSDgoGZG9tYWluGAQgASgNEgwKBHdheXMYBSABKA0SJwoFcGhhc2UYBiABKA4yGC5mc2NoZWQuY29udHJvbC52MS5QaGFzZSImCgZPdXRwdXQSDQoFYnl0ZXMYASABKAwSDQoFZW5kZWQYAiABKAgqhgEKCEVuZFN0YXRlEhkKFUVORF9TVEFURV9VTlNQRUNJRklFRBAAEhcKE0VORF9TVEFURV9TVUNDRUVERUQQARIUChBFTkRfU1RBVEVfRkFJTEVEEAISFwoTRU5EX1NUQVRFX1RJTUVEX09VVBADEhcKE0VORF9TVEFURV9DQU5DRUxMRUQQBCp4CgtFbmZvcmNlbWVudBIbChdFTkZPUkNFTUVOVF9VTlNQRUNJRklFRBAAEhgKFEVORk9SQ0VNRU5UX0VORk9SQ0VEEAESFgoSRU5GT1JDRU1FTlRfU0hBUkVEEAISGgoWRU5GT1JDRU1FTlRfVU5FTkZPUkNFRBADKlgKBkxpbWl0cxIWChJMSU1JVFNfVU5TUEVDSUZJRUQQABIPCgtMSU1JVFNfTk9ORRABEhIKDkxJTUlUU19QUkxJTUlUEAISEQoNTElNSVRTX0NHUk9VUBADKl8KC1NhbmRib3hLaW5kEhwKGFNBTkRCT1hfS0lORF9VTlNQRUNJRklFRBAAEhUKEVNBTkRCT1hfS0lORF9OT05FEAESGwoXU0FOREJPWF9LSU5EX0JVQkJMRVdSQVAQAiprCghQcm9maWxlchIYChRQUk9GSUxFUl9VTlNQRUNJRklFRBAAEhYKElBST0ZJTEVSX1dBTExDTE9DSxABEhcKE1BST0ZJTEVSX0NBQ0hFR1JJTkQQAhIUChBQUk9GSUxFUl9SRVNDVFJMEAMqYQoMT3V0cHV0U3RyZWFtEh0KGU9VVFBVVF9TVFJFQU1fVU5TUEVDSUZJRUQQABIYChRPVVRQVVRfU1RSRUFNX1NURE9VVBABEhgKFE9VVFBVVF9TVFJFQU1fU1RERVJSEAIqRgoFUGhhc2USFQoRUEhBU0VfVU5TUEVDSUZJRUQQABIRCg1QSEFTRV9SVU5OSU5HEAESEwoPUEhBU0VfUkVQT1JUSU5HEAJiBnByb3RvMw");
+  fileDesc("ChVjb250cm9sL2NvbnRyb2wucHJvdG8SEWZzY2hlZC5jb250cm9sLnYxIu8CCg5Db250cm9sUmVxdWVzdBItCgVhZG1pdBgBIAEoCzIcLmZzY2hlZC5jb250cm9sLnYxLk5ld01lbWJlckgAEi0KB3N0YXJ0ZWQYAiABKAsyGi5mc2NoZWQuY29udHJvbC52MS5TdGFydGVkSAASMgoGcmVwb3J0GAMgASgLMiAuZnNjaGVkLmNvbnRyb2wudjEuQXR0ZW1wdFJlcG9ydEgAEi8KCGRpc3BhdGNoGAQgASgLMhsuZnNjaGVkLmNvbnRyb2wudjEuRGlzcGF0Y2hIABIrCgZjYW5jZWwYBSABKAsyGS5mc2NoZWQuY29udHJvbC52MS5DYW5jZWxIABIuCgRoZWxkGAYgASgLMh4uZnNjaGVkLmNvbnRyb2wudjEuSGVsZFJlcXVlc3RIABIyCgZvdXRwdXQYByABKAsyIC5mc2NoZWQuY29udHJvbC52MS5PdXRwdXRSZXF1ZXN0SABCCQoHcmVxdWVzdCL7AQoPQ29udHJvbFJlc3BvbnNlEiMKAm9rGAEgASgLMhUuZnNjaGVkLmNvbnRyb2wudjEuT2tIABIyCgpub3RfbWFzdGVyGAIgASgLMhwuZnNjaGVkLmNvbnRyb2wudjEuTm90TWFzdGVySAASLQoHcmVmdXNlZBgDIAEoCzIaLmZzY2hlZC5jb250cm9sLnYxLlJlZnVzZWRIABInCgRoZWxkGAQgASgLMhcuZnNjaGVkLmNvbnRyb2wudjEuSGVsZEgAEisKBm91dHB1dBgFIAEoCzIZLmZzY2hlZC5jb250cm9sLnYxLk91dHB1dEgAQgoKCHJlc3BvbnNlIjgKCU5ld01lbWJlchIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEhEKCWFkZHJlc3NlcxgDIAMoCSJHCgdTdGFydGVkEg4KBnJ1bl9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgNEgwKBHRlcm0YAyABKAQSDQoFYXRfbXMYBCABKAQiyQEKDUF0dGVtcHRSZXBvcnQSDgoGcnVuX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SDAoEdGVybRgDIAEoBBIqCgVzdGF0ZRgEIAEoDjIbLmZzY2hlZC5jb250cm9sLnYxLkVuZFN0YXRlEjAKBnJlc3VsdBgFIAEoCzIgLmZzY2hlZC5jb250cm9sLnYxLkF0dGVtcHRSZXN1bHQSEgoFZXJyb3IYBiABKAlIAIgBARINCgVhdF9tcxgHIAEoBEIICgZfZXJyb3IirwQKDUF0dGVtcHRSZXN1bHQSEAoDcGlkGAEgASgNSACIAQESEwoLZXhpdF9zdGF0dXMYAiABKA0SEwoGc2lnbmFsGAMgASgJSAGIAQESMQoGc3Rkb3V0GAQgASgLMiEuZnNjaGVkLmNvbnRyb2wudjEuQ2FwdHVyZWRPdXRwdXQSMQoGc3RkZXJyGAUgASgLMiEuZnNjaGVkLmNvbnRyb2wudjEuQ2FwdHVyZWRPdXRwdXQSGQoRZXhlY3V0aW9uX3RpbWVfbnMYBiABKAQSOAoLbWVhc3VyZW1lbnQYDCABKAsyHi5mc2NoZWQuY29udHJvbC52MS5NZWFzdXJlbWVudEgCiAEBEhUKDXN0YXJ0ZWRfYXRfbXMYByABKAQSDAoEY3B1cxgIIAMoDRIzCgtlbmZvcmNlbWVudBgJIAEoDjIeLmZzY2hlZC5jb250cm9sLnYxLkVuZm9yY2VtZW50Eh8KEmVuZm9yY2VtZW50X3JlYXNvbhgKIAEoCUgDiAEBEi8KCWlzb2xhdGlvbhgLIAEoCzIcLmZzY2hlZC5jb250cm9sLnYxLklzb2xhdGlvbhIzCgljYWNoZV91c2UYKCABKAsyGy5mc2NoZWQuY29udHJvbC52MS5DYWNoZVVzZUgEiAEBQgYKBF9waWRCCQoHX3NpZ25hbEIOCgxfbWVhc3VyZW1lbnRCFQoTX2VuZm9yY2VtZW50X3JlYXNvbkIMCgpfY2FjaGVfdXNlIoICCghDYWNoZVVzZRIPCgdzYW1wbGVzGAEgASgNEjkKCW9jY3VwYW5jeRgCIAEoCzIhLmZzY2hlZC5jb250cm9sLnYxLkNvdW50ZXJTdW1tYXJ5SACIAQESOQoJYmFuZHdpZHRoGAMgASgLMiEuZnNjaGVkLmNvbnRyb2wudjEuQ291bnRlclN1bW1hcnlIAYgBARI/Cg9sb2NhbF9iYW5kd2lkdGgYBCABKAsyIS5mc2NoZWQuY29udHJvbC52MS5Db3VudGVyU3VtbWFyeUgCiAEBQgwKCl9vY2N1cGFuY3lCDAoKX2JhbmR3aWR0aEISChBfbG9jYWxfYmFuZHdpZHRoIjoKDkNvdW50ZXJTdW1tYXJ5EgwKBGxhc3QYASABKAESDAoEcGVhaxgCIAEoARIMCgRtZWFuGAMgASgBIpYBCglJc29sYXRpb24SDAoEdXNlchgBIAEoCRIpCgZsaW1pdHMYAiABKA4yGS5mc2NoZWQuY29udHJvbC52MS5MaW1pdHMSLwoHc2FuZGJveBgDIAEoDjIeLmZzY2hlZC5jb250cm9sLnYxLlNhbmRib3hLaW5kEg8KB25ldHdvcmsYBCABKAgSDgoGcGlubmVkGAUgASgIIjIKDkNhcHR1cmVkT3V0cHV0Eg0KBWJ5dGVzGAEgASgMEhEKCXRydW5jYXRlZBgCIAEoCCJZCgtNZWFzdXJlbWVudBIPCgdzZWNvbmRzGAEgASgBEi4KBmNvdW50cxgCIAEoCzIZLmZzY2hlZC5jb250cm9sLnYxLkNvdW50c0gAiAEBQgkKB19jb3VudHMiTgoGQ291bnRzEg4KBmN5Y2xlcxgBIAEoBBIOCgZpX3JlZnMYAiABKAQSEQoJbDFfbWlzc2VzGAMgASgEEhEKCWxsX21pc3NlcxgEIAEoBCLCAgoIRGlzcGF0Y2gSDgoGcnVuX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SDAoEdGVybRgDIAEoBBIPCgd0YXNrX2lkGAQgASgJEhEKCWZpbGVfbmFtZRgFIAEoCRIOCgZzaGEyNTYYBiABKAkSDwoHY29tbWFuZBgHIAEoCRISCgppbnB1dF9zaXplGAggASgEEhcKCnBhcmFtZXRlcnMYCSABKAlIAIgBARIVCg10aW1lX2xpbWl0X21zGAogASgEEg4KBmRvbWFpbhgLIAEoDRIMCgR3YXlzGAwgASgNEjAKB21lYXN1cmUYDSABKAsyGi5mc2NoZWQuY29udHJvbC52MS5NZWFzdXJlSAGIAQESEwoLaW5zZW5zaXRpdmUYKCABKAhCDQoLX3BhcmFtZXRlcnNCCgoIX21lYXN1cmUiWQoHTWVhc3VyZRItCghwcm9maWxlchgBIAEoDjIbLmZzY2hlZC5jb250cm9sLnYxLlByb2ZpbGVyEgwKBHdheXMYAiABKA0SEQoJd2F5X2J5dGVzGAMgASgEIikKBkNhbmNlbBIOCgZydW5faWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoDSINCgtIZWxkUmVxdWVzdCJxCg1PdXRwdXRSZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgNEi8KBnN0cmVhbRgDIAEoDjIfLmZzY2hlZC5jb250cm9sLnYxLk91dHB1dFN0cmVhbRIOCgZvZmZzZXQYBCABKAQiBAoCT2siKwoJTm90TWFzdGVyEhMKBm1hc3RlchgBIAEoCUgAiAEBQgkKB19tYXN0ZXIiKAoHUmVmdXNlZBIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiOAoESGVsZBIwCghhdHRlbXB0cxgBIAMoCzIeLmZzY2hlZC5jb250cm9sLnYxLkhlbGRBdHRlbXB0IoMBCgtIZWxkQXR0ZW1wdBIOCgZydW5faWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoDRIMCgR0ZXJtGAMgASgEEg4KBmRvbWFpbhgEIAEoDRIMCgR3YXlzGAUgASgNEicKBXBoYXNlGAYgASgOMhguZnNjaGVkLmNvbnRyb2wudjEuUGhhc2UiJgoGT3V0cHV0Eg0KBWJ5dGVzGAEgASgMEg0KBWVuZGVkGAIgASgIKoYBCghFbmRTdGF0ZRIZChVFTkRfU1RBVEVfVU5TUEVDSUZJRUQQABIXChNFTkRfU1RBVEVfU1VDQ0VFREVEEAESFAoQRU5EX1NUQVRFX0ZBSUxFRBACEhcKE0VORF9TVEFURV9USU1FRF9PVVQQAxIXChNFTkRfU1RBVEVfQ0FOQ0VMTEVEEAQqeAoLRW5mb3JjZW1lbnQSGwoXRU5GT1JDRU1FTlRfVU5TUEVDSUZJRUQQABIYChRFTkZPUkNFTUVOVF9FTkZPUkNFRBABEhYKEkVORk9SQ0VNRU5UX1NIQVJFRBACEhoKFkVORk9SQ0VNRU5UX1VORU5GT1JDRUQQAypYCgZMaW1pdHMSFgoSTElNSVRTX1VOU1BFQ0lGSUVEEAASDwoLTElNSVRTX05PTkUQARISCg5MSU1JVFNfUFJMSU1JVBACEhEKDUxJTUlUU19DR1JPVVAQAypfCgtTYW5kYm94S2luZBIcChhTQU5EQk9YX0tJTkRfVU5TUEVDSUZJRUQQABIVChFTQU5EQk9YX0tJTkRfTk9ORRABEhsKF1NBTkRCT1hfS0lORF9CVUJCTEVXUkFQEAIqawoIUHJvZmlsZXISGAoUUFJPRklMRVJfVU5TUEVDSUZJRUQQABIWChJQUk9GSUxFUl9XQUxMQ0xPQ0sQARIXChNQUk9GSUxFUl9DQUNIRUdSSU5EEAISFAoQUFJPRklMRVJfUkVTQ1RSTBADKmEKDE91dHB1dFN0cmVhbRIdChlPVVRQVVRfU1RSRUFNX1VOU1BFQ0lGSUVEEAASGAoUT1VUUFVUX1NUUkVBTV9TVERPVVQQARIYChRPVVRQVVRfU1RSRUFNX1NUREVSUhACKkYKBVBoYXNlEhUKEVBIQVNFX1VOU1BFQ0lGSUVEEAASEQoNUEhBU0VfUlVOTklORxABEhMKD1BIQVNFX1JFUE9SVElORxACYgZwcm90bzM");
 
 /**
  * @generated from message fsched.control.v1.ControlRequest
@@ -289,6 +289,11 @@ export type AttemptResult = Message<"fsched.control.v1.AttemptResult"> & {
    * @generated from field: fsched.control.v1.Isolation isolation = 11;
    */
   isolation?: Isolation | undefined;
+
+  /**
+   * @generated from field: optional fsched.control.v1.CacheUse cache_use = 40;
+   */
+  cacheUse?: CacheUse | undefined;
 };
 
 /**
@@ -297,6 +302,69 @@ export type AttemptResult = Message<"fsched.control.v1.AttemptResult"> & {
  */
 export const AttemptResultSchema: GenMessage<AttemptResult> = /*@__PURE__*/
   messageDesc(file_control_control, 5);
+
+/**
+ * What the counters of a run said; absent where they said nothing.
+ *
+ * @generated from message fsched.control.v1.CacheUse
+ */
+export type CacheUse = Message<"fsched.control.v1.CacheUse"> & {
+  /**
+   * @generated from field: uint32 samples = 1;
+   */
+  samples: number;
+
+  /**
+   * @generated from field: optional fsched.control.v1.CounterSummary occupancy = 2;
+   */
+  occupancy?: CounterSummary | undefined;
+
+  /**
+   * @generated from field: optional fsched.control.v1.CounterSummary bandwidth = 3;
+   */
+  bandwidth?: CounterSummary | undefined;
+
+  /**
+   * @generated from field: optional fsched.control.v1.CounterSummary local_bandwidth = 4;
+   */
+  localBandwidth?: CounterSummary | undefined;
+};
+
+/**
+ * Describes the message fsched.control.v1.CacheUse.
+ * Use `create(CacheUseSchema)` to create a new message.
+ */
+export const CacheUseSchema: GenMessage<CacheUse> = /*@__PURE__*/
+  messageDesc(file_control_control, 6);
+
+/**
+ * Bytes, or bytes a second.
+ *
+ * @generated from message fsched.control.v1.CounterSummary
+ */
+export type CounterSummary = Message<"fsched.control.v1.CounterSummary"> & {
+  /**
+   * @generated from field: double last = 1;
+   */
+  last: number;
+
+  /**
+   * @generated from field: double peak = 2;
+   */
+  peak: number;
+
+  /**
+   * @generated from field: double mean = 3;
+   */
+  mean: number;
+};
+
+/**
+ * Describes the message fsched.control.v1.CounterSummary.
+ * Use `create(CounterSummarySchema)` to create a new message.
+ */
+export const CounterSummarySchema: GenMessage<CounterSummary> = /*@__PURE__*/
+  messageDesc(file_control_control, 7);
 
 /**
  * @generated from message fsched.control.v1.Isolation
@@ -333,7 +401,7 @@ export type Isolation = Message<"fsched.control.v1.Isolation"> & {
  * Use `create(IsolationSchema)` to create a new message.
  */
 export const IsolationSchema: GenMessage<Isolation> = /*@__PURE__*/
-  messageDesc(file_control_control, 6);
+  messageDesc(file_control_control, 8);
 
 /**
  * @generated from message fsched.control.v1.CapturedOutput
@@ -355,7 +423,7 @@ export type CapturedOutput = Message<"fsched.control.v1.CapturedOutput"> & {
  * Use `create(CapturedOutputSchema)` to create a new message.
  */
 export const CapturedOutputSchema: GenMessage<CapturedOutput> = /*@__PURE__*/
-  messageDesc(file_control_control, 7);
+  messageDesc(file_control_control, 9);
 
 /**
  * @generated from message fsched.control.v1.Measurement
@@ -377,7 +445,7 @@ export type Measurement = Message<"fsched.control.v1.Measurement"> & {
  * Use `create(MeasurementSchema)` to create a new message.
  */
 export const MeasurementSchema: GenMessage<Measurement> = /*@__PURE__*/
-  messageDesc(file_control_control, 8);
+  messageDesc(file_control_control, 10);
 
 /**
  * @generated from message fsched.control.v1.Counts
@@ -409,7 +477,7 @@ export type Counts = Message<"fsched.control.v1.Counts"> & {
  * Use `create(CountsSchema)` to create a new message.
  */
 export const CountsSchema: GenMessage<Counts> = /*@__PURE__*/
-  messageDesc(file_control_control, 9);
+  messageDesc(file_control_control, 11);
 
 /**
  * @generated from message fsched.control.v1.Dispatch
@@ -479,6 +547,13 @@ export type Dispatch = Message<"fsched.control.v1.Dispatch"> & {
    * @generated from field: optional fsched.control.v1.Measure measure = 13;
    */
   measure?: Measure | undefined;
+
+  /**
+   * Gains nothing from cache of its own: belongs into the shared pool.
+   *
+   * @generated from field: bool insensitive = 40;
+   */
+  insensitive: boolean;
 };
 
 /**
@@ -486,7 +561,7 @@ export type Dispatch = Message<"fsched.control.v1.Dispatch"> & {
  * Use `create(DispatchSchema)` to create a new message.
  */
 export const DispatchSchema: GenMessage<Dispatch> = /*@__PURE__*/
-  messageDesc(file_control_control, 10);
+  messageDesc(file_control_control, 12);
 
 /**
  * @generated from message fsched.control.v1.Measure
@@ -513,7 +588,7 @@ export type Measure = Message<"fsched.control.v1.Measure"> & {
  * Use `create(MeasureSchema)` to create a new message.
  */
 export const MeasureSchema: GenMessage<Measure> = /*@__PURE__*/
-  messageDesc(file_control_control, 11);
+  messageDesc(file_control_control, 13);
 
 /**
  * @generated from message fsched.control.v1.Cancel
@@ -535,7 +610,7 @@ export type Cancel = Message<"fsched.control.v1.Cancel"> & {
  * Use `create(CancelSchema)` to create a new message.
  */
 export const CancelSchema: GenMessage<Cancel> = /*@__PURE__*/
-  messageDesc(file_control_control, 12);
+  messageDesc(file_control_control, 14);
 
 /**
  * @generated from message fsched.control.v1.HeldRequest
@@ -548,7 +623,7 @@ export type HeldRequest = Message<"fsched.control.v1.HeldRequest"> & {
  * Use `create(HeldRequestSchema)` to create a new message.
  */
 export const HeldRequestSchema: GenMessage<HeldRequest> = /*@__PURE__*/
-  messageDesc(file_control_control, 13);
+  messageDesc(file_control_control, 15);
 
 /**
  * @generated from message fsched.control.v1.OutputRequest
@@ -580,7 +655,7 @@ export type OutputRequest = Message<"fsched.control.v1.OutputRequest"> & {
  * Use `create(OutputRequestSchema)` to create a new message.
  */
 export const OutputRequestSchema: GenMessage<OutputRequest> = /*@__PURE__*/
-  messageDesc(file_control_control, 14);
+  messageDesc(file_control_control, 16);
 
 /**
  * @generated from message fsched.control.v1.Ok
@@ -593,7 +668,7 @@ export type Ok = Message<"fsched.control.v1.Ok"> & {
  * Use `create(OkSchema)` to create a new message.
  */
 export const OkSchema: GenMessage<Ok> = /*@__PURE__*/
-  messageDesc(file_control_control, 15);
+  messageDesc(file_control_control, 17);
 
 /**
  * @generated from message fsched.control.v1.NotMaster
@@ -610,7 +685,7 @@ export type NotMaster = Message<"fsched.control.v1.NotMaster"> & {
  * Use `create(NotMasterSchema)` to create a new message.
  */
 export const NotMasterSchema: GenMessage<NotMaster> = /*@__PURE__*/
-  messageDesc(file_control_control, 16);
+  messageDesc(file_control_control, 18);
 
 /**
  * @generated from message fsched.control.v1.Refused
@@ -632,7 +707,7 @@ export type Refused = Message<"fsched.control.v1.Refused"> & {
  * Use `create(RefusedSchema)` to create a new message.
  */
 export const RefusedSchema: GenMessage<Refused> = /*@__PURE__*/
-  messageDesc(file_control_control, 17);
+  messageDesc(file_control_control, 19);
 
 /**
  * @generated from message fsched.control.v1.Held
@@ -649,7 +724,7 @@ export type Held = Message<"fsched.control.v1.Held"> & {
  * Use `create(HeldSchema)` to create a new message.
  */
 export const HeldSchema: GenMessage<Held> = /*@__PURE__*/
-  messageDesc(file_control_control, 18);
+  messageDesc(file_control_control, 20);
 
 /**
  * @generated from message fsched.control.v1.HeldAttempt
@@ -691,7 +766,7 @@ export type HeldAttempt = Message<"fsched.control.v1.HeldAttempt"> & {
  * Use `create(HeldAttemptSchema)` to create a new message.
  */
 export const HeldAttemptSchema: GenMessage<HeldAttempt> = /*@__PURE__*/
-  messageDesc(file_control_control, 19);
+  messageDesc(file_control_control, 21);
 
 /**
  * @generated from message fsched.control.v1.Output
@@ -713,7 +788,7 @@ export type Output = Message<"fsched.control.v1.Output"> & {
  * Use `create(OutputSchema)` to create a new message.
  */
 export const OutputSchema: GenMessage<Output> = /*@__PURE__*/
-  messageDesc(file_control_control, 20);
+  messageDesc(file_control_control, 22);
 
 /**
  * @generated from enum fsched.control.v1.EndState

@@ -35,7 +35,21 @@ export interface AttemptResult {
   readonly cpus: readonly number[];
   readonly enforcement: 'enforced' | 'shared' | 'unenforced';
   readonly enforcementReason: string | null;
+  readonly cacheUse?: CacheUse | null;
   readonly isolation?: Isolation | null;
+}
+
+export interface CounterSummary {
+  readonly last: number;
+  readonly peak: number;
+  readonly mean: number;
+}
+
+export interface CacheUse {
+  readonly samples: number;
+  readonly occupancyBytes: CounterSummary | null;
+  readonly bandwidthBytesPerSecond: CounterSummary | null;
+  readonly localBandwidthBytesPerSecond: CounterSummary | null;
 }
 
 export interface AttemptReport {
@@ -80,6 +94,8 @@ export interface Dispatch {
   readonly ways: number;
   /** How it is measured. @default null */
   readonly measure?: Measure | null;
+  /** Whether it gains from cache of its own; if not it belongs into the shared pool. @default true */
+  readonly sensitive?: boolean;
 }
 
 /** An attempt that this worker is carrying out, or has finished and not yet handed in. */

@@ -19,6 +19,10 @@ test('a node on the emulator carries partitions out, and says that nothing is en
   for (const { json } of await Promise.all(sleepers)) {
     assert.equal(json.result.stdout, 'started\ndone\n');
     assert.equal(json.result.enforcement, 'unenforced');
+    const { occupancy_bytes: filled, bandwidth_bytes_per_second: moved } = json.result.cache_use;
+    assert.ok(filled.peak > 0 && filled.peak <= json.result.ways * 1024 ** 2, JSON.stringify(filled));
+    assert.ok(filled.mean > 0 && filled.mean <= filled.peak);
+    assert.equal(moved, null, 'the emulator has no bandwidth to tell');
     assert.match(json.result.enforcement_reason, /^emulated: with cache allocation it would be enforced/);
   }
   await eventually('all ways back', async () => {

@@ -5,6 +5,7 @@
  */
 
 import { type Cancel, type Clock, fail, type Logger, type Outcome, succeed } from '../../ports.ts';
+import type { CacheUse } from '../../state/types.ts';
 import { DEFAULT_POOL_LIMITS, type PoolLimits } from '../allocation/types.ts';
 import { readOccupancy } from '../resctrl/occupancy.ts';
 import { ResctrlError, type ResctrlFs } from '../resctrl/port.ts';
@@ -18,7 +19,6 @@ import { memoryNote, type RootNote } from './root-group.ts';
 import type { ThreadsOf } from './tasks.ts';
 import type {
   Lease,
-  Observation,
   PartitionRefusal,
   PartitionRequest,
   Partitions,
@@ -128,8 +128,10 @@ export class PartitionManager implements Partitions {
 
   async enter(lease: Lease, pid: number): Promise<Standing> {
     const held = this.#own(lease);
+    const first = held.pids.size === 0;
     held.entered(pid);
     await this.#read(held, (mount) => mount.enter(held, pid));
+    if (first) await this.#sample(held, 'begin');
     return held.standing;
   }
 
@@ -143,7 +145,6 @@ export class PartitionManager implements Partitions {
     const held = this.#own(lease);
     if (held.released) return;
     held.released = true;
-    await this.#sample(held);
     this.#leases.delete(held);
     // What fails here is tried again by `maintain`.
     await this.#change(async (mount) => {
@@ -154,8 +155,10 @@ export class PartitionManager implements Partitions {
     this.#dependencies.onChange?.();
   }
 
-  observe(lease: Lease): Observation {
-    return this.#own(lease).trail.summary();
+  async observe(lease: Lease): Promise<CacheUse> {
+    const held = this.#own(lease);
+    await this.#sample(held);
+    return held.trail.summary();
   }
 
   freeWays(domain: number): number {
@@ -371,13 +374,13 @@ export class PartitionManager implements Partitions {
     this.#phase = { name: 'lost', reason };
   }
 
-  async #sample(lease: HeldLease): Promise<void> {
+  async #sample(lease: HeldLease, as: 'begin' | 'add' = 'add'): Promise<void> {
     const { fs, clock } = this.#dependencies;
     if (lease.monitor === null) return;
     try {
       const counters = await readOccupancy(fs, lease.monitor);
       const own = counters.find(({ domain }) => domain === lease.domain);
-      if (own !== undefined) lease.trail.add(clock.monotonicMs(), own);
+      if (own !== undefined) lease.trail[as](clock.monotonicMs(), own);
     } catch (error) {
       if (!(error instanceof ResctrlError)) throw error;
       // The next look at the mount tells what is the matter.

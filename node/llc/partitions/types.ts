@@ -3,7 +3,7 @@
  * nothing but accounts (`UnenforcedPartitions`).
  */
 import type { Outcome } from '../../ports.ts';
-import type { Enforcement } from '../../state/types.ts';
+import type { CacheUse, Enforcement } from '../../state/types.ts';
 
 export interface PartitionRequest {
   readonly runId: string;
@@ -42,23 +42,6 @@ export interface Lease extends Standing {
   readonly recorded: Standing;
 }
 
-/** Of one counter over the life of a lease. */
-export interface CounterSummary {
-  readonly last: number;
-  readonly peak: number;
-  readonly mean: number;
-}
-
-/** Null where there were no samples: no monitoring, `Unavailable`, or too short a life. */
-export interface Observation {
-  readonly samples: number;
-  readonly occupancyBytes: CounterSummary | null;
-  /** To and from all memory. */
-  readonly bandwidthBytesPerSecond: CounterSummary | null;
-  /** To and from the memory of its own NUMA node. */
-  readonly localBandwidthBytesPerSecond: CounterSummary | null;
-}
-
 export interface DomainView {
   readonly id: number;
   readonly ways: number;
@@ -74,6 +57,8 @@ export interface DomainView {
       readonly runId: string;
       readonly attempt: number;
       readonly waiting: boolean;
+      /** As of partitions. */
+      readonly occupancyBytes: number | null;
     }[];
   } | null;
   readonly partitions: readonly {
@@ -110,7 +95,8 @@ export interface Partitions extends AsyncDisposable {
   verify(lease: Lease): Promise<Standing>;
   /** Idempotent. The standing of the lease stays readable. */
   release(lease: Lease): Promise<void>;
-  observe(lease: Lease): Observation;
+  /** Reads the counters once more, and sums up the life of the lease so far. Of a lease that is gone: what was seen. */
+  observe(lease: Lease): Promise<CacheUse>;
   /** The most ways that one run can be lent in a domain now; 0 for a domain that isn't there. */
   freeWays(domain: number): number;
   view(): PartitionsView;

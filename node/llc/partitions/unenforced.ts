@@ -1,11 +1,11 @@
 /** Accounts for ways that nothing holds: for machines without resctrl. */
 import { fail, type Outcome, succeed } from '../../ports.ts';
+import type { CacheUse } from '../../state/types.ts';
 import type { Topology } from '../types.ts';
 import { countedFree } from './free-ways.ts';
 import { HeldLease } from './held-lease.ts';
 import type {
   Lease,
-  Observation,
   PartitionRefusal,
   PartitionRequest,
   Partitions,
@@ -84,7 +84,7 @@ export class UnenforcedPartitions implements Partitions {
     if (lease instanceof HeldLease && this.#leases.delete(lease)) this.#dependencies.onChange?.();
   }
 
-  observe(_lease: Lease): Observation {
+  async observe(_lease: Lease): Promise<CacheUse> {
     return {
       samples: 0,
       occupancyBytes: null,

@@ -30,7 +30,7 @@ export function heldView(
       partitions: domain.partitions.flatMap(({ id, span }) => {
         const lease = byId.get(id);
         if (lease === undefined) return [];
-        const occupancyBytes = lease.trail.summary().occupancyBytes?.last ?? null;
+        const occupancyBytes = occupancyOf(lease);
         const { runId, attempt, enforcement } = lease;
         return [{ runId, attempt, mask: spanMask(span), enforcement, occupancyBytes }];
       }),
@@ -63,10 +63,14 @@ function poolView({ pool, members }: DomainState, byId: ReadonlyMap<string, Held
   if (pool === null) return null;
   const known = members.flatMap(({ id, waiting }) => {
     const lease = byId.get(id);
-    return lease === undefined ? [] : [{ runId: lease.runId, attempt: lease.attempt, waiting }];
+    if (lease === undefined) return [];
+    const { runId, attempt } = lease;
+    return [{ runId, attempt, waiting, occupancyBytes: occupancyOf(lease) }];
   });
   return { mask: spanMask(pool), members: known };
 }
+
+const occupancyOf = (lease: HeldLease): number | null => lease.trail.summary().occupancyBytes?.last ?? null;
 
 function unheldView(leases: readonly Lease[], domainId: number): DomainView['unenforced'] {
   return leases

@@ -65,6 +65,12 @@ export class TaskAssignments {
     }
   }
 
+  /** As last settled; a control group without its monitor groups. */
+  processesIn(group: Group): Set<number> {
+    const inside = [...this.#living.values()].filter(({ tid }) => this.groupOf(tid) === group);
+    return new Set(inside.map(({ pid }) => pid));
+  }
+
   /** A control group lists the threads of its monitor groups too. */
   list(group: Group): number[] {
     return [...this.#living.keys()].filter((tid) => isIn(this.groupOf(tid), group));

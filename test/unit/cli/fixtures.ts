@@ -116,6 +116,7 @@ export const result: ResultJson = {
   ways: 4,
   enforcement: 'unenforced',
   enforcement_reason: 'This machine has no cache allocation.',
+  cache_use: null,
   isolation: { user: 'nobody', limits: 'prlimit', sandbox: 'bubblewrap', network: false, pinned: true },
   state: 'succeeded',
   error: null,

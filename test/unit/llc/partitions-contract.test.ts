@@ -50,7 +50,7 @@ for (const [name, make] of IMPLEMENTATIONS) {
       assert.deepEqual(standing, { enforcement: lease.enforcement, reason: lease.reason });
       assert.deepEqual(await partitions.verify(lease), standing);
       assert.deepEqual(lease.recorded, standing);
-      assert.equal(typeof partitions.observe(lease).samples, 'number');
+      assert.equal(typeof (await partitions.observe(lease)).samples, 'number');
       await partitions.release(lease);
       await partitions.release(lease);
       assert.equal(partitions.freeWays(0), 10);

@@ -442,18 +442,45 @@ describe('counters', () => {
     });
     const node = await rig.node();
     const lease = await take(rig, node);
-    assert.equal(node.observe(lease).occupancyBytes, null);
     for (const next of readings) {
       reading = next;
       await node.maintain();
       rig.clock.advance(500);
     }
-    const { occupancyBytes, bandwidthBytesPerSecond, samples } = node.observe(lease);
-    assert.equal(samples, 4);
+    reading = null;
+    const { occupancyBytes, bandwidthBytesPerSecond, samples } = await node.observe(lease);
+    assert.equal(samples, 5, 'asking is one more look');
     assert.deepEqual(occupancyBytes, { last: 6144, peak: 8192, mean: 6144 });
     // From 4,096,000 to 8,192,000 bytes in a second; then the counter began anew.
     assert.deepEqual(bandwidthBytesPerSecond, { last: 4_096_000, peak: 4_096_000, mean: 4_096_000 });
     assert.equal(node.view().domains[0]?.partitions[0]?.occupancyBytes, 6144);
+    const member = await take(rig, node, { sensitive: false });
+    reading = 6144;
+    await node.observe(member);
+    assert.equal(node.view().domains[0]?.pool?.members[0]?.occupancyBytes, 6144);
+    const before = await node.observe(lease);
+    await node.release(lease);
+    assert.deepEqual(await node.observe(lease), before, 'what was seen stays');
+  });
+
+  it('tell of a run that is over before the first look at it', async () => {
+    let moved = 1_000_000;
+    await using rig = new Rig({
+      counters: ({ counter }) =>
+        counter === 'llc_occupancy' ? 2048 : counter === 'mbm_total_bytes' ? moved : null,
+    });
+    const node = await rig.node();
+    const lease = await take(rig, node);
+    await node.enter(lease, rig.processes.fork());
+    rig.clock.advance(500);
+    moved += 3000;
+    const use = await node.observe(lease);
+    assert.deepEqual(use, {
+      samples: 1,
+      occupancyBytes: { last: 2048, peak: 2048, mean: 2048 },
+      bandwidthBytesPerSecond: { last: 6000, peak: 6000, mean: 6000 },
+      localBandwidthBytesPerSecond: null,
+    });
   });
 
   it('are not missed where there is no monitoring', async () => {
@@ -462,6 +489,6 @@ describe('counters', () => {
     const lease = await take(rig, node);
     await node.maintain();
     assert.equal(lease.enforcement, 'enforced');
-    assert.equal(node.observe(lease).samples, 0);
+    assert.equal((await node.observe(lease)).samples, 0);
   });
 });

@@ -23,6 +23,14 @@ const measurement = fc.record({
   seconds: fc.double({ min: 0, noNaN: true, noDefaultInfinity: true }),
   counts: orNull(fc.record({ cycles: whole, iRefs: whole, l1Misses: whole, llMisses: whole })),
 });
+const positive = fc.double({ min: 0, noNaN: true, noDefaultInfinity: true });
+const counter = orNull(fc.record({ last: positive, peak: positive, mean: positive }));
+const cacheUse = fc.record({
+  samples: short,
+  occupancyBytes: counter,
+  bandwidthBytesPerSecond: counter,
+  localBandwidthBytesPerSecond: counter,
+});
 const result = fc.record({
   pid: orNull(short),
   exitStatus: fc.nat({ max: 255 }),
@@ -35,6 +43,7 @@ const result = fc.record({
   cpus: fc.array(short, { maxLength: 5 }),
   enforcement: fc.constantFrom('enforced', 'shared', 'unenforced'),
   enforcementReason: orNull(text),
+  cacheUse: orNull(cacheUse),
   isolation: orNull(isolation),
 });
 const report = fc.record({
@@ -66,6 +75,7 @@ const dispatch = fc.record({
       wayBytes: whole,
     }),
   ),
+  sensitive: fc.boolean(),
 });
 const held = fc.record({
   runId: text,

@@ -31,6 +31,7 @@ test('a run answers with the fields of the seed, ours, and the mode', async () =
       ways: 4,
       enforcement: 'unenforced',
       enforcement_reason: 'no CAT here',
+      cache_use: null,
       isolation: null,
       state: 'succeeded',
       error: null,
@@ -44,6 +45,26 @@ test('a run answers with the fields of the seed, ours, and the mode', async () =
   assert.deepEqual(rest.backend.runRequests, [
     { taskId: 't1', command: 'python3 -u', inputSize: 1024, timeLimitMs: null, idempotencyKey: null },
   ]);
+});
+
+test('what the counters said of a run is told under their names', async () => {
+  await using rest = await startRest();
+  const occupancyBytes = { last: 1, peak: 3, mean: 2 };
+  const cacheUse = {
+    samples: 7,
+    occupancyBytes,
+    bandwidthBytesPerSecond: null,
+    localBandwidthBytesPerSecond: null,
+  };
+  const run = aRun('r1', { result: { ...aResult, cacheUse } });
+  rest.backend.onRun = async () => succeed({ mode: 'BENCHMARKED', view: { run, stdout: '', stderr: '' } });
+  const reply = await rest.call('POST', RUN, body);
+  assert.deepEqual((reply.json.result as { cache_use: unknown }).cache_use, {
+    samples: 7,
+    occupancy_bytes: occupancyBytes,
+    bandwidth_bytes_per_second: null,
+    local_bandwidth_bytes_per_second: null,
+  });
 });
 
 test('a task that was never benchmarked gives exactly the message of the seed', async () => {

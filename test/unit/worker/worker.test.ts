@@ -109,6 +109,7 @@ describe('Worker', () => {
           cpus: [2],
           enforcement: 'unenforced',
           enforcementReason: 'no CAT here',
+          cacheUse: null,
           isolation: FAKE_ISOLATION,
         },
       },
