@@ -63,7 +63,18 @@ function viewCapacity(notice: CapacityNotice): CapacityView {
   const { cpus, cpuModel, memoryBytes, freeMemoryBytes, load1, enforcement, version, profilers } = notice;
   const domains = notice.domains.map((domain) => ({
     ...domain,
-    runs: notice.runs.filter((run) => run.domain === domain.id).map(({ runId, ways }) => ({ runId, ways })),
+    masks: domain.masks ?? null,
+    occupancyBytes: domain.occupancyBytes ?? null,
+    runs: notice.runs
+      .filter((run) => run.domain === domain.id)
+      .map(({ runId, attempt, ways, hold, mask, occupancyBytes }) => ({
+        runId,
+        attempt,
+        ways,
+        hold: hold ?? null,
+        mask: mask ?? null,
+        occupancyBytes: occupancyBytes ?? null,
+      })),
   }));
   return { cpus, cpuModel, memoryBytes, freeMemoryBytes, load1, enforcement, version, profilers, domains };
 }

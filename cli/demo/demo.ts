@@ -117,7 +117,7 @@ async function showRun(cluster: DemoCluster, example: Example, taskId: string): 
       return ((await follower.client(null).json(request)) as { result?: ResultJson }).result;
     }),
   );
-  show(drawWays(await busiestMoment(follower, runs), { colour: mayColour(process.stdout) }));
+  show(drawWays(await busiestMoment(follower, runs), { colour: mayColour(process.stdout), width: 76 }));
   const results = await runs;
   for (const result of results) {
     if (result?.state !== 'succeeded' || result.stdout !== expectedOutput(example.inputSize)) {

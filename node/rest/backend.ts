@@ -4,6 +4,7 @@
  */
 import type { Duplex, Readable } from 'node:stream';
 import type { ConsensusStatus, NodeId } from '../consensus/types.ts';
+import type { DomainMasks, Hold } from '../mesh/types.ts';
 import type { Outcome } from '../ports.ts';
 import type {
   Member,
@@ -99,7 +100,18 @@ export interface CapacityView {
     readonly ways: number;
     readonly freeWays: number;
     readonly wayBytes: number;
-    readonly runs: readonly { readonly runId: string; readonly ways: number }[];
+    /** Where ways are that no single run holds; null: its node doesn't tell. */
+    readonly masks: DomainMasks | null;
+    /** That its runs fill; null where nothing is counted. */
+    readonly occupancyBytes: number | null;
+    readonly runs: readonly {
+      readonly runId: string;
+      readonly attempt: number;
+      readonly ways: number;
+      readonly hold: Hold | null;
+      readonly mask: number | null;
+      readonly occupancyBytes: number | null;
+    }[];
   }[];
   readonly enforcement: 'enforced' | 'emulated' | 'unenforced';
   readonly version: string;

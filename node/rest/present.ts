@@ -174,7 +174,16 @@ export function presentWorker({ member, role, host, alive, lastHeardMs, capacity
       ways: domain.ways,
       free_ways: domain.freeWays,
       way_bytes: domain.wayBytes,
-      runs: domain.runs.map((run) => ({ run_id: run.runId, ways: run.ways })),
+      masks: domain.masks,
+      occupancy_bytes: domain.occupancyBytes,
+      runs: domain.runs.map((run) => ({
+        run_id: run.runId,
+        attempt: run.attempt,
+        ways: run.ways,
+        hold: run.hold,
+        mask: run.mask,
+        occupancy_bytes: run.occupancyBytes,
+      })),
     })),
   };
 }

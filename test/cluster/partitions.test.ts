@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { promisify } from 'node:util';
 import { eventually, TestCluster } from '../support/daemon-process.ts';
 import { NODE, SLEEPER, SQUARES } from './programs.ts';
+
+const CLI = join(import.meta.dirname, '../../dist/fsched.js');
+const runCli = (args: readonly string[]) => promisify(execFile)(process.execPath, [CLI, ...args]);
 
 test('a node on the emulator carries partitions out, and says that nothing is enforced', async () => {
   await using cluster = await TestCluster.of(1, ['--llc', 'emulated', '--llc-geometry', '8x1MiB']);
@@ -16,6 +22,21 @@ test('a node on the emulator carries partitions out, and says that nothing is en
     first.post('/submit?wait=30', { function_name: 'sleeper', parameters: { input_size: 1_000 } }),
   );
   await eventually('two runs', async () => (await first.get('/runs?state=running')).json.runs.length === 2);
+  const drawn = await eventually('two partitions drawn', async () => {
+    const told = (await first.get('/cluster')).json.members[0].llc[0];
+    const masks = told.runs.map((run: { mask: number }) => run.mask);
+    return (
+      told.runs.length === 2 &&
+      told.runs.every((run: { hold: string }) => run.hold === 'partition') && { told, masks }
+    );
+  });
+  const { told, masks } = drawn;
+  assert.equal(masks[0] & masks[1], 0, 'no way is lent twice');
+  assert.equal((masks[0] | masks[1]) & told.masks.reserve, 0);
+  const { stdout } = await runCli(['capacity', '--api', first.rest]);
+  assert.match(stdout, /\[RR[·AB]{6}\]/);
+  assert.match(stdout, /A .*: \d ways?/);
+  assert.match(stdout, /node-1: emulated, so nothing is held/);
   for (const { json } of await Promise.all(sleepers)) {
     assert.equal(json.result.stdout, 'started\ndone\n');
     assert.equal(json.result.enforcement, 'unenforced');

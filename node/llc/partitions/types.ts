@@ -46,6 +46,8 @@ export interface DomainView {
   readonly id: number;
   readonly ways: number;
   readonly wayBytes: number;
+  /** The fewest that a run can be lent. */
+  readonly minWays: number;
   /** Masks: bit n is way n. */
   readonly reserveMask: number;
   readonly foreignMask: number;

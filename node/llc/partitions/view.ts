@@ -22,6 +22,7 @@ export function heldView(
       id: domain.id,
       ways: domain.ways,
       wayBytes: wayBytes.get(domain.id) ?? 0,
+      minWays: domain.minBits,
       reserveMask: spanMask(domain.reserve),
       foreignMask: domain.foreignMask,
       freeMask: freeMask(domain),
@@ -54,7 +55,17 @@ export function countedView(
     const reserveMask = count === 0 ? 0 : spanMask({ start: ways - count, count });
     const masks = { reserveMask, foreignMask: 0, freeMask: 0, ioMask: 0 };
     const unenforced = unheldView(leases, id);
-    return { id, ways, wayBytes, ...masks, pool: null, partitions: [], unenforced, freeWays: freeWays(id) };
+    return {
+      id,
+      ways,
+      wayBytes,
+      minWays: 1,
+      ...masks,
+      pool: null,
+      partitions: [],
+      unenforced,
+      freeWays: freeWays(id),
+    };
   });
   return { state, reason, domains, foreignGroups: [] };
 }

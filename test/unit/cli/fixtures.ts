@@ -44,7 +44,18 @@ const worker: WorkerJson = {
       ways: 16,
       free_ways: 12,
       way_bytes: 2 ** 20,
-      runs: [{ run_id: 'run123', ways: 4 }],
+      masks: { reserve: 0xc000, foreign: 0, io: 0xc000, pool: 0 },
+      occupancy_bytes: 3 * 2 ** 20,
+      runs: [
+        {
+          run_id: 'run123',
+          attempt: 1,
+          ways: 4,
+          hold: 'partition',
+          mask: 0xf,
+          occupancy_bytes: 3 * 2 ** 20,
+        },
+      ],
     },
   ],
 };

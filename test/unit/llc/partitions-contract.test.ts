@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { drawDomain } from '../../../node/llc/partitions/draw-domain.ts';
 import { fileNote } from '../../../node/llc/partitions/root-group.ts';
 import type { Lease, Partitions } from '../../../node/llc/partitions/types.ts';
 import { UnenforcedPartitions } from '../../../node/llc/partitions/unenforced.ts';
@@ -209,19 +208,6 @@ describe('PartitionManager', () => {
     assert.equal(await rig.mask(''), 0xc00);
     await node.release(lease);
     assert.equal(await rig.mask(''), 0xff0);
-  });
-
-  it('draws its domains', async () => {
-    await using rig = new Rig({ machine: { shareableBits: 0xc00 } });
-    await rig.fs.mkdir('theirs');
-    await rig.fs.write('theirs/schemata', 'L3:0=1\n');
-    const node = await rig.node();
-    await take(rig, node, { ways: 3 });
-    await take(rig, node, { ways: 2 });
-    await take(rig, node, { sensitive: false });
-    const domains = node.view().domains.map(drawDomain);
-    assert.deepEqual(domains[0], { ways: 'RRS...BBAAA#', io: '^^          ', letters: ['A', 'B'] });
-    assert.equal(domains[1]?.ways, 'RR..........');
   });
 
   it('keeps its note of root in a file', async () => {

@@ -137,7 +137,15 @@ export const blobReply = fc.oneof(
 );
 
 const domain = fc
-  .record({ cpus: fc.array(short, { maxLength: 5 }), ways: short, freeWays: short, wayBytes: whole })
+  .record({
+    cpus: fc.array(short, { maxLength: 5 }),
+    ways: short,
+    freeWays: short,
+    wayBytes: whole,
+    masks: orNull(fc.record({ reserve: short, foreign: short, io: short, pool: short })),
+    minWays: fc.integer({ min: 1, max: 4 }),
+    occupancyBytes: orNull(whole),
+  })
   .map(({ ways, freeWays, ...rest }) => ({
     ...rest,
     ways: Math.max(ways, freeWays),
@@ -157,7 +165,19 @@ export const capacityNotice = fc.record({
   load1: fc.double({ min: 0, noNaN: true, noDefaultInfinity: true }),
   enforcement: fc.constantFrom('enforced', 'emulated', 'unenforced'),
   domains: fc.array(domain, { maxLength: 4 }).map((list) => list.map((item, id) => ({ id, ...item }))),
-  runs: fc.array(fc.record({ runId: text, attempt: short, domain: short, ways: short }), { maxLength: 5 }),
+  runs: fc.array(
+    fc.record({
+      runId: text,
+      attempt: short,
+      domain: short,
+      ways: short,
+      mask: orNull(short),
+      occupancyBytes: orNull(whole),
+      hold: orNull(fc.constantFrom('partition', 'pool', 'counted')),
+      insensitive: fc.boolean(),
+    }),
+    { maxLength: 5 },
+  ),
   profilers: texts,
 });
 

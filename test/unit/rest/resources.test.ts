@@ -191,7 +191,16 @@ test('workers: add, list, information, remove', async () => {
     ways: 16,
     free_ways: 12,
     llc: [
-      { id: 0, cpus: [0, 1], ways: 16, free_ways: 12, way_bytes: 1 << 20, runs: [{ run_id: 'r1', ways: 4 }] },
+      {
+        id: 0,
+        cpus: [0, 1],
+        ways: 16,
+        free_ways: 12,
+        way_bytes: 1 << 20,
+        masks: { reserve: 0xc000, foreign: 0, io: 0, pool: 0 },
+        occupancy_bytes: 4096,
+        runs: [{ run_id: 'r1', attempt: 1, ways: 4, hold: 'partition', mask: 15, occupancy_bytes: 4096 }],
+      },
     ],
   });
   const silentNode = information.json['node-b'] as Record<string, unknown>;
