@@ -2,8 +2,14 @@
  * Placement: which LLC domain of which node a run gets. Pure functions over plain data.
  * What is free is derived from the runs table and from what is being proposed, not from gossip: gossip says
  * what a node *has*, the master knows what it lent.
+ *
+ * Both count alike, or one would be wrong by the other: a node's free ways are what it could lend less the ways of its runs, where
+ * those that gain nothing from cache count together as `sharedWays`, whether a pool holds them or nothing does. A run
+ * that waits in the pool for a class of service counts as the partition that it will get.
  */
 import type { NodeId } from '../consensus/types.ts';
+import { poolCapacity, sharedWays } from '../llc/allocation/pool.ts';
+import { DEFAULT_POOL_LIMITS } from '../llc/allocation/types.ts';
 import type { CapacityNotice } from '../mesh/types.ts';
 import type { Run, RunSpec } from '../state/types.ts';
 
@@ -15,6 +21,10 @@ export interface DomainView {
   readonly freeWays: number;
   readonly cpus: number;
   readonly freeCpus: number;
+  /** The fewest ways that a run can be lent. @default 1 */
+  readonly minWays?: number;
+  /** Runs that gain nothing from cache and share its pool. @default 0 */
+  readonly sharing?: number;
 }
 
 export interface Placement {
@@ -23,7 +33,22 @@ export interface Placement {
   readonly ways: number;
 }
 
-type Demand = Pick<RunSpec, 'ways' | 'pinnedTo'>;
+/** Who holds ways. */
+export interface Holder extends Placement {
+  readonly sensitive?: boolean;
+}
+
+export const holderOf = ({ sensitive }: RunSpec, { node, domain, ways }: Placement): Holder => ({
+  node,
+  domain,
+  ways,
+  ...(sensitive === false && { sensitive }),
+});
+
+type Demand = Pick<RunSpec, 'ways' | 'pinnedTo' | 'sensitive'>;
+
+/** Pools have these limits on every node. */
+const LIMITS = DEFAULT_POOL_LIMITS;
 
 /**
  * The domains of `notices` less what `held` takes of them. What a node can lend at all is what it says that it has
@@ -31,14 +56,18 @@ type Demand = Pick<RunSpec, 'ways' | 'pinnedTo'>;
  */
 export function viewDomains(
   notices: readonly Pick<CapacityNotice, 'node' | 'domains' | 'runs'>[],
-  held: readonly Placement[],
+  held: readonly Holder[],
 ): DomainView[] {
   return notices.flatMap(({ node, domains, runs }) =>
-    domains.map(({ id, ways: all, freeWays, wayBytes, cpus }) => {
-      const lentThere = runs.filter((run) => run.domain === id).reduce((sum, run) => sum + run.ways, 0);
+    domains.map(({ id, ways: all, freeWays, wayBytes, cpus, minWays = 1 }) => {
+      const there = runs.filter((run) => run.domain === id);
+      const lentThere = lentWays(
+        there.map(({ ways, insensitive }) => ({ ways, sensitive: insensitive !== true })),
+        minWays,
+      );
       const ways = Math.min(all, freeWays + lentThere);
       const here = held.filter((placement) => placement.node === node && placement.domain === id);
-      const lent = here.reduce((sum, placement) => sum + placement.ways, 0);
+      const lent = lentWays(here, minWays);
       return {
         node,
         domain: id,
@@ -47,14 +76,35 @@ export function viewDomains(
         freeWays: Math.max(0, ways - lent),
         cpus: cpus.length,
         freeCpus: Math.max(0, cpus.length - here.length),
+        minWays,
+        sharing: here.filter(isSharing).length,
       };
     }),
   );
 }
 
+const isSharing = ({ sensitive }: { readonly sensitive?: boolean }): boolean => sensitive === false;
+
+/** As the nodes count it: runs that gain nothing from cache take their share of a pool, others their ways. */
+function lentWays(holders: readonly Pick<Holder, 'ways' | 'sensitive'>[], minWays: number): number {
+  const own = holders.filter((holder) => !isSharing(holder)).reduce((sum, { ways }) => sum + ways, 0);
+  return own + poolWays(holders.filter(isSharing).length, minWays);
+}
+
+const poolWays = (sharing: number, minWays: number): number =>
+  sharedWays(sharing, Math.max(minWays, LIMITS.minWays), LIMITS);
+
+/** What one more run takes of the free ways; infinite where the pool is full. */
+function costOn(domain: DomainView, demand: Demand): number {
+  if (!isSharing(demand)) return waysOn(domain, demand);
+  const { sharing = 0, minWays = 1 } = domain;
+  if (sharing >= poolCapacity(LIMITS)) return Number.POSITIVE_INFINITY;
+  return poolWays(sharing + 1, minWays) - poolWays(sharing, minWays);
+}
+
 /** A run never waits for more ways than the domain has: it is content with all of them. */
 function waysOn(domain: DomainView, demand: Demand): number {
-  return Math.max(1, Math.min(demand.ways, domain.ways));
+  return Math.max(1, Math.min(Math.max(demand.ways, domain.minWays ?? 1), domain.ways));
 }
 
 /** Best fit: of the domains with room, the one that keeps the fewest ways free; then most free CPUs, then by name. */
@@ -64,7 +114,7 @@ export function place(demand: Demand, domains: readonly DomainView[]): Placement
   for (const domain of domains) {
     const { pinnedTo } = demand;
     if (pinnedTo && (pinnedTo.node !== domain.node || pinnedTo.domain !== domain.domain)) continue;
-    const left = domain.freeWays - waysOn(domain, demand);
+    const left = domain.freeWays - costOn(domain, demand);
     if (left < 0 || domain.freeCpus < 1) continue;
     if (!best || left < bestLeft || (left === bestLeft && isBefore(domain, best))) {
       best = domain;
@@ -80,10 +130,15 @@ function isBefore(left: DomainView, right: DomainView): boolean {
   return left.domain < right.domain;
 }
 
-function lend(domains: readonly DomainView[], placement: Placement): DomainView[] {
+function lend(domains: readonly DomainView[], demand: Demand, placement: Placement): DomainView[] {
   return domains.map((domain) =>
     domain.node === placement.node && domain.domain === placement.domain
-      ? { ...domain, freeWays: domain.freeWays - placement.ways, freeCpus: domain.freeCpus - 1 }
+      ? {
+          ...domain,
+          freeWays: domain.freeWays - costOn(domain, demand),
+          freeCpus: domain.freeCpus - 1,
+          sharing: (domain.sharing ?? 0) + (isSharing(demand) ? 1 : 0),
+        }
       : domain,
   );
 }
@@ -104,7 +159,7 @@ export function planQueue(
     const placement = place(run.spec, open);
     if (placement) {
       plan.push({ run, placement });
-      open = lend(open, placement);
+      open = lend(open, run.spec, placement);
     } else if (options.nowMs - run.spec.createdAtMs >= options.starvationMs) {
       const { pinnedTo } = run.spec;
       if (!pinnedTo) return plan;

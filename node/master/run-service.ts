@@ -1,11 +1,14 @@
 /** Runs as clients ask for them: predicted, admitted, awaited. */
 
 import { chooseWays, generosity } from '../../predictor/choose-ways.ts';
-import type { Predictor } from '../../predictor/types.ts';
+import { gainsFromCache } from '../../predictor/sensitivity.ts';
+import type { Prediction, Predictor } from '../../predictor/types.ts';
+import type { LlcGeometry } from '../llc/geometry.ts';
+import { TRAITS } from '../llc/profilers/traits.ts';
 import { type Clock, fail, type Random, succeed } from '../ports.ts';
 import type { Answer, RunRequest, SubmitRequest } from '../rest/backend.ts';
 import type { Tables } from '../state/tables.ts';
-import type { Mode, Run, RunSpec, Task } from '../state/types.ts';
+import type { Mode, Profile, Run, RunSpec, Task } from '../state/types.ts';
 import type { DomainView } from './placement.ts';
 import type { Scheduler } from './scheduler.ts';
 import { inputSizeOf } from './submission.ts';
@@ -28,6 +31,13 @@ export interface RunServiceDependencies {
 type SpecOf = Pick<RunSpec, 'command' | 'inputSize' | 'parameters' | 'idempotencyKey'> & {
   readonly timeLimitMs: number | null;
 };
+
+/** `sensitive`: as of `RunSpec`. */
+interface Choice {
+  readonly mode: Mode;
+  readonly ways: number;
+  readonly sensitive?: boolean;
+}
 
 /** How one run of a benchmark differs from any other. `ways` are reserved. */
 export type MeasurePlan = Pick<RunSpec, 'ways' | 'measure' | 'pinnedTo' | 'timeLimitMs'>;
@@ -117,7 +127,7 @@ export class RunService {
     return this.#deps.scheduler.admit({ ...spec, ...plan, purpose: 'benchmark' });
   }
 
-  async #choose(task: Task, inputSize: number): Promise<{ readonly mode: Mode; readonly ways: number }> {
+  async #choose(task: Task, inputSize: number): Promise<Choice> {
     const profiles = this.#deps.tables.profiles(task.id);
     const domain = largest(this.#deps.scheduler.domains());
     // Right after an election nobody may have been heard yet: then the machine of the benchmark stands for all.
@@ -127,10 +137,24 @@ export class RunService {
       prediction.mode === 'INOP'
         ? Math.max(1, Math.floor(geometry.ways / Math.max(1, domain?.cpus ?? 1)))
         : chooseWays(prediction, { price: generosity(this.#deps.scheduler.freeWays()) }).ways;
-    return { mode: prediction.mode, ways };
+    if (await this.#gains(profiles, prediction, inputSize, geometry)) return { mode: prediction.mode, ways };
+    return { mode: prediction.mode, ways: 1, sensitive: false };
   }
 
-  #spec(task: Task, request: SpecOf, choice: { readonly mode: Mode; readonly ways: number }): RunSpec {
+  /** Times by instruments that don't see the cache can't show that a function gains nothing from it. */
+  async #gains(
+    profiles: readonly Profile[],
+    prediction: Prediction,
+    inputSize: number,
+    geometry: LlcGeometry,
+  ): Promise<boolean> {
+    const seeing = profiles.filter(({ profiler }) => TRAITS[profiler].seesCache);
+    if (seeing.length === profiles.length || seeing.length === 0)
+      return seeing.length === 0 || gainsFromCache(prediction);
+    return gainsFromCache(await this.#deps.predictor.predict(seeing, inputSize, geometry));
+  }
+
+  #spec(task: Task, request: SpecOf, choice: Choice): RunSpec {
     return {
       id: this.#deps.random.id(),
       taskId: task.id,
@@ -140,6 +164,7 @@ export class RunService {
       purpose: 'run',
       mode: choice.mode,
       ways: choice.ways,
+      ...(choice.sensitive === false && { sensitive: false }),
       pinnedTo: null,
       timeLimitMs: request.timeLimitMs ?? this.#options.timeLimitMs,
       idempotencyKey: request.idempotencyKey,

@@ -11,7 +11,14 @@ import { createRun, isPlaced, isTerminal } from '../state/run-lifecycle.ts';
 import type { Tables } from '../state/tables.ts';
 import type { ApplyResult, Assignment, Command, Run, RunSpec } from '../state/types.ts';
 import type { Dispatcher } from './dispatcher.ts';
-import { type DomainView, type Placement, planQueue, viewDomains } from './placement.ts';
+import {
+  type DomainView,
+  type Holder,
+  holderOf,
+  type Placement,
+  planQueue,
+  viewDomains,
+} from './placement.ts';
 import { type Propose, unavailable } from './propose.ts';
 
 /** A node is placed on only while its notices are younger than this. */
@@ -39,13 +46,19 @@ export interface SchedulerDependencies {
   readonly logger: Logger;
 }
 
+interface Pending {
+  readonly spec: RunSpec;
+  /** Null: it will wait. */
+  readonly assignment: Assignment | null;
+}
+
 export class Scheduler {
   readonly #options: SchedulerOptions;
   readonly #deps: SchedulerDependencies;
-  /** Proposed and not yet applied: run id to its place, or null for one that will wait. */
-  readonly #pending = new Map<string, Assignment | null>();
+  /** Proposed and not yet applied, by run id. */
+  readonly #pending = new Map<string, Pending>();
   /** Cancelled runs whose programs may still be dying: their ways are free once their node says so. */
-  readonly #ending = new Map<string, { readonly placement: Placement; readonly sinceMs: number }>();
+  readonly #ending = new Map<string, { readonly placement: Holder; readonly sinceMs: number }>();
   #stops: Cancel[] = [];
   #pumpDue = false;
   #running = false;
@@ -85,13 +98,13 @@ export class Scheduler {
   queued(): Run[] {
     return this.#deps.tables
       .activeRuns()
-      .filter((run) => run.state === 'queued' && !this.#pending.get(run.spec.id));
+      .filter((run) => run.state === 'queued' && !this.#pending.get(run.spec.id)?.assignment);
   }
 
   /** Commits a new run, placed or waiting. */
   async admit(spec: RunSpec): Promise<Answer<Run>> {
     const queued = this.queued();
-    const waiting = [...this.#pending.values()].filter((assignment) => assignment === null).length;
+    const waiting = [...this.#pending.values()].filter(({ assignment }) => assignment === null).length;
     const candidate = createRun(spec, null);
     const placement = this.#plan([...queued, candidate]).find((step) => step.run === candidate)?.placement;
     if (!placement && queued.length + waiting >= this.#options.queueLimit) {
@@ -102,7 +115,7 @@ export class Scheduler {
       });
     }
     const assignment = placement ? this.#assignment(candidate, placement) : null;
-    const outcome = await this.#proposeFor(spec.id, assignment, { type: 'run-create', spec, assignment });
+    const outcome = await this.#proposeFor({ spec, assignment }, { type: 'run-create', spec, assignment });
     if (!outcome.ok) return unavailable(outcome.error);
     const run = this.#deps.tables.run(outcome.value.runId ?? spec.id);
     if (!run) return fail({ code: 'NOT_FOUND', message: `there is no task ${spec.taskId}; upload it first` });
@@ -116,7 +129,8 @@ export class Scheduler {
     if (queued.length === 0) return;
     for (const { run, placement } of this.#plan(queued)) {
       const assignment = this.#assignment(run, placement);
-      void this.#proposeFor(run.spec.id, assignment, { type: 'run-assign', runId: run.spec.id, assignment });
+      const { spec } = run;
+      void this.#proposeFor({ spec, assignment }, { type: 'run-assign', runId: spec.id, assignment });
     }
   }
 
@@ -128,12 +142,13 @@ export class Scheduler {
     });
   }
 
-  #held(): Placement[] {
-    const held: Placement[] = [];
-    for (const run of this.#deps.tables.activeRuns()) {
-      if (isPlaced(run) && run.assignment && !this.#pending.has(run.spec.id)) held.push(run.assignment);
+  #held(): Holder[] {
+    const held: Holder[] = [];
+    for (const { spec, assignment, ...run } of this.#deps.tables.activeRuns()) {
+      if (isPlaced(run) && assignment && !this.#pending.has(spec.id)) held.push(holderOf(spec, assignment));
     }
-    for (const assignment of this.#pending.values()) if (assignment) held.push(assignment);
+    for (const { spec, assignment } of this.#pending.values())
+      if (assignment) held.push(holderOf(spec, assignment));
     for (const { placement } of this.#ending.values()) held.push(placement);
     return held;
   }
@@ -147,12 +162,13 @@ export class Scheduler {
     };
   }
 
-  async #proposeFor(runId: string, assignment: Assignment | null, command: Command): ReturnType<Propose> {
-    this.#pending.set(runId, assignment);
+  async #proposeFor(pending: Pending, command: Command): ReturnType<Propose> {
+    const { id } = pending.spec;
+    this.#pending.set(id, pending);
     try {
       return await this.#deps.propose(command);
     } finally {
-      this.#pending.delete(runId);
+      this.#pending.delete(id);
     }
   }
 
@@ -167,7 +183,8 @@ export class Scheduler {
     if (!('runId' in command)) return;
     const run = this.#deps.tables.run(command.runId);
     if (command.type === 'run-cancel' && run?.assignment) {
-      this.#ending.set(command.runId, { placement: run.assignment, sinceMs: this.#deps.clock.monotonicMs() });
+      const placement = holderOf(run.spec, run.assignment);
+      this.#ending.set(command.runId, { placement, sinceMs: this.#deps.clock.monotonicMs() });
       this.#deps.dispatcher.cancel(run.assignment.node, command.runId, run.assignment.attempt);
     }
     if (!run || isTerminal(run)) this.#deps.dispatcher.forget(command.runId);

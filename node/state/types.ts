@@ -164,6 +164,8 @@ export interface RunSpec {
   readonly ways: number;
   /** Where it must run (benchmarks stay on one domain); null: anywhere. */
   readonly pinnedTo: { readonly node: NodeId; readonly domain: number } | null;
+  /** Whether it gains from cache of its own; if not it belongs into the shared pool, and counts for its share of it. Absent: true. */
+  readonly sensitive?: boolean;
   /** Absent or null: not measured. `ways` above stays what is reserved. */
   readonly measure?: Measure | null;
   readonly timeLimitMs: number;

@@ -11,7 +11,7 @@ import { readOccupancy } from '../resctrl/occupancy.ts';
 import { ResctrlError, type ResctrlFs } from '../resctrl/port.ts';
 import { readResctrlTopology } from '../resctrl/resctrl-topology.ts';
 import type { Topology } from '../types.ts';
-import { countedFree, heldFree } from './free-ways.ts';
+import { countedFree, fitsCounted, heldFree } from './free-ways.ts';
 import { GroupNames } from './group-names.ts';
 import { HeldLease } from './held-lease.ts';
 import { isAbsent, Mount, messageOf, type Shortage } from './mount.ts';
@@ -165,7 +165,7 @@ export class PartitionManager implements Partitions {
     const { topology } = this.#dependencies;
     if (this.#phase.name === 'stopped') return 0;
     if (this.#phase.name !== 'holding') {
-      return countedFree(topology, this.#options.reserveWays, this.#leases, domain);
+      return countedFree(topology, this.#options.reserveWays, this.#leases, domain, this.#options.pool);
     }
     const { mount } = this.#phase;
     return heldFree(mount.state, this.#unheld(mount), domain);
@@ -235,7 +235,10 @@ export class PartitionManager implements Partitions {
     // Runs that nothing holds count as well, or there would be no end of them.
     const unheld = this.#unheld(mount);
     const known = mount.state.domains.some(({ id }) => id === lease.domain);
-    if (unheld.length > 0 && known && lease.ways > this.freeWays(lease.domain)) return this.#full(lease);
+    const free = this.freeWays(lease.domain);
+    const pooled = [...mount.leases].filter(({ sensitive }) => !sensitive);
+    const fits = fitsCounted(free, lease.sensitive ? unheld : pooled, lease, this.#options.pool);
+    if (unheld.length > 0 && known && !fits) return this.#full(lease);
     let lent = await mount.lend(lease, wait);
     if (lent.kind === 'short' && wait === null) {
       if (lent.of === 'LIMBO') return 'limbo';
@@ -267,8 +270,9 @@ export class PartitionManager implements Partitions {
     const known = mount?.state.domains.some(({ id }) => id === lease.domain) ?? false;
     const free = known
       ? this.freeWays(lease.domain)
-      : countedFree(topology, this.#options.reserveWays, this.#leases, lease.domain);
-    if (lease.ways > free) return this.#full(lease);
+      : countedFree(topology, this.#options.reserveWays, this.#leases, lease.domain, this.#options.pool);
+    const beside = mount === null ? [...this.#leases] : this.#unheld(mount);
+    if (!fitsCounted(free, beside, lease, this.#options.pool)) return this.#full(lease);
     lease.lose(reason);
     this.#leases.add(lease);
     this.#dependencies.logger.warn(

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { RunService } from '../../../node/master/run-service.ts';
 import { succeed } from '../../../node/ports.ts';
+import type { ProfilerName } from '../../../node/state/types.ts';
 import { CurveFitPredictor } from '../../../predictor/curve-fit.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { TASK, tablesWithTask } from '../state/fixtures.ts';
@@ -32,8 +33,58 @@ function setUp() {
     const answer = await service.submit({ functionName: TASK.name, parameters, idempotencyKey: 'once' });
     return answer.ok ? answer.value.spec.id : answer.error.code;
   };
-  return { apply, submit };
+  return { apply, submit, service };
 }
+
+describe('a run of a function', () => {
+  /** As REST asks for it, after profiles by these instruments. */
+  async function specOf(
+    profilers: readonly { readonly profiler: ProfilerName; readonly seconds: readonly number[] }[],
+    inputSize = 100,
+  ) {
+    const { apply, service } = setUp();
+    for (const { profiler, seconds } of profilers) {
+      const points = seconds.map((second, way) => ({ ways: way + 1, seconds: [second] }));
+      const geometry = { ways: seconds.length, wayBytes: 1024, cpuModel: 'x', node: 'n' };
+      const profile = { taskId: TASK.id, inputSize: 100, command: 'c', profiler, points, measuredAtMs: 1 };
+      apply({ type: 'profile-put', profile: { ...profile, ...geometry } });
+    }
+    const answer = await service.submit({
+      functionName: TASK.name,
+      parameters: { input_size: inputSize },
+      idempotencyKey: null,
+    });
+    assert.ok(answer.ok);
+    const { sensitive, ways } = answer.value.spec;
+    return { sensitive, ways };
+  }
+  const FLAT = [1.02, 1.01, 1, 1];
+  const STEEP = [3, 2, 1.5, 1];
+
+  test('that gains nothing from cache belongs into the shared pool', async () => {
+    assert.deepEqual(await specOf([{ profiler: 'cachegrind', seconds: FLAT }]), {
+      sensitive: false,
+      ways: 1,
+    });
+  });
+  test('that gains has ways of its own', async () => {
+    assert.equal((await specOf([{ profiler: 'cachegrind', seconds: STEEP }])).sensitive, undefined);
+  });
+  test('that was never benchmarked has its equal share', async () => {
+    assert.deepEqual(await specOf([]), { sensitive: undefined, ways: 1 });
+  });
+  test('is not sent there by times that say nothing about cache', async () => {
+    assert.equal((await specOf([{ profiler: 'wallclock', seconds: FLAT }])).sensitive, undefined);
+    const both = await specOf([
+      { profiler: 'cachegrind', seconds: STEEP },
+      { profiler: 'wallclock', seconds: FLAT },
+    ]);
+    assert.equal(both.sensitive, undefined);
+  });
+  test('is not sent there by another input size, unless that is sure', async () => {
+    assert.equal((await specOf([{ profiler: 'cachegrind', seconds: FLAT }], 5000)).sensitive, undefined);
+  });
+});
 
 describe('a submission that is repeated with its Idempotency-Key', () => {
   test('is the same run even when a newer task has taken the name, with another command', async () => {

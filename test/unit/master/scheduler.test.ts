@@ -131,6 +131,19 @@ describe('dispatch', () => {
     assert.equal(tables.run('r')?.assignment?.attempt, 2);
   });
 
+  test('a worker is told of a run that gains nothing from cache', async () => {
+    const { scheduler, calls } = setUp();
+    await scheduler.admit(spec('own'));
+    await scheduler.admit(spec('shares', { ways: 1, sensitive: false }));
+    const told = calls.map(({ request }) =>
+      request.type === 'dispatch' ? request.dispatch.sensitive : null,
+    );
+    assert.deepEqual(told, [true, false]);
+    assert.equal(scheduler.freeWays(), 16 - 4 - 1);
+    for (const id of ['a', 'b', 'c']) await scheduler.admit(spec(id, { ways: 1, sensitive: false }));
+    assert.equal(scheduler.freeWays(), 16 - 4 - 1, 'four share one way (and here their CPUs are used up)');
+  });
+
   test('a cancelled run is ended on its node', async () => {
     const { scheduler, apply, calls } = setUp();
     await scheduler.admit(spec('r'));
