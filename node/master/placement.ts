@@ -10,6 +10,7 @@
 import type { NodeId } from '../consensus/types.ts';
 import { poolCapacity, sharedWays } from '../llc/allocation/pool.ts';
 import { DEFAULT_POOL_LIMITS } from '../llc/allocation/types.ts';
+import { TRAITS } from '../llc/profilers/traits.ts';
 import type { CapacityNotice } from '../mesh/types.ts';
 import type { Run, RunSpec } from '../state/types.ts';
 
@@ -25,6 +26,8 @@ export interface DomainView {
   readonly minWays?: number;
   /** Runs that gain nothing from cache and share its pool. @default 0 */
   readonly sharing?: number;
+  /** Whether a run is there, by the tables or by the node's own word. @default false */
+  readonly isBusy?: boolean;
 }
 
 export interface Placement {
@@ -36,16 +39,23 @@ export interface Placement {
 /** Who holds ways. */
 export interface Holder extends Placement {
   readonly sensitive?: boolean;
+  /** Has the domain for itself. */
+  readonly alone?: boolean;
 }
 
-export const holderOf = ({ sensitive }: RunSpec, { node, domain, ways }: Placement): Holder => ({
+export const holderOf = (spec: RunSpec, { node, domain, ways }: Placement): Holder => ({
   node,
   domain,
   ways,
-  ...(sensitive === false && { sensitive }),
+  ...(spec.sensitive === false && { sensitive: false }),
+  ...(isAlone(spec) && { alone: true }),
 });
 
-type Demand = Pick<RunSpec, 'ways' | 'pinnedTo' | 'sensitive'>;
+type Demand = Pick<RunSpec, 'ways' | 'pinnedTo' | 'sensitive' | 'measure'>;
+
+/** Nobody may be beside it while it is measured, though its partition has only the ways that are measured. */
+const isAlone = ({ measure }: Pick<RunSpec, 'measure'>): boolean =>
+  measure != null && TRAITS[measure.profiler].needsQuiet;
 
 /** Pools have these limits on every node. */
 const LIMITS = DEFAULT_POOL_LIMITS;
@@ -68,16 +78,18 @@ export function viewDomains(
       const ways = Math.min(all, freeWays + lentThere);
       const here = held.filter((placement) => placement.node === node && placement.domain === id);
       const lent = lentWays(here, minWays);
+      const isClosed = here.some(({ alone }) => alone === true);
       return {
         node,
         domain: id,
         ways,
         wayBytes,
-        freeWays: Math.max(0, ways - lent),
+        freeWays: isClosed ? 0 : Math.max(0, ways - lent),
         cpus: cpus.length,
-        freeCpus: Math.max(0, cpus.length - here.length),
+        freeCpus: isClosed ? 0 : Math.max(0, cpus.length - here.length),
         minWays,
         sharing: here.filter(isSharing).length,
+        isBusy: here.length > 0 || there.length > 0,
       };
     }),
   );
@@ -114,6 +126,7 @@ export function place(demand: Demand, domains: readonly DomainView[]): Placement
   for (const domain of domains) {
     const { pinnedTo } = demand;
     if (pinnedTo && (pinnedTo.node !== domain.node || pinnedTo.domain !== domain.domain)) continue;
+    if (isAlone(demand) && domain.isBusy === true) continue;
     const left = domain.freeWays - costOn(domain, demand);
     if (left < 0 || domain.freeCpus < 1) continue;
     if (!best || left < bestLeft || (left === bestLeft && isBefore(domain, best))) {
@@ -135,8 +148,9 @@ function lend(domains: readonly DomainView[], demand: Demand, placement: Placeme
     domain.node === placement.node && domain.domain === placement.domain
       ? {
           ...domain,
-          freeWays: domain.freeWays - costOn(domain, demand),
-          freeCpus: domain.freeCpus - 1,
+          freeWays: isAlone(demand) ? 0 : domain.freeWays - costOn(domain, demand),
+          freeCpus: isAlone(demand) ? 0 : domain.freeCpus - 1,
+          isBusy: true,
           sharing: (domain.sharing ?? 0) + (isSharing(demand) ? 1 : 0),
         }
       : domain,
@@ -144,7 +158,8 @@ function lend(domains: readonly DomainView[], demand: Demand, placement: Placeme
 }
 
 /**
- * Which waiting runs start now, in the order of the queue. Runs that fit may overtake one that doesn't, until
+ * Which waiting runs start now, in the order of the queue. A run that must be alone on its domain waits until it is empty: others
+ * overtake it there for `starvationMs`, then the domain is let run empty; between two such runs whoever has waited longer comes first. Runs that fit may overtake one that doesn't, until
  * that one has waited for `starvationMs`: then nothing behind it starts (or, when it is tied to a domain,
  * nothing else there) before it has its ways.
  */

@@ -80,11 +80,13 @@ for (const [name, make] of NODES) {
             const answer = await rig.drive(partitions.acquire(request));
             // A domain without any way left is as good as none: the master asks for no more ways than it has.
             if (placed === null && ways > view.ways) continue;
-            assert.equal(
-              answer.ok,
-              placed !== null,
-              `${JSON.stringify(request)} with ${JSON.stringify(view)}`,
-            );
+            const told = `${JSON.stringify(request)} with ${JSON.stringify(view)}`;
+            assert.ok(answer.ok || placed === null, `overbooked: ${told}`);
+            // Where a run is lent two ways at least, a single way is not told to be free; a pool could still grow by it.
+            const mayWaste = !sensitive && minCbmBits > 1;
+            assert.ok(placed !== null || !answer.ok || mayWaste, `wasted: ${told}`);
+            if (answer.ok && placed === null) await partitions.release(answer.value);
+            if (placed === null) continue;
             if (!answer.ok) continue;
             const holder = { node: 'n', domain: 0, ways, sensitive };
             held.push({ lease: answer.value, dispatch: dispatchOf(request), holder });
