@@ -9,6 +9,7 @@ import { UnenforcedPartitions } from './partitions/unenforced.ts';
 import { detectResctrl } from './resctrl/detect.ts';
 import { EmulatedResctrl } from './resctrl/emulator.ts';
 import { machineLike } from './resctrl/emulator-machine.ts';
+import { fileMemory } from './resctrl/emulator-memory.ts';
 import type { ResctrlFs } from './resctrl/port.ts';
 import { ProcProcesses } from './resctrl/proc-processes.ts';
 import { RealResctrl } from './resctrl/real.ts';
@@ -23,10 +24,15 @@ export interface ChosenPartitions {
   readonly topology: Topology;
 }
 
+/** Makes an emulated resctrl. */
+export type Emulate = (topology: Topology) => ResctrlFs;
+
 export interface ChoiceOptions {
   readonly mode: 'auto' | 'resctrl' | 'emulated' | 'unenforced';
   /** File that keeps the mask of resctrl's root group over a crash. */
   readonly noteFile: string;
+  /** File that keeps the groups of an emulated resctrl over a crash. */
+  readonly emulatorFile: string;
 }
 
 export interface ChoiceDependencies {
@@ -37,6 +43,8 @@ export interface ChoiceDependencies {
   readonly onChange: () => void;
   /** @default the machine's resctrl */
   readonly detect?: typeof detectResctrl;
+  /** @default an emulator of a machine with these caches, whose groups outlive the daemon as the kernel's do */
+  readonly emulate?: Emulate;
 }
 
 /** The failure is a sentence: resctrl was demanded and can't be had. */
@@ -49,10 +57,7 @@ export async function choosePartitions(
   if (mode === 'unenforced')
     return succeed(accounting('the node was started with --llc unenforced', dependencies));
   if (mode === 'emulated') {
-    const fs = new EmulatedResctrl(
-      { machine: machineLike(topology) },
-      { processes: new ProcProcesses(), counters: residentMemory() },
-    );
+    const fs = (dependencies.emulate ?? emulator(options.emulatorFile))(topology);
     const manager = manage(fs, topology, options, dependencies);
     return succeed({ partitions: new EmulatedPartitions(manager), kind: 'emulated', topology });
   }
@@ -76,6 +81,14 @@ export async function choosePartitions(
   const why = found.kind === 'usable' ? '--llc-geometry overrides what resctrl would hold' : found.message;
   return mode === 'resctrl' ? fail(why) : succeed(accounting(why, dependencies));
 }
+
+const emulator =
+  (file: string): Emulate =>
+  (topology) =>
+    new EmulatedResctrl(
+      { machine: machineLike(topology) },
+      { processes: new ProcProcesses(), counters: residentMemory(), memory: fileMemory(file) },
+    );
 
 function accounting(why: string, { topology, onChange }: ChoiceDependencies): ChosenPartitions {
   const reason = `ways are reserved but not enforced: ${why}`;

@@ -203,27 +203,27 @@ export class Mount {
     const { fs, threadsOf } = this.#parts;
     const { group, monitor } = lease;
     if (group === null) return;
-    try {
+    await this.#unlessVanished(group, async () => {
       const path = monitor === null || monitor === group ? [group] : [group, monitor];
       const strays = await moveProcess(fs, path, pid, threadsOf);
       if (strays.length > 0) lease.become(outside(pid, strays));
-    } catch (error) {
-      if (!isAbsent(error) || (await this.#exists(group))) throw error;
-    }
+    });
     await this.verify(lease);
   }
 
   /** Compares with what the kernel says; what is wrong goes on the lease. */
   async verify(lease: HeldLease): Promise<void> {
+    const { group } = lease;
+    if (group === null || (await this.#unlessVanished(group, () => this.#compare(lease, group)))) return;
+    await this.refresh();
+    await this.#tidy();
+  }
+
+  async #compare(lease: HeldLease, group: string): Promise<void> {
     const { fs, threadsOf } = this.#parts;
-    const { group, monitor } = lease;
-    if (group === null) return;
+    const { monitor } = lease;
     const masks = await readMasks(fs, group);
-    if (masks === null) {
-      await this.refresh();
-      await this.#tidy();
-      return;
-    }
+    if (masks === null) return;
     const wanted = this.#carrier.masksOf(this.#state, group === lease.id ? lease.id : null);
     for (const [domain, mask] of wanted) {
       const actual = masks.get(domain);
@@ -379,8 +379,15 @@ export class Mount {
     if (lease !== undefined) lease.mask = mask;
   }
 
-  async #exists(group: string): Promise<boolean> {
-    return (await readMasks(this.#parts.fs, group)) !== null;
+  /** False when the group is gone: another program may remove it between any two steps. */
+  async #unlessVanished(group: string, work: () => Promise<void>): Promise<boolean> {
+    const exists = async () => (await readMasks(this.#parts.fs, group)) !== null;
+    try {
+      await work();
+    } catch (error) {
+      if (!isAbsent(error) || (await exists())) throw error;
+    }
+    return exists();
   }
 }
 

@@ -92,6 +92,22 @@ export class MountedKernel {
     return null;
   }
 
+  /** A group as it was before, with its numbers. */
+  restoreGroup(saved: Omit<ControlGroup, 'kind' | 'monitors'>): ControlGroup {
+    const group = newControlGroup(saved.name, saved.closid, saved.rmid, saved.cpus);
+    group.mode = saved.mode;
+    if (saved.name === '') return this.root;
+    this.#closids.hold(saved.closid);
+    if (this.monitors) this.parts.rmids.hold(saved.rmid);
+    this.#groups.set(saved.name, group);
+    return group;
+  }
+
+  restoreMonitor(parent: ControlGroup, name: string, rmid: number, cpus: Iterable<number>): void {
+    if (this.monitors) this.parts.rmids.hold(rmid);
+    parent.monitors.set(name, { kind: 'monitor', name, rmid, parent, cpus: new Set(cpus) });
+  }
+
   makeMonitorGroup(parent: ControlGroup, name: string): Errno | null {
     const rmid = this.#takeRmid();
     if (typeof rmid === 'string') return rmid;

@@ -183,6 +183,36 @@ describe('PartitionManager', () => {
     assert.equal((await rig.groups()).length, 2);
   });
 
+  it('says who took its group, at whatever step it went', async () => {
+    for (const step of ['write', 'read'] as const) {
+      await using rig = new Rig();
+      const fs = watched(rig);
+      let armed = false;
+      const vanish = async (path: string) => {
+        if (!armed || !path.endsWith('/tasks')) return;
+        armed = false;
+        await rig.fs.rmdir(path.slice(0, -'/tasks'.length));
+      };
+      const node = await rig.node('node-a', {
+        ...fs,
+        read: async (path) => {
+          if (step === 'read') await vanish(path);
+          return fs.read(path);
+        },
+        write: async (path, text) => {
+          if (step === 'write') await vanish(path);
+          return fs.write(path, text);
+        },
+      });
+      const lease = await take(rig, node);
+      armed = true;
+      const { enforcement, reason } = await node.enter(lease, rig.processes.fork());
+      assert.deepEqual([enforcement, armed], ['unenforced', false]);
+      assert.match(reason ?? '', /^another program removed fsched-/);
+      assert.equal(lease.group, null);
+    }
+  });
+
   it('tries again to give back what the kernel did not take', async () => {
     await using rig = new Rig();
     let refuse = true;
