@@ -12,6 +12,7 @@ import { poolCapacity, sharedWays } from '../llc/allocation/pool.ts';
 import { DEFAULT_POOL_LIMITS } from '../llc/allocation/types.ts';
 import { TRAITS } from '../llc/profilers/traits.ts';
 import type { CapacityNotice } from '../mesh/types.ts';
+import { isPlaced } from '../state/run-lifecycle.ts';
 import type { Run, RunSpec } from '../state/types.ts';
 
 export interface DomainView {
@@ -41,6 +42,29 @@ export interface Holder extends Placement {
   readonly sensitive?: boolean;
   /** Has the domain for itself. */
   readonly alone?: boolean;
+}
+
+/** A run whose placement is proposed and not yet applied; null: that it shall wait. */
+export interface Pending {
+  readonly spec: RunSpec;
+  readonly assignment: Placement | null;
+}
+
+/** Who holds ways by the tables, and by what is on its way into them: two proposals in flight never get the same ways. */
+export function holdersOf(active: Iterable<Run>, pending: ReadonlyMap<string, Pending>): Holder[] {
+  const holders: Holder[] = [];
+  for (const run of active) {
+    const { spec, assignment } = run;
+    if (isPlaced(run) && assignment && !pending.has(spec.id)) holders.push(holderOf(spec, assignment));
+  }
+  for (const { spec, assignment } of pending.values())
+    if (assignment) holders.push(holderOf(spec, assignment));
+  return holders;
+}
+
+/** Runs that wait, but for those whose placement is under way. */
+export function waitingOf(active: readonly Run[], pending: ReadonlyMap<string, Pending>): Run[] {
+  return active.filter((run) => run.state === 'queued' && !pending.get(run.spec.id)?.assignment);
 }
 
 export const holderOf = (spec: RunSpec, { node, domain, ways }: Placement): Holder => ({

@@ -7,7 +7,7 @@ import type { CapacityBoard } from '../mesh/capacity-board.ts';
 import type { CapacityNotice } from '../mesh/types.ts';
 import { type Cancel, type Clock, fail, type Logger, type Random, succeed } from '../ports.ts';
 import type { Answer } from '../rest/backend.ts';
-import { createRun, isPlaced, isTerminal } from '../state/run-lifecycle.ts';
+import { createRun, isTerminal } from '../state/run-lifecycle.ts';
 import type { Tables } from '../state/tables.ts';
 import type { ApplyResult, Assignment, Command, Run, RunSpec } from '../state/types.ts';
 import type { Dispatcher } from './dispatcher.ts';
@@ -15,9 +15,12 @@ import {
   type DomainView,
   type Holder,
   holderOf,
+  holdersOf,
+  type Pending,
   type Placement,
   planQueue,
   viewDomains,
+  waitingOf,
 } from './placement.ts';
 import { type Propose, unavailable } from './propose.ts';
 
@@ -44,12 +47,6 @@ export interface SchedulerDependencies {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-}
-
-interface Pending {
-  readonly spec: RunSpec;
-  /** Null: it will wait. */
-  readonly assignment: Assignment | null;
 }
 
 export class Scheduler {
@@ -96,9 +93,7 @@ export class Scheduler {
   }
 
   queued(): Run[] {
-    return this.#deps.tables
-      .activeRuns()
-      .filter((run) => run.state === 'queued' && !this.#pending.get(run.spec.id)?.assignment);
+    return waitingOf(this.#deps.tables.activeRuns(), this.#pending);
   }
 
   /** Commits a new run, placed or waiting. */
@@ -143,14 +138,8 @@ export class Scheduler {
   }
 
   #held(): Holder[] {
-    const held: Holder[] = [];
-    for (const { spec, assignment, ...run } of this.#deps.tables.activeRuns()) {
-      if (isPlaced(run) && assignment && !this.#pending.has(spec.id)) held.push(holderOf(spec, assignment));
-    }
-    for (const { spec, assignment } of this.#pending.values())
-      if (assignment) held.push(holderOf(spec, assignment));
-    for (const { placement } of this.#ending.values()) held.push(placement);
-    return held;
+    const ending = [...this.#ending.values()].map(({ placement }) => placement);
+    return [...holdersOf(this.#deps.tables.activeRuns(), this.#pending), ...ending];
   }
 
   #assignment(run: Run, placement: Placement): Assignment {
