@@ -55,17 +55,15 @@ export class RunService {
   async run(request: RunRequest): Promise<Answer<Run | null>> {
     const task = this.#deps.tables.task(request.taskId);
     if (!task) return unknownTask(request.taskId);
-    const repeated = this.#repeated(
-      request.idempotencyKey,
-      (spec) =>
-        spec.taskId === task.id &&
-        spec.command === request.command &&
-        isSameInput(spec, request.inputSize, null),
-    );
+    const isSame = (spec: RunSpec) =>
+      spec.taskId === task.id &&
+      spec.command === request.command &&
+      isSameInput(spec, request.inputSize, null);
+    const repeated = this.#repeated(request.idempotencyKey, isSame);
     if (repeated) return repeated;
     const choice = await this.#choose(task, request.inputSize);
     if (choice.mode === 'INOP') return succeed(null);
-    return this.#deps.scheduler.admit(this.#spec(task, { ...request, parameters: null }, choice));
+    return this.#admit(this.#spec(task, { ...request, parameters: null }, choice), isSame);
   }
 
   /** As `run`, but a function that was never benchmarked runs too, with an equal share of a domain. */
@@ -112,7 +110,7 @@ export class RunService {
       timeLimitMs: null,
       idempotencyKey: request.idempotencyKey,
     };
-    return this.#deps.scheduler.admit(this.#spec(task, spec, choice));
+    return this.#admit(this.#spec(task, spec, choice), isSame);
   }
 
   /** One measurement of a benchmark. */
@@ -175,13 +173,24 @@ export class RunService {
   #repeated(key: string | null, isSame: (spec: RunSpec) => boolean): Answer<Run> | null {
     const run = key === null ? undefined : this.#deps.tables.runWithKey(key);
     if (!run) return null;
-    const { spec } = run;
-    if (isSame(spec)) return succeed(run);
-    return fail({
-      code: 'CONFLICT',
-      message: `the Idempotency-Key already made run ${spec.id}, which asked for something else; use a new key`,
-    });
+    return sameOrConflict(run, isSame);
   }
+
+  /** Of two requests with one key that come together, both find no run before; the tables take one, and the other is told of it. */
+  async #admit(spec: RunSpec, isSame: (spec: RunSpec) => boolean): Promise<Answer<Run>> {
+    const admitted = await this.#deps.scheduler.admit(spec);
+    if (!admitted.ok || admitted.value.spec.id === spec.id) return admitted;
+    return sameOrConflict(admitted.value, isSame);
+  }
+}
+
+function sameOrConflict(run: Run, isSame: (spec: RunSpec) => boolean): Answer<Run> {
+  const { spec } = run;
+  if (isSame(spec)) return succeed(run);
+  return fail({
+    code: 'CONFLICT',
+    message: `the Idempotency-Key already made run ${spec.id}, which asked for something else; use a new key`,
+  });
 }
 
 function isSameInput(spec: RunSpec, inputSize: number, parameters: string | null): boolean {

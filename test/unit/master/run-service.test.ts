@@ -4,7 +4,7 @@ import { RunService } from '../../../node/master/run-service.ts';
 import { succeed } from '../../../node/ports.ts';
 import type { ProfilerName } from '../../../node/state/types.ts';
 import { CurveFitPredictor } from '../../../predictor/curve-fit.ts';
-import { FakeClock } from '../../support/fake-clock.ts';
+import { FakeClock, settled } from '../../support/fake-clock.ts';
 import { TASK, tablesWithTask } from '../state/fixtures.ts';
 
 function setUp() {
@@ -18,8 +18,10 @@ function setUp() {
         domains: () => [],
         freeWays: () => 0,
         admit: async (spec) => {
-          apply({ type: 'run-create', spec, assignment: null });
-          const run = tables.run(spec.id);
+          // As long as a majority's disks take.
+          await settled();
+          const result = apply({ type: 'run-create', spec, assignment: null });
+          const run = tables.run(result.runId ?? spec.id);
           assert.ok(run);
           return succeed(run);
         },
@@ -92,6 +94,12 @@ describe('a submission that is repeated with its Idempotency-Key', () => {
     assert.equal(await submit({ word: 'a' }), 'run-1');
     apply({ type: 'task-create', task: { ...TASK, id: 'task-2', command: null } });
     assert.equal(await submit({ word: 'a' }), 'run-1');
+  });
+
+  test('is the same run, or refused, also when the first is not committed yet', async () => {
+    const { submit } = setUp();
+    const together = ['a', 'b', 'a'].map((word) => submit({ word }));
+    assert.deepEqual(await Promise.all(together), ['run-1', 'CONFLICT', 'run-1']);
   });
 
   test('is refused when only the parameters differ, not their size', async () => {
