@@ -7,6 +7,7 @@ import type { LlcGeometry } from '../llc/geometry.ts';
 import { TRAITS } from '../llc/profilers/traits.ts';
 import { type Clock, fail, type Random, succeed } from '../ports.ts';
 import type { Answer, RunRequest, SubmitRequest } from '../rest/backend.ts';
+import { hasParameters } from '../state/parameters.ts';
 import type { Tables } from '../state/tables.ts';
 import type { Mode, Profile, Run, RunSpec, Task } from '../state/types.ts';
 import type { DomainView } from './placement.ts';
@@ -194,7 +195,7 @@ function sameOrConflict(run: Run, isSame: (spec: RunSpec) => boolean): Answer<Ru
 }
 
 function isSameInput(spec: RunSpec, inputSize: number, parameters: string | null): boolean {
-  return spec.inputSize === inputSize && spec.parameters === parameters;
+  return spec.inputSize === inputSize && hasParameters(spec, parameters);
 }
 
 function largest(domains: readonly DomainView[]): DomainView | undefined {

@@ -158,6 +158,8 @@ export interface RunSpec {
   readonly inputSize: number;
   /** JSON text for standard input and FSCHED_PARAMETERS; null: neither is given. */
   readonly parameters: string | null;
+  /** What `parameters` were, once the run is over: nobody runs them again, and ten thousand runs keep theirs. Absent: see `parameters`. */
+  readonly droppedParameters?: { readonly bytes: number; readonly sha256: string };
   readonly purpose: 'run' | 'benchmark';
   readonly mode: Mode;
   /** Ways wanted; clamped to the largest domain at placement. */

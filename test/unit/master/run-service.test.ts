@@ -96,6 +96,15 @@ describe('a submission that is repeated with its Idempotency-Key', () => {
     assert.equal(await submit({ word: 'a' }), 'run-1');
   });
 
+  test('is the same run, or refused, also when the run is over and its parameters are gone', async () => {
+    const { apply, submit } = setUp();
+    assert.equal(await submit({ word: 'a' }), 'run-1');
+    apply({ type: 'run-cancel', runId: 'run-1', atMs: 5 });
+    assert.equal(await submit({ word: 'a' }), 'run-1');
+    assert.equal(await submit({ word: 'b' }), 'CONFLICT');
+    assert.equal(await submit(undefined), 'CONFLICT');
+  });
+
   test('is the same run, or refused, also when the first is not committed yet', async () => {
     const { submit } = setUp();
     const together = ['a', 'b', 'a'].map((word) => submit({ word }));
