@@ -99,6 +99,7 @@ export class DaemonBackend implements RestBackend {
       version: this.#options.version,
       consensus: this.#deps.consensus.status(),
       enforcement: this.#deps.enforcement(),
+      removed: this.#deps.isRemoved() ? REMOVED : null,
       uptimeSeconds: (this.#deps.clock.monotonicMs() - this.#startedAtMs) / 1000,
     };
   }

@@ -153,6 +153,8 @@ export interface RestBackend {
     readonly consensus: ConsensusStatus;
     readonly enforcement: string;
     readonly uptimeSeconds: number;
+    /** Set when it was removed from its cluster: what to do. */
+    readonly removed: string | null;
   };
   createTask(upload: Upload): Promise<Answer<Task>>;
   tasks(): readonly Task[];

@@ -204,11 +204,14 @@ export const presentCluster = (view: ClusterView): ClusterJson => ({
   running: view.running,
 });
 
+const NO_MASTER_YET = 'there is no master now: an election is under way, or a majority of the voters is down';
+
 export function presentHealth(health: ReturnType<RestBackend['localHealth']>): HealthJson {
   const { consensus } = health;
   const votes = consensus.configuration.voters.includes(health.id);
   return {
-    status: consensus.leader === null ? 'no_master' : 'ok',
+    status: health.removed !== null ? 'removed' : consensus.leader === null ? 'no_master' : 'ok',
+    message: health.removed ?? (consensus.leader === null ? NO_MASTER_YET : null),
     id: health.id,
     name: health.name,
     version: health.version,

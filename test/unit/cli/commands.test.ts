@@ -161,6 +161,16 @@ describe('status', () => {
     assert.match(stderr, /There is no master/);
   });
 
+  it('says when the node was removed, and what to do', async () => {
+    const message = 'this node was removed; stop it';
+    const { stdout } = await fsched(['status'], {
+      'GET /cluster': NO_MASTER,
+      'GET /healthz': [200, { ...health, status: 'removed', message, master: null }],
+    });
+    assert.match(stdout, /state +removed: this node was removed; stop it/);
+    assert.doesNotMatch(stdout, /master +none now/);
+  });
+
   it('bears the API token', async () => {
     const file = join(folder, 'token');
     await writeFile(file, 'secret\n');

@@ -8,6 +8,7 @@ const PEER = '12D3KooWQ1mqJXkZoVyFcVpJ7DbcrLdqcyLBbZaaaaaaaaaaaaaa';
 
 export const health: HealthJson = {
   status: 'ok',
+  message: null,
   id: PEER,
   name: 'alpha',
   version: '0.1.0',

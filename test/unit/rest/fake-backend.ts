@@ -185,6 +185,8 @@ export class FakeBackend implements RestBackend {
     };
   }
 
+  removed: string | null = null;
+
   localHealth() {
     return {
       id: 'node-a',
@@ -193,6 +195,7 @@ export class FakeBackend implements RestBackend {
       consensus: this.consensus(),
       enforcement: 'unenforced',
       uptimeSeconds: 12.5,
+      removed: this.removed,
     };
   }
 

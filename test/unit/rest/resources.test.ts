@@ -264,6 +264,7 @@ test('the local endpoints answer without a master and without asking for one', a
   assert.equal(health.status, 200);
   assert.deepEqual(health.json, {
     status: 'no_master',
+    message: 'there is no master now: an election is under way, or a majority of the voters is down',
     id: 'node-a',
     name: 'alpha',
     version: '9.9.9',
@@ -273,6 +274,10 @@ test('the local endpoints answer without a master and without asking for one', a
     enforcement: 'unenforced',
     uptime_seconds: 12.5,
   });
+  rest.backend.removed = 'removed; start anew';
+  const removed = (await rest.call('GET', '/healthz')).json;
+  assert.deepEqual([removed.status, removed.message], ['removed', 'removed; start anew']);
+  rest.backend.removed = null;
   assert.equal((await rest.call('HEAD', '/healthz')).status, 200);
   assert.equal((await rest.call('GET', '/openapi.json')).status, 200);
   const index = await rest.call('GET', '/');
