@@ -12,7 +12,7 @@ import type { NodeConfig } from './config.ts';
 import { ConsensusDriver } from './consensus/driver.ts';
 import type { ConsensusStatus } from './consensus/types.ts';
 import { ControlDesk } from './control-desk.ts';
-import { makeDirectory, readApiToken, StartError } from './daemon-checks.ts';
+import { makeDirectory, readApiToken, StartError, warnIfOpen } from './daemon-checks.ts';
 import { deliverReport, deliverStarted } from './deliveries.ts';
 import { choosePartitions, type Emulate } from './llc/choose-partitions.ts';
 import { CachegrindProfiler } from './llc/profilers/cachegrind.ts';
@@ -101,6 +101,8 @@ async function startParts(
     founds && config.tokenFile === null,
   );
   if (!token.ok) throw new StartError('TOKEN', token.error.message);
+  await warnIfOpen(config.tokenFile ?? inDataDir('join-token'), 'join token', logger);
+  await warnIfOpen(config.apiTokenFile, 'API token', logger);
   const shelf = stack.use(
     new BlobStore(
       { directory: inDataDir('blobs') },

@@ -156,7 +156,7 @@ export function presentWorker({ member, role, host, alive, lastHeardMs, capacity
     addresses: [...member.addresses],
     role,
     alive,
-    last_heard_seconds: lastHeardMs === null ? null : lastHeardMs / 1000,
+    last_heard_seconds: lastHeardMs === null ? null : Math.round(lastHeardMs) / 1000,
     joined_at: timestamp(member.joinedAtMs),
     version: capacity?.version ?? null,
     cpus: capacity?.cpus ?? null,

@@ -45,6 +45,16 @@ export interface Measurement {
     readonly l1Misses: number;
     readonly llMisses: number;
   } | null;
+  /** When more than one process was simulated; absent or null else. */
+  readonly processes?: ProcessCensus | null;
+}
+
+/** Counts are added up over all processes of a program, which may be more than it looks. */
+export interface ProcessCensus {
+  readonly count: number;
+  /** Command of the process with the most cycles, and its share of all, 0..1. */
+  readonly mostly: string;
+  readonly share: number;
 }
 
 export interface ProfilePoint {

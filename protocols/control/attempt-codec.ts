@@ -78,11 +78,17 @@ export function plainReport(report: WireReport): AttemptReport {
   };
 }
 
-function wireMeasurement({ seconds, counts }: Measurement): MessageInitShape<typeof MeasurementSchema> {
-  if (counts === null) return { seconds };
+function wireMeasurement({
+  seconds,
+  counts,
+  processes,
+}: Measurement): MessageInitShape<typeof MeasurementSchema> {
+  const census = processes == null ? {} : { processes: { ...processes, count: small(processes.count) } };
+  if (counts === null) return { seconds, ...census };
   const { cycles, iRefs, l1Misses, llMisses } = counts;
   return {
     seconds,
+    ...census,
     counts: {
       cycles: wide(cycles),
       iRefs: wide(iRefs),
@@ -92,11 +98,15 @@ function wireMeasurement({ seconds, counts }: Measurement): MessageInitShape<typ
   };
 }
 
-function plainMeasurement({ seconds, counts }: WireMeasurement): Measurement {
+function plainMeasurement({ seconds, counts, processes: census }: WireMeasurement): Measurement {
   if (!Number.isFinite(seconds) || seconds < 0) throw malformed('a measurement');
-  if (counts === undefined) return { seconds, counts: null };
+  if (census !== undefined && !(census.share >= 0 && census.share <= 1)) throw malformed('a share');
+  const processes =
+    census === undefined ? null : { count: census.count, mostly: census.mostly, share: census.share };
+  if (counts === undefined) return { seconds, processes, counts: null };
   return {
     seconds,
+    processes,
     counts: {
       cycles: narrow(counts.cycles),
       iRefs: narrow(counts.iRefs),

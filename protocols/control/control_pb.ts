@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file control/control.proto.
  */
 export const file_control_control: GenFile = /*@__PURE__*/
-  fileDesc("ChVjb250cm9sL2NvbnRyb2wucHJvdG8SEWZzY2hlZC5jb250cm9sLnYxIu8CCg5Db250cm9sUmVxdWVzdBItCgVhZG1pdBgBIAEoCzIcLmZzY2hlZC5jb250cm9sLnYxLk5ld01lbWJlckgAEi0KB3N0YXJ0ZWQYAiABKAsyGi5mc2NoZWQuY29udHJvbC52MS5TdGFydGVkSAASMgoGcmVwb3J0GAMgASgLMiAuZnNjaGVkLmNvbnRyb2wudjEuQXR0ZW1wdFJlcG9ydEgAEi8KCGRpc3BhdGNoGAQgASgLMhsuZnNjaGVkLmNvbnRyb2wudjEuRGlzcGF0Y2hIABIrCgZjYW5jZWwYBSABKAsyGS5mc2NoZWQuY29udHJvbC52MS5DYW5jZWxIABIuCgRoZWxkGAYgASgLMh4uZnNjaGVkLmNvbnRyb2wudjEuSGVsZFJlcXVlc3RIABIyCgZvdXRwdXQYByABKAsyIC5mc2NoZWQuY29udHJvbC52MS5PdXRwdXRSZXF1ZXN0SABCCQoHcmVxdWVzdCL7AQoPQ29udHJvbFJlc3BvbnNlEiMKAm9rGAEgASgLMhUuZnNjaGVkLmNvbnRyb2wudjEuT2tIABIyCgpub3RfbWFzdGVyGAIgASgLMhwuZnNjaGVkLmNvbnRyb2wudjEuTm90TWFzdGVySAASLQoHcmVmdXNlZBgDIAEoCzIaLmZzY2hlZC5jb250cm9sLnYxLlJlZnVzZWRIABInCgRoZWxkGAQgASgLMhcuZnNjaGVkLmNvbnRyb2wudjEuSGVsZEgAEisKBm91dHB1dBgFIAEoCzIZLmZzY2hlZC5jb250cm9sLnYxLk91dHB1dEgAQgoKCHJlc3BvbnNlIjgKCU5ld01lbWJlchIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEhEKCWFkZHJlc3NlcxgDIAMoCSJHCgdTdGFydGVkEg4KBnJ1bl9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgNEgwKBHRlcm0YAyABKAQSDQoFYXRfbXMYBCABKAQiyQEKDUF0dGVtcHRSZXBvcnQSDgoGcnVuX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SDAoEdGVybRgDIAEoBBIqCgVzdGF0ZRgEIAEoDjIbLmZzY2hlZC5jb250cm9sLnYxLkVuZFN0YXRlEjAKBnJlc3VsdBgFIAEoCzIgLmZzY2hlZC5jb250cm9sLnYxLkF0dGVtcHRSZXN1bHQSEgoFZXJyb3IYBiABKAlIAIgBARINCgVhdF9tcxgHIAEoBEIICgZfZXJyb3IirwQKDUF0dGVtcHRSZXN1bHQSEAoDcGlkGAEgASgNSACIAQESEwoLZXhpdF9zdGF0dXMYAiABKA0SEwoGc2lnbmFsGAMgASgJSAGIAQESMQoGc3Rkb3V0GAQgASgLMiEuZnNjaGVkLmNvbnRyb2wudjEuQ2FwdHVyZWRPdXRwdXQSMQoGc3RkZXJyGAUgASgLMiEuZnNjaGVkLmNvbnRyb2wudjEuQ2FwdHVyZWRPdXRwdXQSGQoRZXhlY3V0aW9uX3RpbWVfbnMYBiABKAQSOAoLbWVhc3VyZW1lbnQYDCABKAsyHi5mc2NoZWQuY29udHJvbC52MS5NZWFzdXJlbWVudEgCiAEBEhUKDXN0YXJ0ZWRfYXRfbXMYByABKAQSDAoEY3B1cxgIIAMoDRIzCgtlbmZvcmNlbWVudBgJIAEoDjIeLmZzY2hlZC5jb250cm9sLnYxLkVuZm9yY2VtZW50Eh8KEmVuZm9yY2VtZW50X3JlYXNvbhgKIAEoCUgDiAEBEi8KCWlzb2xhdGlvbhgLIAEoCzIcLmZzY2hlZC5jb250cm9sLnYxLklzb2xhdGlvbhIzCgljYWNoZV91c2UYKCABKAsyGy5mc2NoZWQuY29udHJvbC52MS5DYWNoZVVzZUgEiAEBQgYKBF9waWRCCQoHX3NpZ25hbEIOCgxfbWVhc3VyZW1lbnRCFQoTX2VuZm9yY2VtZW50X3JlYXNvbkIMCgpfY2FjaGVfdXNlIoICCghDYWNoZVVzZRIPCgdzYW1wbGVzGAEgASgNEjkKCW9jY3VwYW5jeRgCIAEoCzIhLmZzY2hlZC5jb250cm9sLnYxLkNvdW50ZXJTdW1tYXJ5SACIAQESOQoJYmFuZHdpZHRoGAMgASgLMiEuZnNjaGVkLmNvbnRyb2wudjEuQ291bnRlclN1bW1hcnlIAYgBARI/Cg9sb2NhbF9iYW5kd2lkdGgYBCABKAsyIS5mc2NoZWQuY29udHJvbC52MS5Db3VudGVyU3VtbWFyeUgCiAEBQgwKCl9vY2N1cGFuY3lCDAoKX2JhbmR3aWR0aEISChBfbG9jYWxfYmFuZHdpZHRoIjoKDkNvdW50ZXJTdW1tYXJ5EgwKBGxhc3QYASABKAESDAoEcGVhaxgCIAEoARIMCgRtZWFuGAMgASgBIpYBCglJc29sYXRpb24SDAoEdXNlchgBIAEoCRIpCgZsaW1pdHMYAiABKA4yGS5mc2NoZWQuY29udHJvbC52MS5MaW1pdHMSLwoHc2FuZGJveBgDIAEoDjIeLmZzY2hlZC5jb250cm9sLnYxLlNhbmRib3hLaW5kEg8KB25ldHdvcmsYBCABKAgSDgoGcGlubmVkGAUgASgIIjIKDkNhcHR1cmVkT3V0cHV0Eg0KBWJ5dGVzGAEgASgMEhEKCXRydW5jYXRlZBgCIAEoCCJZCgtNZWFzdXJlbWVudBIPCgdzZWNvbmRzGAEgASgBEi4KBmNvdW50cxgCIAEoCzIZLmZzY2hlZC5jb250cm9sLnYxLkNvdW50c0gAiAEBQgkKB19jb3VudHMiTgoGQ291bnRzEg4KBmN5Y2xlcxgBIAEoBBIOCgZpX3JlZnMYAiABKAQSEQoJbDFfbWlzc2VzGAMgASgEEhEKCWxsX21pc3NlcxgEIAEoBCLCAgoIRGlzcGF0Y2gSDgoGcnVuX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SDAoEdGVybRgDIAEoBBIPCgd0YXNrX2lkGAQgASgJEhEKCWZpbGVfbmFtZRgFIAEoCRIOCgZzaGEyNTYYBiABKAkSDwoHY29tbWFuZBgHIAEoCRISCgppbnB1dF9zaXplGAggASgEEhcKCnBhcmFtZXRlcnMYCSABKAlIAIgBARIVCg10aW1lX2xpbWl0X21zGAogASgEEg4KBmRvbWFpbhgLIAEoDRIMCgR3YXlzGAwgASgNEjAKB21lYXN1cmUYDSABKAsyGi5mc2NoZWQuY29udHJvbC52MS5NZWFzdXJlSAGIAQESEwoLaW5zZW5zaXRpdmUYKCABKAhCDQoLX3BhcmFtZXRlcnNCCgoIX21lYXN1cmUiWQoHTWVhc3VyZRItCghwcm9maWxlchgBIAEoDjIbLmZzY2hlZC5jb250cm9sLnYxLlByb2ZpbGVyEgwKBHdheXMYAiABKA0SEQoJd2F5X2J5dGVzGAMgASgEIikKBkNhbmNlbBIOCgZydW5faWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoDSINCgtIZWxkUmVxdWVzdCJxCg1PdXRwdXRSZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgNEi8KBnN0cmVhbRgDIAEoDjIfLmZzY2hlZC5jb250cm9sLnYxLk91dHB1dFN0cmVhbRIOCgZvZmZzZXQYBCABKAQiBAoCT2siKwoJTm90TWFzdGVyEhMKBm1hc3RlchgBIAEoCUgAiAEBQgkKB19tYXN0ZXIiKAoHUmVmdXNlZBIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiOAoESGVsZBIwCghhdHRlbXB0cxgBIAMoCzIeLmZzY2hlZC5jb250cm9sLnYxLkhlbGRBdHRlbXB0IoMBCgtIZWxkQXR0ZW1wdBIOCgZydW5faWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoDRIMCgR0ZXJtGAMgASgEEg4KBmRvbWFpbhgEIAEoDRIMCgR3YXlzGAUgASgNEicKBXBoYXNlGAYgASgOMhguZnNjaGVkLmNvbnRyb2wudjEuUGhhc2UiJgoGT3V0cHV0Eg0KBWJ5dGVzGAEgASgMEg0KBWVuZGVkGAIgASgIKoYBCghFbmRTdGF0ZRIZChVFTkRfU1RBVEVfVU5TUEVDSUZJRUQQABIXChNFTkRfU1RBVEVfU1VDQ0VFREVEEAESFAoQRU5EX1NUQVRFX0ZBSUxFRBACEhcKE0VORF9TVEFURV9USU1FRF9PVVQQAxIXChNFTkRfU1RBVEVfQ0FOQ0VMTEVEEAQqeAoLRW5mb3JjZW1lbnQSGwoXRU5GT1JDRU1FTlRfVU5TUEVDSUZJRUQQABIYChRFTkZPUkNFTUVOVF9FTkZPUkNFRBABEhYKEkVORk9SQ0VNRU5UX1NIQVJFRBACEhoKFkVORk9SQ0VNRU5UX1VORU5GT1JDRUQQAypYCgZMaW1pdHMSFgoSTElNSVRTX1VOU1BFQ0lGSUVEEAASDwoLTElNSVRTX05PTkUQARISCg5MSU1JVFNfUFJMSU1JVBACEhEKDUxJTUlUU19DR1JPVVAQAypfCgtTYW5kYm94S2luZBIcChhTQU5EQk9YX0tJTkRfVU5TUEVDSUZJRUQQABIVChFTQU5EQk9YX0tJTkRfTk9ORRABEhsKF1NBTkRCT1hfS0lORF9CVUJCTEVXUkFQEAIqawoIUHJvZmlsZXISGAoUUFJPRklMRVJfVU5TUEVDSUZJRUQQABIWChJQUk9GSUxFUl9XQUxMQ0xPQ0sQARIXChNQUk9GSUxFUl9DQUNIRUdSSU5EEAISFAoQUFJPRklMRVJfUkVTQ1RSTBADKmEKDE91dHB1dFN0cmVhbRIdChlPVVRQVVRfU1RSRUFNX1VOU1BFQ0lGSUVEEAASGAoUT1VUUFVUX1NUUkVBTV9TVERPVVQQARIYChRPVVRQVVRfU1RSRUFNX1NUREVSUhACKkYKBVBoYXNlEhUKEVBIQVNFX1VOU1BFQ0lGSUVEEAASEQoNUEhBU0VfUlVOTklORxABEhMKD1BIQVNFX1JFUE9SVElORxACYgZwcm90bzM");
+  fileDesc("ChVjb250cm9sL2NvbnRyb2wucHJvdG8SEWZzY2hlZC5jb250cm9sLnYxIu8CCg5Db250cm9sUmVxdWVzdBItCgVhZG1pdBgBIAEoCzIcLmZzY2hlZC5jb250cm9sLnYxLk5ld01lbWJlckgAEi0KB3N0YXJ0ZWQYAiABKAsyGi5mc2NoZWQuY29udHJvbC52MS5TdGFydGVkSAASMgoGcmVwb3J0GAMgASgLMiAuZnNjaGVkLmNvbnRyb2wudjEuQXR0ZW1wdFJlcG9ydEgAEi8KCGRpc3BhdGNoGAQgASgLMhsuZnNjaGVkLmNvbnRyb2wudjEuRGlzcGF0Y2hIABIrCgZjYW5jZWwYBSABKAsyGS5mc2NoZWQuY29udHJvbC52MS5DYW5jZWxIABIuCgRoZWxkGAYgASgLMh4uZnNjaGVkLmNvbnRyb2wudjEuSGVsZFJlcXVlc3RIABIyCgZvdXRwdXQYByABKAsyIC5mc2NoZWQuY29udHJvbC52MS5PdXRwdXRSZXF1ZXN0SABCCQoHcmVxdWVzdCL7AQoPQ29udHJvbFJlc3BvbnNlEiMKAm9rGAEgASgLMhUuZnNjaGVkLmNvbnRyb2wudjEuT2tIABIyCgpub3RfbWFzdGVyGAIgASgLMhwuZnNjaGVkLmNvbnRyb2wudjEuTm90TWFzdGVySAASLQoHcmVmdXNlZBgDIAEoCzIaLmZzY2hlZC5jb250cm9sLnYxLlJlZnVzZWRIABInCgRoZWxkGAQgASgLMhcuZnNjaGVkLmNvbnRyb2wudjEuSGVsZEgAEisKBm91dHB1dBgFIAEoCzIZLmZzY2hlZC5jb250cm9sLnYxLk91dHB1dEgAQgoKCHJlc3BvbnNlIjgKCU5ld01lbWJlchIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEhEKCWFkZHJlc3NlcxgDIAMoCSJHCgdTdGFydGVkEg4KBnJ1bl9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgNEgwKBHRlcm0YAyABKAQSDQoFYXRfbXMYBCABKAQiyQEKDUF0dGVtcHRSZXBvcnQSDgoGcnVuX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SDAoEdGVybRgDIAEoBBIqCgVzdGF0ZRgEIAEoDjIbLmZzY2hlZC5jb250cm9sLnYxLkVuZFN0YXRlEjAKBnJlc3VsdBgFIAEoCzIgLmZzY2hlZC5jb250cm9sLnYxLkF0dGVtcHRSZXN1bHQSEgoFZXJyb3IYBiABKAlIAIgBARINCgVhdF9tcxgHIAEoBEIICgZfZXJyb3IirwQKDUF0dGVtcHRSZXN1bHQSEAoDcGlkGAEgASgNSACIAQESEwoLZXhpdF9zdGF0dXMYAiABKA0SEwoGc2lnbmFsGAMgASgJSAGIAQESMQoGc3Rkb3V0GAQgASgLMiEuZnNjaGVkLmNvbnRyb2wudjEuQ2FwdHVyZWRPdXRwdXQSMQoGc3RkZXJyGAUgASgLMiEuZnNjaGVkLmNvbnRyb2wudjEuQ2FwdHVyZWRPdXRwdXQSGQoRZXhlY3V0aW9uX3RpbWVfbnMYBiABKAQSOAoLbWVhc3VyZW1lbnQYDCABKAsyHi5mc2NoZWQuY29udHJvbC52MS5NZWFzdXJlbWVudEgCiAEBEhUKDXN0YXJ0ZWRfYXRfbXMYByABKAQSDAoEY3B1cxgIIAMoDRIzCgtlbmZvcmNlbWVudBgJIAEoDjIeLmZzY2hlZC5jb250cm9sLnYxLkVuZm9yY2VtZW50Eh8KEmVuZm9yY2VtZW50X3JlYXNvbhgKIAEoCUgDiAEBEi8KCWlzb2xhdGlvbhgLIAEoCzIcLmZzY2hlZC5jb250cm9sLnYxLklzb2xhdGlvbhIzCgljYWNoZV91c2UYKCABKAsyGy5mc2NoZWQuY29udHJvbC52MS5DYWNoZVVzZUgEiAEBQgYKBF9waWRCCQoHX3NpZ25hbEIOCgxfbWVhc3VyZW1lbnRCFQoTX2VuZm9yY2VtZW50X3JlYXNvbkIMCgpfY2FjaGVfdXNlIoICCghDYWNoZVVzZRIPCgdzYW1wbGVzGAEgASgNEjkKCW9jY3VwYW5jeRgCIAEoCzIhLmZzY2hlZC5jb250cm9sLnYxLkNvdW50ZXJTdW1tYXJ5SACIAQESOQoJYmFuZHdpZHRoGAMgASgLMiEuZnNjaGVkLmNvbnRyb2wudjEuQ291bnRlclN1bW1hcnlIAYgBARI/Cg9sb2NhbF9iYW5kd2lkdGgYBCABKAsyIS5mc2NoZWQuY29udHJvbC52MS5Db3VudGVyU3VtbWFyeUgCiAEBQgwKCl9vY2N1cGFuY3lCDAoKX2JhbmR3aWR0aEISChBfbG9jYWxfYmFuZHdpZHRoIjoKDkNvdW50ZXJTdW1tYXJ5EgwKBGxhc3QYASABKAESDAoEcGVhaxgCIAEoARIMCgRtZWFuGAMgASgBIpYBCglJc29sYXRpb24SDAoEdXNlchgBIAEoCRIpCgZsaW1pdHMYAiABKA4yGS5mc2NoZWQuY29udHJvbC52MS5MaW1pdHMSLwoHc2FuZGJveBgDIAEoDjIeLmZzY2hlZC5jb250cm9sLnYxLlNhbmRib3hLaW5kEg8KB25ldHdvcmsYBCABKAgSDgoGcGlubmVkGAUgASgIIjIKDkNhcHR1cmVkT3V0cHV0Eg0KBWJ5dGVzGAEgASgMEhEKCXRydW5jYXRlZBgCIAEoCCKhAQoLTWVhc3VyZW1lbnQSDwoHc2Vjb25kcxgBIAEoARIuCgZjb3VudHMYAiABKAsyGS5mc2NoZWQuY29udHJvbC52MS5Db3VudHNIAIgBARI4Cglwcm9jZXNzZXMYKCABKAsyIC5mc2NoZWQuY29udHJvbC52MS5Qcm9jZXNzQ2Vuc3VzSAGIAQFCCQoHX2NvdW50c0IMCgpfcHJvY2Vzc2VzIj0KDVByb2Nlc3NDZW5zdXMSDQoFY291bnQYASABKA0SDgoGbW9zdGx5GAIgASgJEg0KBXNoYXJlGAMgASgBIk4KBkNvdW50cxIOCgZjeWNsZXMYASABKAQSDgoGaV9yZWZzGAIgASgEEhEKCWwxX21pc3NlcxgDIAEoBBIRCglsbF9taXNzZXMYBCABKAQiwgIKCERpc3BhdGNoEg4KBnJ1bl9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgNEgwKBHRlcm0YAyABKAQSDwoHdGFza19pZBgEIAEoCRIRCglmaWxlX25hbWUYBSABKAkSDgoGc2hhMjU2GAYgASgJEg8KB2NvbW1hbmQYByABKAkSEgoKaW5wdXRfc2l6ZRgIIAEoBBIXCgpwYXJhbWV0ZXJzGAkgASgJSACIAQESFQoNdGltZV9saW1pdF9tcxgKIAEoBBIOCgZkb21haW4YCyABKA0SDAoEd2F5cxgMIAEoDRIwCgdtZWFzdXJlGA0gASgLMhouZnNjaGVkLmNvbnRyb2wudjEuTWVhc3VyZUgBiAEBEhMKC2luc2Vuc2l0aXZlGCggASgIQg0KC19wYXJhbWV0ZXJzQgoKCF9tZWFzdXJlIlkKB01lYXN1cmUSLQoIcHJvZmlsZXIYASABKA4yGy5mc2NoZWQuY29udHJvbC52MS5Qcm9maWxlchIMCgR3YXlzGAIgASgNEhEKCXdheV9ieXRlcxgDIAEoBCIpCgZDYW5jZWwSDgoGcnVuX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0iDQoLSGVsZFJlcXVlc3QicQoNT3V0cHV0UmVxdWVzdBIOCgZydW5faWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoDRIvCgZzdHJlYW0YAyABKA4yHy5mc2NoZWQuY29udHJvbC52MS5PdXRwdXRTdHJlYW0SDgoGb2Zmc2V0GAQgASgEIgQKAk9rIisKCU5vdE1hc3RlchITCgZtYXN0ZXIYASABKAlIAIgBAUIJCgdfbWFzdGVyIigKB1JlZnVzZWQSDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJIjgKBEhlbGQSMAoIYXR0ZW1wdHMYASADKAsyHi5mc2NoZWQuY29udHJvbC52MS5IZWxkQXR0ZW1wdCKDAQoLSGVsZEF0dGVtcHQSDgoGcnVuX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SDAoEdGVybRgDIAEoBBIOCgZkb21haW4YBCABKA0SDAoEd2F5cxgFIAEoDRInCgVwaGFzZRgGIAEoDjIYLmZzY2hlZC5jb250cm9sLnYxLlBoYXNlIiYKBk91dHB1dBINCgVieXRlcxgBIAEoDBINCgVlbmRlZBgCIAEoCCqGAQoIRW5kU3RhdGUSGQoVRU5EX1NUQVRFX1VOU1BFQ0lGSUVEEAASFwoTRU5EX1NUQVRFX1NVQ0NFRURFRBABEhQKEEVORF9TVEFURV9GQUlMRUQQAhIXChNFTkRfU1RBVEVfVElNRURfT1VUEAMSFwoTRU5EX1NUQVRFX0NBTkNFTExFRBAEKngKC0VuZm9yY2VtZW50EhsKF0VORk9SQ0VNRU5UX1VOU1BFQ0lGSUVEEAASGAoURU5GT1JDRU1FTlRfRU5GT1JDRUQQARIWChJFTkZPUkNFTUVOVF9TSEFSRUQQAhIaChZFTkZPUkNFTUVOVF9VTkVORk9SQ0VEEAMqWAoGTGltaXRzEhYKEkxJTUlUU19VTlNQRUNJRklFRBAAEg8KC0xJTUlUU19OT05FEAESEgoOTElNSVRTX1BSTElNSVQQAhIRCg1MSU1JVFNfQ0dST1VQEAMqXwoLU2FuZGJveEtpbmQSHAoYU0FOREJPWF9LSU5EX1VOU1BFQ0lGSUVEEAASFQoRU0FOREJPWF9LSU5EX05PTkUQARIbChdTQU5EQk9YX0tJTkRfQlVCQkxFV1JBUBACKmsKCFByb2ZpbGVyEhgKFFBST0ZJTEVSX1VOU1BFQ0lGSUVEEAASFgoSUFJPRklMRVJfV0FMTENMT0NLEAESFwoTUFJPRklMRVJfQ0FDSEVHUklORBACEhQKEFBST0ZJTEVSX1JFU0NUUkwQAyphCgxPdXRwdXRTdHJlYW0SHQoZT1VUUFVUX1NUUkVBTV9VTlNQRUNJRklFRBAAEhgKFE9VVFBVVF9TVFJFQU1fU1RET1VUEAESGAoUT1VUUFVUX1NUUkVBTV9TVERFUlIQAipGCgVQaGFzZRIVChFQSEFTRV9VTlNQRUNJRklFRBAAEhEKDVBIQVNFX1JVTk5JTkcQARITCg9QSEFTRV9SRVBPUlRJTkcQAmIGcHJvdG8z");
 
 /**
  * @generated from message fsched.control.v1.ControlRequest
@@ -438,6 +438,11 @@ export type Measurement = Message<"fsched.control.v1.Measurement"> & {
    * @generated from field: optional fsched.control.v1.Counts counts = 2;
    */
   counts?: Counts | undefined;
+
+  /**
+   * @generated from field: optional fsched.control.v1.ProcessCensus processes = 40;
+   */
+  processes?: ProcessCensus | undefined;
 };
 
 /**
@@ -446,6 +451,35 @@ export type Measurement = Message<"fsched.control.v1.Measurement"> & {
  */
 export const MeasurementSchema: GenMessage<Measurement> = /*@__PURE__*/
   messageDesc(file_control_control, 10);
+
+/**
+ * When more than one process was simulated.
+ *
+ * @generated from message fsched.control.v1.ProcessCensus
+ */
+export type ProcessCensus = Message<"fsched.control.v1.ProcessCensus"> & {
+  /**
+   * @generated from field: uint32 count = 1;
+   */
+  count: number;
+
+  /**
+   * @generated from field: string mostly = 2;
+   */
+  mostly: string;
+
+  /**
+   * @generated from field: double share = 3;
+   */
+  share: number;
+};
+
+/**
+ * Describes the message fsched.control.v1.ProcessCensus.
+ * Use `create(ProcessCensusSchema)` to create a new message.
+ */
+export const ProcessCensusSchema: GenMessage<ProcessCensus> = /*@__PURE__*/
+  messageDesc(file_control_control, 11);
 
 /**
  * @generated from message fsched.control.v1.Counts
@@ -477,7 +511,7 @@ export type Counts = Message<"fsched.control.v1.Counts"> & {
  * Use `create(CountsSchema)` to create a new message.
  */
 export const CountsSchema: GenMessage<Counts> = /*@__PURE__*/
-  messageDesc(file_control_control, 11);
+  messageDesc(file_control_control, 12);
 
 /**
  * @generated from message fsched.control.v1.Dispatch
@@ -561,7 +595,7 @@ export type Dispatch = Message<"fsched.control.v1.Dispatch"> & {
  * Use `create(DispatchSchema)` to create a new message.
  */
 export const DispatchSchema: GenMessage<Dispatch> = /*@__PURE__*/
-  messageDesc(file_control_control, 12);
+  messageDesc(file_control_control, 13);
 
 /**
  * @generated from message fsched.control.v1.Measure
@@ -588,7 +622,7 @@ export type Measure = Message<"fsched.control.v1.Measure"> & {
  * Use `create(MeasureSchema)` to create a new message.
  */
 export const MeasureSchema: GenMessage<Measure> = /*@__PURE__*/
-  messageDesc(file_control_control, 13);
+  messageDesc(file_control_control, 14);
 
 /**
  * @generated from message fsched.control.v1.Cancel
@@ -610,7 +644,7 @@ export type Cancel = Message<"fsched.control.v1.Cancel"> & {
  * Use `create(CancelSchema)` to create a new message.
  */
 export const CancelSchema: GenMessage<Cancel> = /*@__PURE__*/
-  messageDesc(file_control_control, 14);
+  messageDesc(file_control_control, 15);
 
 /**
  * @generated from message fsched.control.v1.HeldRequest
@@ -623,7 +657,7 @@ export type HeldRequest = Message<"fsched.control.v1.HeldRequest"> & {
  * Use `create(HeldRequestSchema)` to create a new message.
  */
 export const HeldRequestSchema: GenMessage<HeldRequest> = /*@__PURE__*/
-  messageDesc(file_control_control, 15);
+  messageDesc(file_control_control, 16);
 
 /**
  * @generated from message fsched.control.v1.OutputRequest
@@ -655,7 +689,7 @@ export type OutputRequest = Message<"fsched.control.v1.OutputRequest"> & {
  * Use `create(OutputRequestSchema)` to create a new message.
  */
 export const OutputRequestSchema: GenMessage<OutputRequest> = /*@__PURE__*/
-  messageDesc(file_control_control, 16);
+  messageDesc(file_control_control, 17);
 
 /**
  * @generated from message fsched.control.v1.Ok
@@ -668,7 +702,7 @@ export type Ok = Message<"fsched.control.v1.Ok"> & {
  * Use `create(OkSchema)` to create a new message.
  */
 export const OkSchema: GenMessage<Ok> = /*@__PURE__*/
-  messageDesc(file_control_control, 17);
+  messageDesc(file_control_control, 18);
 
 /**
  * @generated from message fsched.control.v1.NotMaster
@@ -685,7 +719,7 @@ export type NotMaster = Message<"fsched.control.v1.NotMaster"> & {
  * Use `create(NotMasterSchema)` to create a new message.
  */
 export const NotMasterSchema: GenMessage<NotMaster> = /*@__PURE__*/
-  messageDesc(file_control_control, 18);
+  messageDesc(file_control_control, 19);
 
 /**
  * @generated from message fsched.control.v1.Refused
@@ -707,7 +741,7 @@ export type Refused = Message<"fsched.control.v1.Refused"> & {
  * Use `create(RefusedSchema)` to create a new message.
  */
 export const RefusedSchema: GenMessage<Refused> = /*@__PURE__*/
-  messageDesc(file_control_control, 19);
+  messageDesc(file_control_control, 20);
 
 /**
  * @generated from message fsched.control.v1.Held
@@ -724,7 +758,7 @@ export type Held = Message<"fsched.control.v1.Held"> & {
  * Use `create(HeldSchema)` to create a new message.
  */
 export const HeldSchema: GenMessage<Held> = /*@__PURE__*/
-  messageDesc(file_control_control, 20);
+  messageDesc(file_control_control, 21);
 
 /**
  * @generated from message fsched.control.v1.HeldAttempt
@@ -766,7 +800,7 @@ export type HeldAttempt = Message<"fsched.control.v1.HeldAttempt"> & {
  * Use `create(HeldAttemptSchema)` to create a new message.
  */
 export const HeldAttemptSchema: GenMessage<HeldAttempt> = /*@__PURE__*/
-  messageDesc(file_control_control, 21);
+  messageDesc(file_control_control, 22);
 
 /**
  * @generated from message fsched.control.v1.Output
@@ -788,7 +822,7 @@ export type Output = Message<"fsched.control.v1.Output"> & {
  * Use `create(OutputSchema)` to create a new message.
  */
 export const OutputSchema: GenMessage<Output> = /*@__PURE__*/
-  messageDesc(file_control_control, 22);
+  messageDesc(file_control_control, 23);
 
 /**
  * @generated from enum fsched.control.v1.EndState

@@ -70,6 +70,13 @@ export interface Measurement {
     readonly l1Misses: number;
     readonly llMisses: number;
   } | null;
+  readonly processes?: ProcessCensus | null;
+}
+
+export interface ProcessCensus {
+  readonly count: number;
+  readonly mostly: string;
+  readonly share: number;
 }
 
 export interface Measure {

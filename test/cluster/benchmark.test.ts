@@ -84,6 +84,15 @@ describe('a benchmark by cachegrind through a real daemon', { skip: missingTools
     assert.match(profile.note, /node compiles while it runs/);
   });
 
+  test('a command that starts several programs: the profile says what was measured', async () => {
+    const task = await node.upload('many.sh', 'for i in 1 2 3; do /bin/true; done');
+    const request = { command: 'sh', task_id: task, input_size: 1 };
+    assert.equal((await node.post('/controller/task/benchmark', request)).status, 200);
+    const [profile] = await profiles(task);
+    assert.equal(profile.profiler, 'cachegrind');
+    assert.match(profile.note, /^[45] processes were measured and added up; most of it \(\d+ %\) is .*\S/);
+  });
+
   test('a profiler that is nowhere is 422 with a sentence', async () => {
     const task = await upload('arithmetic');
     const request = { command: './arithmetic', task_id: task, input_size: 1, profiler: 'resctrl' };

@@ -1,11 +1,13 @@
 /** Reads the output files of cachegrind (manual, section "Cachegrind Output File Format"). Pure. */
-import type { Measurement } from '../../state/types.ts';
+import type { Measurement, ProcessCensus } from '../../state/types.ts';
 
 /** Totals of one process. */
 export interface CachegrindSummary {
   /** The last-level cache that was really simulated. */
   readonly llBytes: number;
   readonly llWays: number;
+  /** As it was started. */
+  readonly command: string;
   readonly iRefs: number;
   readonly l1Misses: number;
   readonly llMisses: number;
@@ -16,6 +18,9 @@ const L1_MISS_CYCLES = 10;
 const LL_MISS_CYCLES = 100;
 /** Cycles become seconds on a machine of 1 GHz: only their ratio means something. */
 const CYCLES_PER_SECOND = 1e9;
+
+/** It stands in a note for people. */
+const MOST_COMMAND_CHARACTERS = 120;
 
 /** Null when the file is cut short or of another tool. The columns are those of --cache-sim=yes without --branch-sim. */
 export function parseSummary(file: {
@@ -29,6 +34,7 @@ export function parseSummary(file: {
   return {
     llBytes: Number(cache[1]),
     llWays: Number(cache[2] ?? 1),
+    command: /^cmd: (.*)$/m.exec(file.head)?.[1] ?? 'unknown',
     iRefs,
     l1Misses: i1 + d1Read + d1Write,
     llMisses: iLl + dLlRead + dLlWrite,
@@ -41,6 +47,23 @@ export function estimate(summaries: readonly CachegrindSummary[]): Measurement {
   const iRefs = sum((summary) => summary.iRefs);
   const l1Misses = sum((summary) => summary.l1Misses);
   const llMisses = sum((summary) => summary.llMisses);
-  const cycles = iRefs + L1_MISS_CYCLES * l1Misses + LL_MISS_CYCLES * llMisses;
-  return { seconds: cycles / CYCLES_PER_SECOND, counts: { cycles, iRefs, l1Misses, llMisses } };
+  const cycles = cyclesOf({ iRefs, l1Misses, llMisses });
+  const counts = { cycles, iRefs, l1Misses, llMisses };
+  return { seconds: cycles / CYCLES_PER_SECOND, counts, processes: censusOf(summaries, cycles) };
+}
+
+const cyclesOf = ({
+  iRefs,
+  l1Misses,
+  llMisses,
+}: Pick<CachegrindSummary, 'iRefs' | 'l1Misses' | 'llMisses'>): number =>
+  iRefs + L1_MISS_CYCLES * l1Misses + LL_MISS_CYCLES * llMisses;
+
+/** Null for one process. */
+function censusOf(summaries: readonly CachegrindSummary[], cycles: number): ProcessCensus | null {
+  if (summaries.length < 2) return null;
+  const [most] = summaries.toSorted((a, b) => cyclesOf(b) - cyclesOf(a));
+  if (most === undefined) return null;
+  const share = cycles === 0 ? 0 : cyclesOf(most) / cycles;
+  return { count: summaries.length, mostly: most.command.slice(0, MOST_COMMAND_CHARACTERS), share };
 }

@@ -217,6 +217,14 @@ describe('tables', () => {
     });
   }
 
+  it('peers: a node that is down was not heard now', async () => {
+    const members = cluster.members.map((member) => ({ ...member, last_heard_seconds: 0.2 }));
+    const { stdout } = await fsched(['peers'], { 'GET /cluster': [200, { ...cluster, members }] });
+    const [, alpha, beta] = stdout.split('\n');
+    assert.match(alpha ?? '', /up +now/);
+    assert.match(beta ?? '', /down +1 s ago/);
+  });
+
   it('--json is the answer of the API', async () => {
     const { stdout } = await fsched(['runs', '--json', '--state', 'failed', '--limit', '3'], answers);
     assert.deepEqual(JSON.parse(stdout), { runs: [run] });

@@ -9,6 +9,7 @@ import {
   type ConfigErrorCode,
   type ConfigSources,
   loadConfig,
+  unknownVariables,
 } from '../../../node/config-load.ts';
 import { NODE_OPTIONS } from '../../../node/config-options.ts';
 
@@ -220,4 +221,19 @@ describe('loadConfig refuses', () => {
 
   it('an election timeout that one lost heartbeat would trip', () =>
     refuses({ flags: { heartbeatMs: '300' } }, 'CONFLICT', /three heartbeats \(900 ms\)/));
+});
+
+it('a variable that no option has is told with the nearest that is one', () => {
+  const environment = {
+    FSCHED_DATADIR: '/x',
+    FSCHED_DATA_DIR: '/x',
+    FSCHED_RESTS: '',
+    FSCHED_RUN_ID: 'of the run that starts this node',
+    FSCHED_CONFIG: 'f',
+    HOME: '/root',
+  };
+  assert.deepEqual(unknownVariables(environment), [
+    { variable: 'FSCHED_DATADIR', meant: 'FSCHED_DATA_DIR' },
+    { variable: 'FSCHED_RESTS', meant: 'FSCHED_REST' },
+  ]);
 });

@@ -70,6 +70,7 @@ describe("cachegrind's output", () => {
     assert.deepEqual(parseSummary({ head: HEAD, tail: TAIL }), {
       llBytes: 393216,
       llWays: 3,
+      command: './a 100000',
       iRefs: 730317,
       l1Misses: 1258 + 1226 + 382,
       llMisses: 1239 + 1008 + 351,
@@ -88,10 +89,17 @@ describe("cachegrind's output", () => {
   });
 
   test('cycles are those of callgrind: 1 an instruction, 10 an L1 miss, 100 an LLC miss; 1 GHz', () => {
-    const process = { llBytes: 1, llWays: 1, iRefs: 1000, l1Misses: 20, llMisses: 3 };
-    assert.deepEqual(estimate([process, process]), {
-      seconds: 3000e-9,
-      counts: { cycles: 3000, iRefs: 2000, l1Misses: 40, llMisses: 6 },
+    const process = { llBytes: 1, llWays: 1, command: 'a', iRefs: 1000, l1Misses: 20, llMisses: 3 };
+    assert.deepEqual(estimate([process]), {
+      seconds: 1500e-9,
+      counts: { cycles: 1500, iRefs: 1000, l1Misses: 20, llMisses: 3 },
+      processes: null,
+    });
+    const shim = { ...process, command: 'bash shim', iRefs: 4000 };
+    assert.deepEqual(estimate([process, shim]), {
+      seconds: 6000e-9,
+      counts: { cycles: 6000, iRefs: 5000, l1Misses: 40, llMisses: 6 },
+      processes: { count: 2, mostly: 'bash shim', share: 0.75 },
     });
   });
 });

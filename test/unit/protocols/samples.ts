@@ -21,6 +21,9 @@ const isolation = fc.record({
 });
 const measurement = fc.record({
   seconds: fc.double({ min: 0, noNaN: true, noDefaultInfinity: true }),
+  processes: orNull(
+    fc.record({ count: short, mostly: text, share: fc.double({ min: 0, max: 1, noNaN: true }) }),
+  ),
   counts: orNull(fc.record({ cycles: whole, iRefs: whole, l1Misses: whole, llMisses: whole })),
 });
 const positive = fc.double({ min: 0, noNaN: true, noDefaultInfinity: true });

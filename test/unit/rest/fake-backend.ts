@@ -99,7 +99,7 @@ const aMember = (id: string, host: string, alive: boolean): MemberView => ({
   role: alive ? 'master' : 'voter',
   host,
   alive,
-  lastHeardMs: alive ? 250 : null,
+  lastHeardMs: alive ? 250.43 : null,
   capacity: alive
     ? {
         cpus: 2,
