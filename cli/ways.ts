@@ -20,6 +20,8 @@ export interface DrawnDomain {
   readonly wayBytes: number;
   /** Null: its node doesn't tell where its ways are, only how many are lent. */
   readonly masks: DomainMasks | null;
+  /** Of memory bandwidth; null: no limit. */
+  readonly poolBandwidthPercent: number | null;
   readonly runs: readonly DrawnRun[];
 }
 export interface DrawnNode {
@@ -159,8 +161,12 @@ function legend(
   drawn: string,
   { colour, width }: Required<Style>,
 ): readonly string[] {
-  const seen = MEANINGS.filter(([glyph]) => drawn.includes(glyph)).map(
-    ([glyph, meaning]) => `${glyph} ${meaning}`,
+  const limits = new Set(
+    nodes.flatMap(({ domains }) => domains.map((domain) => domain.poolBandwidthPercent)),
+  );
+  const limit = [...limits].filter((percent) => percent !== null).join(' or ');
+  const seen = MEANINGS.filter(([glyph]) => drawn.includes(glyph)).map(([glyph, meaning]) =>
+    glyph === POOL && limit !== '' ? `${glyph} ${meaning} (${limit} % bandwidth)` : `${glyph} ${meaning}`,
   );
   const runs = nodes.flatMap(({ domains }) => domains).flatMap((domain) => domain.runs);
   const lines = runs.map((run) => {

@@ -65,6 +65,7 @@ function viewCapacity(notice: CapacityNotice): CapacityView {
     ...domain,
     masks: domain.masks ?? null,
     occupancyBytes: domain.occupancyBytes ?? null,
+    poolBandwidthPercent: domain.poolBandwidthPercent ?? null,
     runs: notice.runs
       .filter((run) => run.domain === domain.id)
       .map(({ runId, attempt, ways, hold, mask, occupancyBytes }) => ({

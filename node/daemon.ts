@@ -148,6 +148,7 @@ async function startParts(
       mode: config.llc,
       noteFile: inDataDir('resctrl-root'),
       emulatorFile: inDataDir('resctrl-emulated'),
+      poolBandwidth: config.poolBandwidth,
     },
     {
       topology: await discoverTopology({ geometry: config.llcGeometry }),

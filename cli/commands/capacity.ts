@@ -33,6 +33,7 @@ const toDrawnDomain = (domain: WorkerJson['llc'][number]): DrawnDomain => ({
   freeWays: domain.free_ways,
   wayBytes: domain.way_bytes,
   masks: domain.masks,
+  poolBandwidthPercent: domain.pool_bandwidth_percent,
   runs: domain.runs.map((run) => ({
     runId: run.run_id,
     ways: run.ways,

@@ -33,6 +33,8 @@ export interface ChoiceOptions {
   readonly noteFile: string;
   /** File that keeps the groups of an emulated resctrl over a crash. */
   readonly emulatorFile: string;
+  /** Memory bandwidth of the shared pool, percent; null: no limit. */
+  readonly poolBandwidth: number | null;
 }
 
 export interface ChoiceDependencies {
@@ -54,10 +56,10 @@ export async function choosePartitions(
 ): Promise<Outcome<ChosenPartitions, string>> {
   const { mode } = options;
   const { topology } = dependencies;
-  if (mode === 'unenforced')
-    return succeed(accounting('the node was started with --llc unenforced', dependencies));
+  const account = (why: string) => succeed(accounting(why, options, dependencies));
+  if (mode === 'unenforced') return account('the node was started with --llc unenforced');
   if (mode === 'emulated') {
-    const fs = (dependencies.emulate ?? emulator(options.emulatorFile))(topology);
+    const fs = (dependencies.emulate ?? emulator(options))(topology);
     const manager = manage(fs, topology, options, dependencies);
     return succeed({ partitions: new EmulatedPartitions(manager), kind: 'emulated', topology });
   }
@@ -76,21 +78,30 @@ export async function choosePartitions(
     }
     await fs[Symbol.asyncDispose]();
     if (mode === 'resctrl') return fail(divided.error.message);
-    return succeed(accounting(divided.error.message, dependencies));
+    return account(divided.error.message);
   }
   const why = found.kind === 'usable' ? '--llc-geometry overrides what resctrl would hold' : found.message;
-  return mode === 'resctrl' ? fail(why) : succeed(accounting(why, dependencies));
+  return mode === 'resctrl' ? fail(why) : account(why);
 }
 
+/** As most servers of Intel's have it; emulated only where it is asked for, because it has fewer classes of service. */
+const EMULATED_MBA = { closids: 8, minBandwidth: 10, granularity: 10 };
+
 const emulator =
-  (file: string): Emulate =>
+  ({ emulatorFile: file, poolBandwidth }: ChoiceOptions): Emulate =>
   (topology) =>
     new EmulatedResctrl(
-      { machine: machineLike(topology) },
+      { machine: { ...machineLike(topology), ...(poolBandwidth !== null && { mba: EMULATED_MBA }) } },
       { processes: new ProcProcesses(), counters: residentMemory(), memory: fileMemory(file) },
     );
 
-function accounting(why: string, { topology, onChange }: ChoiceDependencies): ChosenPartitions {
+function accounting(
+  why: string,
+  { poolBandwidth }: ChoiceOptions,
+  { topology, onChange, logger }: ChoiceDependencies,
+): ChosenPartitions {
+  if (poolBandwidth !== null)
+    logger.warn({ poolBandwidth }, `the shared pool has no limit of bandwidth: ${why}`);
   const reason = `ways are reserved but not enforced: ${why}`;
   return {
     partitions: new UnenforcedPartitions({ reason }, { topology, onChange }),
@@ -102,11 +113,14 @@ function accounting(why: string, { topology, onChange }: ChoiceDependencies): Ch
 function manage(
   fs: ResctrlFs,
   topology: Topology,
-  { noteFile }: ChoiceOptions,
+  { noteFile, poolBandwidth }: ChoiceOptions,
   { nodeId, clock, logger, onChange }: ChoiceDependencies,
 ): PartitionManager {
   const note = fileNote(noteFile);
-  return new PartitionManager({}, { fs, clock, logger, nodeId, topology, threadsOf, note, onChange });
+  return new PartitionManager(
+    { poolBandwidthPercent: poolBandwidth },
+    { fs, clock, logger, nodeId, topology, threadsOf, note, onChange },
+  );
 }
 
 /** Empty when the process is gone. */

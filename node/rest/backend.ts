@@ -104,6 +104,8 @@ export interface CapacityView {
     readonly masks: DomainMasks | null;
     /** That its runs fill; null where nothing is counted. */
     readonly occupancyBytes: number | null;
+    /** Memory bandwidth of its pool; null: no limit, or no pool. */
+    readonly poolBandwidthPercent: number | null;
     readonly runs: readonly {
       readonly runId: string;
       readonly attempt: number;

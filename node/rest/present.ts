@@ -176,6 +176,7 @@ export function presentWorker({ member, role, host, alive, lastHeardMs, capacity
       way_bytes: domain.wayBytes,
       masks: domain.masks,
       occupancy_bytes: domain.occupancyBytes,
+      pool_bandwidth_percent: domain.poolBandwidthPercent,
       runs: domain.runs.map((run) => ({
         run_id: run.runId,
         attempt: run.attempt,

@@ -22,6 +22,7 @@ export function describeCapacity(
       freeWays: partitions.freeWays(domain.id),
       masks: masksOf(view.get(domain.id)),
       minWays: view.get(domain.id)?.minWays ?? 1,
+      poolBandwidthPercent: view.get(domain.id)?.pool?.bandwidthPercent ?? null,
       occupancyBytes: sumOf(runs.filter((run) => run.domain === domain.id)),
     })),
     runs,

@@ -44,6 +44,9 @@ export function encodeNotice(notice: CapacityNotice): Uint8Array {
       ...(domain.masks == null ? {} : { masks: domain.masks }),
       minWays: small(domain.minWays ?? 1),
       ...(domain.occupancyBytes == null ? {} : { occupancyBytes: wide(domain.occupancyBytes) }),
+      ...(domain.poolBandwidthPercent == null
+        ? {}
+        : { poolBandwidthPercent: small(domain.poolBandwidthPercent) }),
     })),
     runs: notice.runs.map((run) => ({
       runId: run.runId,
@@ -98,17 +101,19 @@ export function decodeNotice(bytes: Uint8Array): CapacityNotice {
 }
 
 function plainDomains(message: WireNotice): CapacityNotice['domains'] {
-  return message.domains.map(({ id, cpus, ways, freeWays, wayBytes, masks, minWays, occupancyBytes }) => {
+  return message.domains.map((domain) => {
+    const { id, cpus, ways, freeWays, masks } = domain;
     if (freeWays > ways) throw malformed('a number of free ways');
     return {
       id,
       cpus,
       ways,
       freeWays,
-      wayBytes: narrow(wayBytes),
+      wayBytes: narrow(domain.wayBytes),
       masks: masks === undefined ? null : plainMasks(masks),
-      minWays: Math.max(1, minWays),
-      occupancyBytes: orNull(occupancyBytes),
+      minWays: Math.max(1, domain.minWays),
+      occupancyBytes: orNull(domain.occupancyBytes),
+      poolBandwidthPercent: domain.poolBandwidthPercent ?? null,
     };
   });
 }

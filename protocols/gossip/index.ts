@@ -45,6 +45,8 @@ export interface CapacityNotice {
     readonly minWays?: number;
     /** That its runs fill; null where nothing is counted. */
     readonly occupancyBytes?: number | null;
+    /** Memory bandwidth of its pool; null: no limit, or no pool. */
+    readonly poolBandwidthPercent?: number | null;
   }[];
   readonly runs: readonly {
     readonly runId: string;

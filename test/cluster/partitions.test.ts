@@ -56,3 +56,8 @@ test('resctrl demanded where it can not be had is refused with a sentence', asyn
   await using cluster = await TestCluster.create(['--llc', 'resctrl', '--llc-geometry', '8x1MiB']);
   await assert.rejects(() => cluster.add(), /--llc resctrl: /);
 });
+
+test('a limit of memory bandwidth that can not be had is warned of, and the node starts', async () => {
+  await using cluster = await TestCluster.of(1, ['--llc', 'unenforced', '--pool-bandwidth', '30%']);
+  assert.match(cluster.first.logs, /the shared pool has no limit of bandwidth: /);
+});

@@ -9,12 +9,13 @@ import type { CacheUse } from '../../state/types.ts';
 import { DEFAULT_POOL_LIMITS, type PoolLimits } from '../allocation/types.ts';
 import { readOccupancy } from '../resctrl/occupancy.ts';
 import { ResctrlError, type ResctrlFs } from '../resctrl/port.ts';
-import { readResctrlTopology } from '../resctrl/resctrl-topology.ts';
+import { type ResctrlTopology, readResctrlTopology } from '../resctrl/resctrl-topology.ts';
 import type { Topology } from '../types.ts';
 import { countedFree, fitsCounted, heldFree } from './free-ways.ts';
 import { GroupNames } from './group-names.ts';
 import { HeldLease } from './held-lease.ts';
 import { isAbsent, Mount, messageOf, type Shortage } from './mount.ts';
+import { type PoolBandwidth, planPoolBandwidth } from './pool-bandwidth.ts';
 import { memoryNote, type RootNote } from './root-group.ts';
 import type { ThreadsOf } from './tasks.ts';
 import type {
@@ -32,6 +33,8 @@ export interface PartitionManagerOptions {
   readonly reserveWays?: number;
   /** @default DEFAULT_POOL_LIMITS */
   readonly pool?: PoolLimits;
+  /** Memory bandwidth of the pool, percent; null: no limit. @default null */
+  readonly poolBandwidthPercent?: number | null;
   /** How often a group is asked for while monitoring ids are in limbo. @default 5 */
   readonly limboTries?: number;
   /** Wait before the second try; doubles with each. Milliseconds. @default 50 */
@@ -62,6 +65,7 @@ type Phase =
 const DEFAULTS = {
   reserveWays: 2,
   pool: DEFAULT_POOL_LIMITS,
+  poolBandwidthPercent: null,
   limboTries: 5,
   limboBackoffMs: 50,
   maintenanceMs: 1000,
@@ -356,7 +360,8 @@ export class PartitionManager implements Partitions {
         const read = await readResctrlTopology(fs, topology);
         if (!read.ok) return this.#notHere(read.error.message);
         const parts = { fs, logger, topology: read.value, names: this.#names, note: this.#note };
-        const mount = await Mount.open({ ...parts, threadsOf, limits, reserveWays });
+        const poolBandwidth = await this.#planBandwidth(read.value);
+        const mount = await Mount.open({ ...parts, threadsOf, limits, reserveWays, poolBandwidth });
         this.#phase = { name: 'holding', mount };
         logger.info(
           { domains: read.value.domains.length, ways: read.value.ways },
@@ -368,6 +373,15 @@ export class PartitionManager implements Partitions {
       const absent = error instanceof ResctrlError && error.code === 'ENOENT';
       this.#notHere(absent ? 'resctrl is not mounted' : messageOf(error));
     }
+  }
+
+  async #planBandwidth(topology: ResctrlTopology): Promise<PoolBandwidth | null> {
+    const { poolBandwidthPercent: wanted } = this.#options;
+    if (wanted === null) return null;
+    const plan = await planPoolBandwidth(wanted, this.#dependencies.fs, topology);
+    if (plan.ok) return plan.value;
+    this.#dependencies.logger.warn({ wanted }, `the shared pool has no limit of bandwidth: ${plan.error}`);
+    return null;
   }
 
   #notHere(reason: string): void {

@@ -55,6 +55,8 @@ export interface DomainView {
   readonly ioMask: number;
   readonly pool: {
     readonly mask: number;
+    /** Of memory; null: no limit. */
+    readonly bandwidthPercent: number | null;
     readonly members: readonly {
       readonly runId: string;
       readonly attempt: number;

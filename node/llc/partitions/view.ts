@@ -27,7 +27,7 @@ export function heldView(
       foreignMask: domain.foreignMask,
       freeMask: freeMask(domain),
       ioMask: domain.ioMask,
-      pool: poolView(domain, byId),
+      pool: poolView(domain, byId, mount.poolBandwidthPercent),
       partitions: domain.partitions.flatMap(({ id, span }) => {
         const lease = byId.get(id);
         if (lease === undefined) return [];
@@ -70,7 +70,11 @@ export function countedView(
   return { state, reason, domains, foreignGroups: [] };
 }
 
-function poolView({ pool, members }: DomainState, byId: ReadonlyMap<string, HeldLease>): DomainView['pool'] {
+function poolView(
+  { pool, members }: DomainState,
+  byId: ReadonlyMap<string, HeldLease>,
+  bandwidthPercent: number | null,
+): DomainView['pool'] {
   if (pool === null) return null;
   const known = members.flatMap(({ id, waiting }) => {
     const lease = byId.get(id);
@@ -78,7 +82,7 @@ function poolView({ pool, members }: DomainState, byId: ReadonlyMap<string, Held
     const { runId, attempt } = lease;
     return [{ runId, attempt, waiting, occupancyBytes: occupancyOf(lease) }];
   });
-  return { mask: spanMask(pool), members: known };
+  return { mask: spanMask(pool), bandwidthPercent, members: known };
 }
 
 const occupancyOf = (lease: HeldLease): number | null => lease.trail.summary().occupancyBytes?.last ?? null;

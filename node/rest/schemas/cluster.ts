@@ -48,6 +48,11 @@ const Domain = Type.Object({
     ),
   ),
   occupancy_bytes: nullable(Type.Integer({ description: 'That its runs fill.' })),
+  pool_bandwidth_percent: nullable(
+    Type.Integer({
+      description: 'Limit of memory bandwidth of the shared pool; null without a limit or a pool.',
+    }),
+  ),
   runs: Type.Array(
     Type.Object({
       run_id: Type.String(),
@@ -117,6 +122,7 @@ const workerExample: WorkerJson = {
       way_bytes: 1048576,
       masks: { reserve: 49152, foreign: 0, io: 49152, pool: 0 },
       occupancy_bytes: 3_900_000,
+      pool_bandwidth_percent: null,
       runs: [
         { run_id: 'run123', attempt: 1, ways: 4, hold: 'partition', mask: 15, occupancy_bytes: 3_900_000 },
       ],

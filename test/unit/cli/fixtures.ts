@@ -47,6 +47,7 @@ const worker: WorkerJson = {
       way_bytes: 2 ** 20,
       masks: { reserve: 0xc000, foreign: 0, io: 0xc000, pool: 0 },
       occupancy_bytes: 3 * 2 ** 20,
+      pool_bandwidth_percent: null,
       runs: [
         {
           run_id: 'run123',

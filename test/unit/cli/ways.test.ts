@@ -17,7 +17,7 @@ const domain = (
   freeWays: number,
   runs: DrawnDomain['runs'] = [],
   masks: DrawnDomain['masks'] = null,
-): DrawnDomain => ({ id: 0, ways, freeWays, wayBytes: 1024 * 1024, masks, runs });
+): DrawnDomain => ({ id: 0, ways, freeWays, wayBytes: 1024 * 1024, masks, poolBandwidthPercent: null, runs });
 const node = (
   name: string,
   domains: readonly DrawnDomain[],
@@ -48,6 +48,12 @@ describe('drawing of ways', () => {
       'B second: 3 ways, 0 B filled',
       'S third: in the shared pool (1 way), 4 KiB filled',
     ]);
+  });
+
+  it('says how much memory bandwidth the pool may have', () => {
+    const masks = { reserve: 0x8, foreign: 0, io: 0, pool: 0x4 };
+    const limited = { ...domain(4, 2, [run('a', 1, { hold: 'pool' })], masks), poolBandwidthPercent: 30 };
+    assert.equal(draw(node('alpha', [limited]))[1], 'R reserve   S shared pool (30 % bandwidth)   · free');
   });
 
   it('draws ways that are only counted small, on the lowest that are free, and says so', () => {

@@ -112,6 +112,41 @@ describe('the pool', () => {
     assert.deepEqual(await rig.groups(), []);
   });
 
+  it('has the memory bandwidth that it may have, as the hardware can hold it, and takes it along when it goes', async () => {
+    const mba = { closids: 8, minBandwidth: 20, granularity: 10 };
+    for (const [wanted, held] of [
+      [33, 40],
+      [5, 20],
+      [100, 100],
+    ] as const) {
+      await using rig = new Rig({ machine: { mba }, manager: { poolBandwidthPercent: wanted } });
+      const bandwidth = async (group: string) =>
+        /MB:0=\s*(\d+);8=\s*(\d+)/.exec(await rig.fs.read(`${group}schemata`))?.slice(1);
+      const node = await rig.node();
+      const own = await take(rig, node);
+      const shares = await take(rig, node, { sensitive: false });
+      assert.deepEqual(await bandwidth(`${shares.group}/`), [String(held), String(held)]);
+      assert.deepEqual(await bandwidth(`${own.group}/`), ['100', '100'], 'partitions have no limit');
+      assert.deepEqual(await bandwidth(''), ['100', '100']);
+      assert.equal(node.view().domains[0]?.pool?.bandwidthPercent, held);
+      await node.release(shares);
+      await rig.fs.mkdir('after');
+      assert.deepEqual(await bandwidth('after/'), ['100', '100'], 'its class of service is as new');
+    }
+  });
+
+  it('goes on without a limit where there is none to be had, and says so', async () => {
+    await using rig = new Rig({ manager: { poolBandwidthPercent: 50 } });
+    const node = await rig.node();
+    const shares = await take(rig, node, { sensitive: false });
+    assert.equal(shares.enforcement, 'shared');
+    assert.equal(node.view().domains[0]?.pool?.bandwidthPercent, null);
+    const warnings = rig.log.filter(({ level }) => level === 'warn').map(({ message }) => message);
+    assert.deepEqual(warnings, [
+      'the shared pool has no limit of bandwidth: this machine has no memory bandwidth allocation',
+    ]);
+  });
+
   it('takes who waits for a class of service, and moves it up with all that it started', async () => {
     await using rig = new Rig({ machine: { closids: 4 } });
     const node = await rig.node();

@@ -222,6 +222,7 @@ export function notice(node: string, sequence: number): CapacityNotice {
         masks: null,
         minWays: 1,
         occupancyBytes: null,
+        poolBandwidthPercent: null,
       },
     ],
     runs: [

@@ -148,6 +148,7 @@ const domain = fc
     masks: orNull(fc.record({ reserve: short, foreign: short, io: short, pool: short })),
     minWays: fc.integer({ min: 1, max: 4 }),
     occupancyBytes: orNull(whole),
+    poolBandwidthPercent: orNull(fc.integer({ min: 1, max: 100 })),
   })
   .map(({ ways, freeWays, ...rest }) => ({
     ...rest,

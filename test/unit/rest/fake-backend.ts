@@ -116,6 +116,7 @@ const aMember = (id: string, host: string, alive: boolean): MemberView => ({
             wayBytes: 1 << 20,
             masks: { reserve: 0xc000, foreign: 0, io: 0, pool: 0 },
             occupancyBytes: 4096,
+            poolBandwidthPercent: 50,
             runs: [{ runId: 'r1', attempt: 1, ways: 4, hold: 'partition', mask: 15, occupancyBytes: 4096 }],
           },
         ],

@@ -199,6 +199,7 @@ test('workers: add, list, information, remove', async () => {
         way_bytes: 1 << 20,
         masks: { reserve: 0xc000, foreign: 0, io: 0, pool: 0 },
         occupancy_bytes: 4096,
+        pool_bandwidth_percent: 50,
         runs: [{ run_id: 'r1', attempt: 1, ways: 4, hold: 'partition', mask: 15, occupancy_bytes: 4096 }],
       },
     ],
