@@ -2,7 +2,7 @@
 import type { ResultJson } from '../node/rest/schemas/runs.ts';
 import { printable } from './display-width.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
-import { formatSeconds, plural } from './format.ts';
+import { formatBytes, formatSeconds, plural } from './format.ts';
 import { note } from './output.ts';
 
 /** Passes the program's output on and sums the run up on standard error. */
@@ -22,6 +22,7 @@ export function showResult(result: ResultJson, mode: string | null): void {
     plural(result.ways, 'way'),
     mode ?? '',
     result.enforcement ?? '',
+    describeOccupancy(result),
     result.node === null ? '' : `on …${result.node.slice(-8)}`,
     result.attempts > 1 ? `attempt ${result.attempts}` : '',
   ];
@@ -36,6 +37,12 @@ export function describeChoice(choice: NonNullable<ResultJson['choice']>): strin
   const wanted = ways === needed ? plural(ways, 'way') : `${plural(ways, 'way')} (${needed} needed)`;
   const by = model_version === null ? model : `${model} v${model_version}`;
   return `${wanted} for ${max_slowdown.toFixed(2)}x: ${expected_slowdown.toFixed(2)}x expected, ${at_most.toFixed(2)}x at most, by ${by}`;
+}
+
+/** Empty where nothing was counted. */
+function describeOccupancy({ cache_use: use }: ResultJson): string {
+  const peak = use?.occupancy_bytes?.peak;
+  return peak === undefined ? '' : `${formatBytes(peak)} of cache at most`;
 }
 
 /** 0 after success, 7 after the time limit, 1 after any other end. */

@@ -1,88 +1,207 @@
-/** Draws last-level caches: one cell a way, a letter for each run, dots for free ways. */
+/** Draws last-level caches: one cell a way, the highest first as in the kernel's `bit_usage`. */
+import type { DomainMasks, Hold } from '../node/mesh/types.ts';
 import { displayWidth, printable, truncate } from './display-width.ts';
-import { formatBytes } from './format.ts';
+import { formatBytes, plural } from './format.ts';
 import { TABLE_WIDTH } from './table.ts';
 
+export interface DrawnRun {
+  readonly runId: string;
+  readonly ways: number;
+  /** Null: its node doesn't tell. */
+  readonly hold: Hold | null;
+  /** Bit n is way n. */
+  readonly mask: number | null;
+  readonly occupancyBytes: number | null;
+}
 export interface DrawnDomain {
   readonly id: number;
   readonly ways: number;
   readonly freeWays: number;
   readonly wayBytes: number;
-  readonly runs: readonly { readonly runId: string; readonly ways: number }[];
+  /** Null: its node doesn't tell where its ways are, only how many are lent. */
+  readonly masks: DomainMasks | null;
+  /** Of memory bandwidth; null: no limit. */
+  readonly poolBandwidthPercent: number | null;
+  readonly runs: readonly DrawnRun[];
 }
 export interface DrawnNode {
   readonly name: string;
   readonly note: string;
+  readonly enforcement: 'enforced' | 'emulated' | 'unenforced' | null;
   readonly domains: readonly DrawnDomain[];
 }
 
-const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+/** Without those that mean something else. Capital: held; small: counted only. */
+const LETTERS = 'ABCDEFGHIJKLMNOPQTUVWXYZ';
 const FREE = '·';
-/** Lent to somebody that this view does not name (shared pool, or gossip older than the run). */
-const UNNAMED = '#';
+const RESERVE = 'R';
+const POOL = 'S';
+const FOREIGN = '#';
+/** Lent, and where or to whom isn't told. */
+const UNNAMED = '?';
+const IO = '^';
 const NAME_WIDTH = 22;
+
+const MEANINGS: readonly (readonly [string, string])[] = [
+  [RESERVE, 'reserve'],
+  [POOL, 'shared pool'],
+  [FOREIGN, 'other programs'],
+  [UNNAMED, 'lent, run not known here'],
+  [IO, 'filled by I/O too'],
+  [FREE, 'free'],
+];
 
 /** ANSI colours that are readable on dark and light ground. */
 const COLOURS = [36, 33, 35, 32, 34, 31, 96, 95];
 
-/** Lines of at most 80 columns (colours aside), the legend last. */
+/** A way of a drawing; `run` where it is one run's. */
+interface Cell {
+  readonly glyph: string;
+  readonly run?: number;
+}
+
+interface Style {
+  readonly colour: boolean;
+  /** Columns, colours aside. @default TABLE_WIDTH */
+  readonly width?: number;
+}
+
+/** Lines that fit, the legend last. */
 export function drawWays(
   nodes: readonly DrawnNode[],
-  { colour }: { readonly colour: boolean },
+  { colour, width = TABLE_WIDTH }: Style,
 ): readonly string[] {
-  const letters = new Map<string, number>();
-  const lines: string[] = [];
-  for (const node of nodes) {
-    for (const [index, domain] of node.domains.entries()) {
-      const name = index === 0 ? truncate(printable(node.name), NAME_WIDTH, 'end') : '';
-      const label = `${name}${' '.repeat(NAME_WIDTH - displayWidth(name))} LLC ${String(domain.id).padEnd(3)}`;
-      lines.push(...drawDomain(label, domain, letters, colour));
-    }
-    if (node.domains.length === 0) {
-      const name = truncate(printable(node.name), NAME_WIDTH, 'end');
-      lines.push(`${name}${' '.repeat(NAME_WIDTH - displayWidth(name))} ${node.note}`);
-    }
-  }
-  return [...lines, ...legend(letters, colour)];
+  const numbers = new Map<string, number>();
+  const style = { colour, width };
+  const lines = nodes.flatMap((node) => {
+    const name = truncate(printable(node.name), NAME_WIDTH, 'end');
+    const label = `${name}${' '.repeat(NAME_WIDTH - displayWidth(name))}`;
+    if (node.domains.length === 0) return [`${label} ${node.note}`];
+    return node.domains.flatMap((domain, index) => {
+      const start = `${index === 0 ? label : ' '.repeat(NAME_WIDTH)} LLC ${String(domain.id).padEnd(3)}`;
+      return drawDomain(start, domain, numbers, style);
+    });
+  });
+  const drawn = lines.map((line) => line.slice(NAME_WIDTH)).join('');
+  return [...lines, ...legend(nodes, numbers, drawn, style), ...unheld(nodes, width)];
 }
 
 function drawDomain(
   label: string,
   domain: DrawnDomain,
-  letters: Map<string, number>,
-  colour: boolean,
+  numbers: Map<string, number>,
+  { colour, width }: Required<Style>,
 ): readonly string[] {
-  const cells: string[] = [];
-  for (const run of domain.runs) {
-    const letter = letters.get(run.runId) ?? letters.size;
-    letters.set(run.runId, letter);
-    cells.push(...Array<string>(run.ways).fill(paint(letter, colour)));
-  }
-  const named = cells.length;
-  cells.push(...Array<string>(Math.max(0, domain.ways - domain.freeWays - named)).fill(UNNAMED));
-  cells.push(...Array<string>(Math.max(0, domain.ways - cells.length)).fill(FREE));
-  cells.length = domain.ways;
-
+  const cells = cellsOf(domain, numbers).reverse();
+  const io = Array.from({ length: domain.ways }, (_, way) => (has(domain.masks?.io ?? 0, way) ? IO : ' '));
+  io.reverse();
   const fact = ` ${domain.freeWays}/${domain.ways} free × ${formatBytes(domain.wayBytes)}`;
-  const room = TABLE_WIDTH - displayWidth(label) - displayWidth(fact) - 3;
+  const room = width - displayWidth(label) - displayWidth(fact) - 3;
+  const indent = ' '.repeat(displayWidth(label));
   const lines: string[] = [];
   for (let from = 0; from < cells.length; from += room) {
-    const bar = `[${cells.slice(from, from + room).join('')}]`;
-    lines.push(from === 0 ? `${label} ${bar}${fact}` : `${' '.repeat(displayWidth(label))} ${bar}`);
+    const bar = cells.slice(from, from + room).map((cell) => paint(cell, colour));
+    lines.push(`${from === 0 ? label : indent} [${bar.join('')}]${from === 0 ? fact : ''}`);
+    const below = io
+      .slice(from, from + room)
+      .join('')
+      .trimEnd();
+    if (below !== '') lines.push(`${indent}  ${below}`);
   }
   return lines;
 }
 
-function paint(index: number, colour: boolean): string {
-  const letter = LETTERS[index % LETTERS.length] ?? UNNAMED;
-  return colour ? `\u001b[${COLOURS[index % COLOURS.length]}m${letter}\u001b[0m` : letter;
+/** Way 0 first. */
+function cellsOf({ ways, freeWays, masks, runs }: DrawnDomain, numbers: Map<string, number>): Cell[] {
+  const cells = Array.from({ length: ways }, (): Cell => ({ glyph: FREE }));
+  const fill = (mask: number, cell: Cell): void => {
+    for (let way = 0; way < ways; way++) if (has(mask, way)) cells[way] = cell;
+  };
+  /** The lowest ways that are free: nobody knows which, only how many. */
+  const count = (wanted: number, cell: Cell): void => {
+    let left = wanted;
+    for (let way = 0; way < ways && left > 0; way++) {
+      if (cells[way]?.glyph !== FREE) continue;
+      cells[way] = cell;
+      left--;
+    }
+  };
+  fill(masks?.foreign ?? 0, { glyph: FOREIGN });
+  fill(masks?.reserve ?? 0, { glyph: RESERVE });
+  fill(masks?.pool ?? 0, { glyph: POOL });
+  for (const { runId, hold, mask } of runs) {
+    if (hold === 'pool') continue;
+    const number = numbers.get(runId) ?? numbers.size;
+    numbers.set(runId, number);
+    if (hold === 'partition' && mask !== null) fill(mask, runCell(number, hold));
+  }
+  for (const { runId, hold, ways: wanted } of runs) {
+    if (hold !== 'pool' && hold !== 'partition') count(wanted, runCell(numbers.get(runId) ?? 0, hold));
+  }
+  const untold = cells.filter(({ glyph }) => glyph === FREE).length - freeWays;
+  if (masks === null) count(untold, { glyph: UNNAMED });
+  return cells;
 }
 
-function legend(letters: ReadonlyMap<string, number>, colour: boolean): readonly string[] {
-  const lines = [
-    `${FREE} free way   ${UNNAMED} lent, run not known here${letters.size === 0 ? '   no runs' : ''}`,
-  ];
-  for (const [runId, index] of letters)
-    lines.push(`${paint(index, colour)} run ${truncate(printable(runId), 70, 'middle')}`);
-  return lines;
+/** Beyond the 32nd way there are no masks. */
+const has = (mask: number, way: number): boolean => way < 32 && ((mask >>> way) & 1) === 1;
+
+function runCell(number: number, hold: Hold | null): Cell {
+  const letter = LETTERS[number % LETTERS.length] ?? UNNAMED;
+  return { glyph: hold === 'counted' ? letter.toLowerCase() : letter, run: number };
+}
+
+function paint({ glyph, run }: Cell, colour: boolean): string {
+  return colour && run !== undefined ? `\u001b[${COLOURS[run % COLOURS.length]}m${glyph}\u001b[0m` : glyph;
+}
+
+function legend(
+  nodes: readonly DrawnNode[],
+  numbers: ReadonlyMap<string, number>,
+  drawn: string,
+  { colour, width }: Required<Style>,
+): readonly string[] {
+  const limits = new Set(
+    nodes.flatMap(({ domains }) => domains.map((domain) => domain.poolBandwidthPercent)),
+  );
+  const limit = [...limits].filter((percent) => percent !== null).join(' or ');
+  const seen = MEANINGS.filter(([glyph]) => drawn.includes(glyph)).map(([glyph, meaning]) =>
+    glyph === POOL && limit !== '' ? `${glyph} ${meaning} (${limit} % bandwidth)` : `${glyph} ${meaning}`,
+  );
+  const runs = nodes.flatMap(({ domains }) => domains).flatMap((domain) => domain.runs);
+  const lines = runs.map((run) => {
+    const number = numbers.get(run.runId);
+    const cell = number === undefined ? { glyph: POOL } : runCell(number, run.hold);
+    const facts = describeRun(run);
+    return `${paint(cell, colour)} ${truncate(printable(run.runId), width - facts.length - 4, 'middle')}: ${facts}`;
+  });
+  return [[...seen, ...(runs.length === 0 ? ['no runs'] : [])].join('   '), ...lines];
+}
+
+function describeRun({ hold, ways, mask, occupancyBytes }: DrawnRun): string {
+  const held: Record<Hold, string> = {
+    partition: plural(countBits(mask ?? 0), 'way'),
+    pool: `in the shared pool (${plural(ways, 'way')})`,
+    counted: `${plural(ways, 'way')} counted`,
+  };
+  const filled = occupancyBytes === null ? '' : `, ${formatBytes(occupancyBytes)} filled`;
+  return (hold === null ? plural(ways, 'way') : held[hold]) + filled;
+}
+
+function countBits(mask: number): number {
+  return Array.from({ length: 32 }, (_, way) => way).filter((way) => has(mask, way)).length;
+}
+
+/** Who draws partitions that nothing holds. */
+function unheld(nodes: readonly DrawnNode[], width: number): readonly string[] {
+  const reasons = [
+    ['emulated', 'emulated, so nothing is held'],
+    ['unenforced', 'no cache allocation, ways are only counted'],
+  ] as const;
+  return reasons.flatMap(([enforcement, reason]) => {
+    const names = nodes.filter((node) => node.enforcement === enforcement && node.domains.length > 0);
+    if (names.length === 0) return [];
+    const list = printable(names.map(({ name }) => name).join(', '));
+    return [`${truncate(list, width - reason.length - 2, 'end')}: ${reason}`];
+  });
 }

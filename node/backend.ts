@@ -104,6 +104,7 @@ export class DaemonBackend implements RestBackend {
       consensus: this.#deps.consensus.status(),
       enforcement: this.#deps.enforcement(),
       modelVersion: this.#deps.host.info().version,
+      removed: this.#deps.isRemoved() ? REMOVED : null,
       uptimeSeconds: (this.#deps.clock.monotonicMs() - this.#startedAtMs) / 1000,
     };
   }

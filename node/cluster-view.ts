@@ -62,7 +62,19 @@ function viewMember(
 function viewCapacity(notice: CapacityNotice): CapacityView {
   const domains = notice.domains.map((domain) => ({
     ...domain,
-    runs: notice.runs.filter((run) => run.domain === domain.id).map(({ runId, ways }) => ({ runId, ways })),
+    masks: domain.masks ?? null,
+    occupancyBytes: domain.occupancyBytes ?? null,
+    poolBandwidthPercent: domain.poolBandwidthPercent ?? null,
+    runs: notice.runs
+      .filter((run) => run.domain === domain.id)
+      .map(({ runId, attempt, ways, hold, mask, occupancyBytes }) => ({
+        runId,
+        attempt,
+        ways,
+        hold: hold ?? null,
+        mask: mask ?? null,
+        occupancyBytes: occupancyBytes ?? null,
+      })),
   }));
   return {
     cpus: notice.cpus,

@@ -49,6 +49,29 @@ export async function loadConfig(sources: ConfigSources): Promise<NodeConfig> {
   return checkTogether(deepFreeze(config as unknown as NodeConfig));
 }
 
+/** Variables of the CLI, and those that a node gives its programs: a node may well be started by one. */
+const OTHER_VARIABLES: readonly string[] = [
+  'FSCHED_API',
+  'FSCHED_ATTEMPT',
+  'FSCHED_CONFIG',
+  'FSCHED_DEBUG',
+  'FSCHED_INPUT_SIZE',
+  'FSCHED_PARAMETERS',
+  'FSCHED_RUN_ID',
+  'FSCHED_TASK_ID',
+];
+
+/** Variables that look like ours and say nothing to a node, each with the one that was perhaps meant. */
+export function unknownVariables(
+  environment: ConfigSources['environment'],
+): readonly { readonly variable: string; readonly meant: string }[] {
+  const options = NODE_OPTIONS.map(({ variable }) => variable);
+  const known = [...options, ...OTHER_VARIABLES];
+  return Object.keys(environment)
+    .filter((variable) => variable.startsWith('FSCHED_') && !known.includes(variable))
+    .map((variable) => ({ variable, meant: nearest(variable, [...options, 'FSCHED_CONFIG']) }));
+}
+
 /** The value that wins; an empty environment variable counts as unset. */
 function find(option: NodeOption, sources: ConfigSources, file: ConfigFile | null): Written | null {
   const { flags, environment, workingDirectory } = sources;

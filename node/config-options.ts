@@ -91,6 +91,12 @@ function parseLlcGeometry(value: unknown): Outcome<NodeConfig['llcGeometry'], st
   return parsed.ok ? parsed : fail(parsed.error.message.replace(/\.$/, ''));
 }
 
+/** `50` or `50%`. */
+const parsePercent = (value: unknown): Outcome<number, string> => {
+  const parsed = parseCount(1, 100)(typeof value === 'string' ? value.trim().replace(/\s*%$/, '') : value);
+  return parsed.ok ? parsed : fail('write a percentage from 1% to 100%');
+};
+
 const DAY_MS = 86_400_000;
 const TIB = 1024 ** 4;
 /** Both streams of a run travel to the master in one control message of at most 8 MiB. */
@@ -154,6 +160,13 @@ export const NODE_OPTIONS: readonly NodeOption[] = [
     {
       default: null,
     },
+  ),
+  option(
+    'poolBandwidth',
+    'PERCENT',
+    'memory bandwidth of the shared pool, where the machine can allocate it, or none',
+    parseOrNone(parsePercent),
+    { default: 'none' },
   ),
   option('voters', 'N', 'how many members vote at most: 1, 3, 5 or 7', parseVoters),
   option('maxUploadBytes', 'SIZE', 'largest task file', parseSize(1, TIB), {

@@ -22,6 +22,8 @@ export interface NodeConfig {
   readonly llc: 'auto' | 'resctrl' | 'emulated' | 'unenforced';
   /** Overrides what the machine says of its cache. @default null */
   readonly llcGeometry: { readonly ways: number; readonly wayBytes: number } | null;
+  /** Memory bandwidth of the shared pool, percent, where the machine can allocate it; null: no limit. @default null */
+  readonly poolBandwidth: number | null;
   /** How many members vote at most; odd. @default 5 */
   readonly voters: number;
   /** Largest task file, bytes. @default 268435456 */
@@ -80,6 +82,7 @@ export const DEFAULTS: NodeConfig = Object.freeze({
   apiTokenFile: null,
   llc: 'auto',
   llcGeometry: null,
+  poolBandwidth: null,
   voters: 5,
   maxUploadBytes: 256 * 1024 * 1024,
   queueLimit: 1024,

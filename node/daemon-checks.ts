@@ -1,6 +1,7 @@
 /** What is refused at the door, with a sentence that says what to do. */
 import { mkdir, readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type { Logger } from './ports.ts';
 
 export type StartErrorCode = 'RESCTRL' | 'TOKEN' | 'API_TOKEN' | 'MEMBERSHIP';
 
@@ -32,6 +33,17 @@ export async function readApiToken(file: string | null): Promise<string | null> 
     'API_TOKEN',
     `the API token in ${file} must be one word of 16 or more printable characters, for example from: openssl rand -hex 32`,
   );
+}
+
+/** Whoever reads a token file may do what its owner may. No file is no matter here. */
+export async function warnIfOpen(file: string | null, what: string, logger: Logger): Promise<void> {
+  if (file === null) return;
+  const mode = await stat(file).then(
+    (found) => found.mode & 0o777,
+    () => 0,
+  );
+  if ((mode & 0o077) === 0) return;
+  logger.warn({ file, mode: mode.toString(8) }, `others can get at the ${what}: chmod 600 ${file}`);
 }
 
 /**

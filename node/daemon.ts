@@ -13,9 +13,9 @@ import type { NodeConfig } from './config.ts';
 import { ConsensusDriver } from './consensus/driver.ts';
 import type { ConsensusStatus } from './consensus/types.ts';
 import { ControlDesk } from './control-desk.ts';
-import { makeDirectory, readApiToken, StartError } from './daemon-checks.ts';
+import { makeDirectory, readApiToken, StartError, warnIfOpen } from './daemon-checks.ts';
 import { deliverReport, deliverStarted } from './deliveries.ts';
-import { choosePartitions } from './llc/choose-partitions.ts';
+import { choosePartitions, type Emulate } from './llc/choose-partitions.ts';
 import { CachegrindProfiler } from './llc/profilers/cachegrind.ts';
 import { ProfilerSet } from './llc/profilers/profiler-set.ts';
 import { resctrlProfiler, wallclockProfiler } from './llc/profilers/timing.ts';
@@ -55,13 +55,19 @@ export interface Daemon {
   readonly failed: Promise<Error>;
 }
 
+export interface StartOptions {
+  readonly logger: Logger;
+  /** For tests that look behind the emulated kernel, or break it. @default see `ChoiceDependencies` */
+  readonly emulate?: Emulate;
+}
+
 const CLUSTER_KEY = 'cluster';
 const SERVING_WITHIN_MS = 1_000;
 
 /** @throws StartError, LogStoreError, RestServerError, MeshError: each message says what to do */
-export async function startDaemon(config: NodeConfig, options: { readonly logger: Logger }): Promise<Daemon> {
+export async function startDaemon(config: NodeConfig, options: StartOptions): Promise<Daemon> {
   await using stack = new AsyncDisposableStack();
-  const { ready, failed } = await startParts(config, options.logger, stack);
+  const { ready, failed } = await startParts(config, options, stack);
   const parts = stack.move();
   let stopped: Promise<void> | null = null;
   return {
@@ -77,7 +83,7 @@ export async function startDaemon(config: NodeConfig, options: { readonly logger
 /** Long because it is one list: every part is built once, named, and given to the stack that will stop it. */
 async function startParts(
   config: NodeConfig,
-  logger: Logger,
+  { logger, emulate }: StartOptions,
   stack: AsyncDisposableStack,
 ): Promise<Pick<Daemon, 'ready' | 'failed'>> {
   const clock = systemClock;
@@ -97,6 +103,8 @@ async function startParts(
     founds && config.tokenFile === null,
   );
   if (!token.ok) throw new StartError('TOKEN', token.error.message);
+  await warnIfOpen(config.tokenFile ?? inDataDir('join-token'), 'join token', logger);
+  await warnIfOpen(config.apiTokenFile, 'API token', logger);
   const shelf = stack.use(
     new BlobStore(
       { directory: inDataDir('blobs') },
@@ -146,13 +154,19 @@ async function startParts(
     logger: logger.child({ room: 'blobs' }),
   });
   const llc = await choosePartitions(
-    { mode: config.llc, noteFile: inDataDir('resctrl-root') },
+    {
+      mode: config.llc,
+      noteFile: inDataDir('resctrl-root'),
+      emulatorFile: inDataDir('resctrl-emulated'),
+      poolBandwidth: config.poolBandwidth,
+    },
     {
       topology: await discoverTopology({ geometry: config.llcGeometry }),
       nodeId: mesh.id,
       clock,
       logger: logger.child({ room: 'llc' }),
       onChange: () => gossiper.changed(),
+      ...(emulate && { emulate }),
     },
   );
   if (!llc.ok) throw new StartError('RESCTRL', `--llc resctrl: ${llc.error}`);

@@ -11,6 +11,8 @@ export interface CachegrindSummary {
   /** The last-level cache that was really simulated. */
   readonly llBytes: number;
   readonly llWays: number;
+  /** As it was started. */
+  readonly command: string;
   readonly iRefs: number;
   readonly l1Misses: number;
   readonly llMisses: number;
@@ -21,6 +23,9 @@ const L1_MISS_CYCLES = 10;
 const LL_MISS_CYCLES = 100;
 /** Cycles become seconds on a machine of 1 GHz: only their ratio means something. */
 const CYCLES_PER_SECOND = 1e9;
+
+/** It stands in a note for people. */
+const MOST_COMMAND_CHARACTERS = 120;
 
 /** Null when the file is cut short or of another tool. The columns are those of --cache-sim=yes without --branch-sim. */
 export function parseSummary(file: {
@@ -34,6 +39,7 @@ export function parseSummary(file: {
   return {
     llBytes: Number(cache[1]),
     llWays: Number(cache[2] ?? 1),
+    command: /^cmd: (.*)$/m.exec(file.head)?.[1] ?? 'unknown',
     iRefs,
     l1Misses: i1 + d1Read + d1Write,
     llMisses: iLl + dLlRead + dLlWrite,
@@ -53,15 +59,37 @@ export interface CycleEstimate {
   };
 }
 
+type Counts = Pick<CachegrindSummary, 'iRefs' | 'l1Misses' | 'llMisses'>;
+
 /** Of all processes of a program together. */
-export function estimate(
-  summaries: readonly Pick<CachegrindSummary, 'iRefs' | 'l1Misses' | 'llMisses'>[],
-): CycleEstimate {
-  const sum = (count: (summary: (typeof summaries)[number]) => number): number =>
+export function estimate(summaries: readonly Counts[]): CycleEstimate {
+  const sum = (count: (summary: Counts) => number): number =>
     summaries.reduce((total, summary) => total + count(summary), 0);
   const iRefs = sum((summary) => summary.iRefs);
   const l1Misses = sum((summary) => summary.l1Misses);
   const llMisses = sum((summary) => summary.llMisses);
-  const cycles = iRefs + L1_MISS_CYCLES * l1Misses + LL_MISS_CYCLES * llMisses;
+  const cycles = cyclesOf({ iRefs, l1Misses, llMisses });
   return { seconds: cycles / CYCLES_PER_SECOND, counts: { cycles, iRefs, l1Misses, llMisses } };
 }
+
+/** Whether one program was measured, or the many that it started. */
+export interface ProcessCensus {
+  readonly count: number;
+  /** The command line of the one that took the most. */
+  readonly mostly: string;
+  /** That it took of all cycles. */
+  readonly share: number;
+}
+
+/** Null for one process. */
+export function censusOf(summaries: readonly CachegrindSummary[]): ProcessCensus | null {
+  if (summaries.length < 2) return null;
+  const [most] = summaries.toSorted((a, b) => cyclesOf(b) - cyclesOf(a));
+  if (most === undefined) return null;
+  const { cycles } = estimate(summaries).counts;
+  const share = cycles === 0 ? 0 : cyclesOf(most) / cycles;
+  return { count: summaries.length, mostly: most.command.slice(0, MOST_COMMAND_CHARACTERS), share };
+}
+
+const cyclesOf = ({ iRefs, l1Misses, llMisses }: Counts): number =>
+  iRefs + L1_MISS_CYCLES * l1Misses + LL_MISS_CYCLES * llMisses;

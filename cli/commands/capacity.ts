@@ -6,7 +6,7 @@ import { type DrawnDomain, type DrawnNode, drawWays } from '../ways.ts';
 
 export function registerCapacity(program: Command): void {
   withApiOptions(program.command('capacity'))
-    .description("each node's last-level caches, drawn: a cell a way, a letter a run")
+    .description("each node's last-level caches, drawn: a cell a way, a letter a run, and what it fills")
     .action(showCapacity);
 }
 
@@ -22,6 +22,7 @@ async function showCapacity(flags: ApiFlags): Promise<void> {
 /** A node that is down lends nothing: what was last heard of its ways is no news any more. */
 export const toDrawing = (member: WorkerJson): DrawnNode => ({
   name: member.name,
+  enforcement: member.enforcement,
   note: member.alive ? 'nothing is known of its cache yet' : 'down',
   domains: member.alive ? member.llc.map(toDrawnDomain) : [],
 });
@@ -31,5 +32,13 @@ const toDrawnDomain = (domain: WorkerJson['llc'][number]): DrawnDomain => ({
   ways: domain.ways,
   freeWays: domain.free_ways,
   wayBytes: domain.way_bytes,
-  runs: domain.runs.map((run) => ({ runId: run.run_id, ways: run.ways })),
+  masks: domain.masks,
+  poolBandwidthPercent: domain.pool_bandwidth_percent,
+  runs: domain.runs.map((run) => ({
+    runId: run.run_id,
+    ways: run.ways,
+    hold: run.hold,
+    mask: run.mask,
+    occupancyBytes: run.occupancy_bytes,
+  })),
 });

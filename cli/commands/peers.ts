@@ -18,7 +18,9 @@ const COLUMNS: readonly Column<WorkerJson>[] = [
   { title: 'STATE', value: (member) => (member.alive ? 'up' : 'down') },
   {
     title: 'HEARD',
-    value: ({ last_heard_seconds: seconds }) => (seconds === null ? 'never' : formatAge(seconds * 1000)),
+    // Its connection may just have broken: a node that is down isn't heard now.
+    value: ({ alive, last_heard_seconds: seconds }) =>
+      seconds === null ? 'never' : formatAge(Math.max(alive ? 0 : 1000, seconds * 1000)),
   },
   { title: 'ADDRESS', value: (member) => member.addresses[0] ?? member.host, cut: 'end' },
 ];

@@ -1,8 +1,10 @@
 import type { Command } from 'commander';
-import type { ResultJson } from '../../node/rest/schemas/runs.ts';
+import type { ResultJson, RunSummaryJson } from '../../node/rest/schemas/runs.ts';
+import type { ApiClient } from '../api-client.ts';
 import { makeClient, maxSlowdownOption, repeatable, wholeNumber } from '../api-command.ts';
 import { CliError, EXIT } from '../exit-codes.ts';
 import { printJson, showProgress } from '../output.ts';
+import { untilInterrupted } from '../run-interrupt.ts';
 import { exitCodeOfRun, showResult } from '../run-result.ts';
 import { commandFor, findTask } from '../task-lookup.ts';
 import { type ExecuteFlags, executeBody, withExecuteOptions } from './benchmark.ts';
@@ -10,7 +12,8 @@ import { type ExecuteFlags, executeBody, withExecuteOptions } from './benchmark.
 const MORE = `
 The program's output comes on standard output and standard error, then a line
 about the run on standard error. TASK is an id, the beginning of one, or a
-function name. Ends with 1 when the program failed, 7 at its time limit.`;
+function name. Ctrl-C leaves the run as it is and says how to follow or end it.
+Ends with 1 when the program failed, 7 at its time limit.`;
 
 export function registerRun(program: Command): void {
   withExecuteOptions(program.command('run <task> <size>'))
@@ -19,6 +22,16 @@ export function registerRun(program: Command): void {
     .option('--idempotency-key <key>', 'the same key again gets the same run')
     .addHelpText('after', MORE)
     .action(run);
+}
+
+/** The run of this request has no name before its answer: it is known if no other is like it. */
+async function onlyRunOf(client: ApiClient, body: ReturnType<typeof executeBody>): Promise<string | null> {
+  const query = { task_id: body.task_id, limit: 1000 };
+  const { runs } = (await client.json({ method: 'GET', path: '/runs', query })) as { runs: RunSummaryJson[] };
+  const alike = runs.filter(
+    (run) => run.purpose === 'run' && run.input_size === body.input_size && run.finished_at === null,
+  );
+  return alike.length === 1 ? (alike[0]?.run_id ?? null) : null;
 }
 
 interface RunFlags extends ExecuteFlags {
@@ -36,9 +49,12 @@ async function run(wanted: string, size: string, flags: RunFlags): Promise<void>
   };
   const headers = repeatable(flags.idempotencyKey);
   const done = showProgress(`running ${task.name} at ${inputSize}`);
-  const answer = (await client
-    .json({ method: 'POST', path: '/controller/task/run', body, headers })
-    .finally(done)) as { result?: ResultJson; mode?: string; message?: string };
+  const asked = client.json({ method: 'POST', path: '/controller/task/run', body, headers }).finally(done);
+  const answer = (await untilInterrupted(asked, () => onlyRunOf(client, body))) as {
+    result?: ResultJson;
+    mode?: string;
+    message?: string;
+  };
   if (flags.json) printJson(answer);
   if (answer.result === undefined) {
     const next = `fsched benchmark ${wanted} ${inputSize}`;

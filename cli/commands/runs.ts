@@ -74,15 +74,28 @@ function describe(run: RunDetailJson): readonly (readonly [string, string])[] {
   ];
   if (result && result.exit_status !== null) pairs.push(['exit status', String(result.exit_status)]);
   if (run.choice !== null) pairs.push(['why so many', describeChoice(run.choice)]);
-  if (result?.occupancy) pairs.push(['cache filled', describeOccupancy(result.occupancy)]);
   if (result?.enforcement_reason) pairs.push(['enforcement', result.enforcement_reason]);
+  if (result?.cache_use) pairs.push(...describeCacheUse(result.cache_use));
   if (result?.isolation) pairs.push(['isolation', describeIsolation(result.isolation)]);
   if (run.error !== null) pairs.push(['error', run.error]);
   return pairs;
 }
 
-const describeOccupancy = (occupancy: { readonly mean_bytes: number; readonly peak_bytes: number }): string =>
-  `${formatBytes(occupancy.mean_bytes)} on average, ${formatBytes(occupancy.peak_bytes)} at most`;
+function describeCacheUse(
+  use: NonNullable<NonNullable<RunDetailJson['result']>['cache_use']>,
+): (readonly [string, string])[] {
+  const counters = [
+    ['cache filled', use.occupancy_bytes, ''],
+    ['bandwidth', use.bandwidth_bytes_per_second, '/s'],
+    ['of it local', use.local_bandwidth_bytes_per_second, '/s'],
+  ] as const;
+  return counters.map(([name, counter, per]) => {
+    const show = (value: number) => formatBytes(value) + per;
+    const told =
+      counter && `peak ${show(counter.peak)}, mean ${show(counter.mean)}, last ${show(counter.last)}`;
+    return [name, told ?? 'not counted here'] as const;
+  });
+}
 
 function describeIsolation(
   isolation: NonNullable<NonNullable<RunDetailJson['result']>['isolation']>,

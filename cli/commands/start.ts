@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import type { Command } from 'commander';
 import type { NodeConfig } from '../../node/config.ts';
-import { loadConfig } from '../../node/config-load.ts';
+import { loadConfig, unknownVariables } from '../../node/config-load.ts';
 import type { Daemon } from '../../node/daemon.ts';
 import { CliError, EXIT } from '../exit-codes.ts';
 import { addNodeOptions } from '../node-flags.ts';
@@ -50,6 +50,8 @@ async function launchDaemon(config: NodeConfig): Promise<Daemon> {
     import('../../node/daemon.ts'),
   ]);
   const logger = pino({ level: config.logLevel, base: { node: config.name } }, pino.destination(2));
+  for (const { variable, meant } of unknownVariables(process.env))
+    logger.warn({ variable }, `there is no option ${variable}; did you mean ${meant}?`);
   try {
     return await startDaemon(config, { logger });
   } catch (error) {

@@ -25,6 +25,8 @@ async function showStatus(flags: ApiFlags): Promise<void> {
   } catch (error) {
     if (!(error instanceof CliError) || error.exitCode !== EXIT.NO_MASTER) throw error;
     if (flags.json) printJson(health);
+    else if (health.status === 'removed')
+      print(formatPairs([...describeNode(health), ['state', `removed: ${health.message ?? ''}`]]));
     else print(formatPairs([...describeNode(health), ['master', 'none now']]));
     note(`fsched: ${error.message}`);
     process.exitCode = EXIT.NO_MASTER;

@@ -10,6 +10,7 @@ import {
 } from '../api-command.ts';
 import { CliError, EXIT } from '../exit-codes.ts';
 import { note, print, printJson, showProgress } from '../output.ts';
+import { untilInterrupted } from '../run-interrupt.ts';
 import { exitCodeOfRun, showResult } from '../run-result.ts';
 
 export function registerSubmit(program: Command): void {
@@ -36,9 +37,13 @@ async function submit(name: string, parameters: string | undefined, flags: Submi
   const waitSeconds = flags.wait === undefined ? undefined : durationMs('--wait', flags.wait) / 1000;
   const headers = repeatable(flags.idempotencyKey);
   const done = waitSeconds === undefined ? () => {} : showProgress(`running ${name}`);
-  const answer = (await makeClient(flags)
-    .json({ method: 'POST', path: '/submit', query: { wait: waitSeconds }, body, headers })
-    .finally(done)) as Partial<RunDetailJson> & { run_id: string; state: string };
+  const client = makeClient(flags);
+  const request = { method: 'POST', path: '/submit', body, headers } as const;
+  const asked = client.json({ ...request, query: { wait: waitSeconds } }).finally(done);
+  // The same key again, without waiting, is answered with the run that it made.
+  const findRun = async () => ((await client.json(request)) as { run_id: string }).run_id;
+  const waited = waitSeconds === undefined ? asked : untilInterrupted(asked, findRun);
+  const answer = (await waited) as Partial<RunDetailJson> & { run_id: string; state: string };
   if (flags.json) printJson(answer);
   if (answer.result) {
     if (!flags.json) showResult(answer.result, answer.mode ?? null);

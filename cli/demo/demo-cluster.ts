@@ -38,7 +38,7 @@ export class DemoCluster implements AsyncDisposable {
     this.#folder = folder;
     const flags = [
       ...['--listen', '/ip4/127.0.0.1/tcp/0', '--rest', '127.0.0.1:0'],
-      ...['--llc', 'unenforced', '--llc-geometry', '16x1MiB', '--log-level', 'info'],
+      ...['--llc', 'emulated', '--llc-geometry', '16x128KiB', '--log-level', 'info'],
     ];
     this.nodes = [FIRST, 'beta', 'gamma'].map((name) => new DemoNode(name, folder, flags));
   }

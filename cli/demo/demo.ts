@@ -7,7 +7,7 @@ import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { loadToken } from '../../node/mesh/token.ts';
-import type { ResultJson } from '../../node/rest/schemas/runs.ts';
+import type { ResultJson, RunDetailJson } from '../../node/rest/schemas/runs.ts';
 import type { TaskDetailJson } from '../../node/rest/schemas/tasks.ts';
 import { repeatable } from '../api-command.ts';
 import { toDrawing } from '../commands/capacity.ts';
@@ -18,7 +18,7 @@ import { makeForm } from '../multipart.ts';
 import { mayColour, note, print } from '../output.ts';
 import { describeProfile } from '../profile-table.ts';
 import { onInterrupt } from '../signals.ts';
-import { type DrawnNode, drawWays } from '../ways.ts';
+import { type DrawnNode, type DrawnRun, drawWays } from '../ways.ts';
 import { DemoCluster, fetchCluster, waitFor } from './demo-cluster.ts';
 import type { DemoNode } from './demo-node.ts';
 import { chooseExample, type Example, expectedOutput } from './example.ts';
@@ -117,7 +117,7 @@ async function showRun(cluster: DemoCluster, example: Example, taskId: string): 
       return ((await follower.client(null).json(request)) as { result?: ResultJson }).result;
     }),
   );
-  show(drawWays(await busiestMoment(follower, runs), { colour: mayColour(process.stdout) }));
+  show(drawWays(await busiestMoment(follower, runs), { colour: mayColour(process.stdout), width: 76 }));
   const results = await runs;
   for (const result of results) {
     if (result?.state !== 'succeeded' || result.stdout !== expectedOutput(example.inputSize)) {
@@ -131,21 +131,28 @@ async function showRun(cluster: DemoCluster, example: Example, taskId: string): 
   }
 }
 
-/** What the nodes' caches looked like when most of the runs held ways. */
+/** What the nodes' caches looked like when most of the runs held ways, and filled most. */
 async function busiestMoment(node: DemoNode, runs: Promise<unknown>): Promise<readonly DrawnNode[]> {
   const over = runs.then(() => true);
   let busiest: readonly DrawnNode[] = [];
   do {
     const seen = (await fetchCluster(node.client())).members.map(toDrawing);
-    if (busiest.length === 0 || countRuns(seen) > countRuns(busiest)) busiest = seen;
+    if (busiest.length === 0 || isBusier(seen, busiest)) busiest = seen;
   } while (!(await Promise.race([over, delay(20, false)])));
-  if (countRuns(busiest) === 0)
+  if (runsOf(busiest).length === 0)
     throw new CliError(EXIT.FAILED, 'No node was ever seen lending ways to a run.');
   return busiest;
 }
 
-const countRuns = (nodes: readonly DrawnNode[]): number =>
-  nodes.flatMap(({ domains }) => domains).reduce((count, domain) => count + domain.runs.length, 0);
+function isBusier(seen: readonly DrawnNode[], before: readonly DrawnNode[]): boolean {
+  const filled = (nodes: readonly DrawnNode[]) =>
+    runsOf(nodes).reduce((sum, { occupancyBytes }) => sum + (occupancyBytes ?? 0), 0);
+  const more = runsOf(seen).length - runsOf(before).length;
+  return more > 0 || (more === 0 && filled(seen) > filled(before));
+}
+
+const runsOf = (nodes: readonly DrawnNode[]): readonly DrawnRun[] =>
+  nodes.flatMap(({ domains }) => domains.flatMap(({ runs }) => runs));
 
 async function showFailover(cluster: DemoCluster, example: Example): Promise<DemoNode> {
   const { master, term } = await cluster.agreedMaster();
@@ -155,13 +162,18 @@ async function showFailover(cluster: DemoCluster, example: Example): Promise<Dem
   const [survivor] = cluster.up;
   if (survivor === undefined) throw new CliError(EXIT.FAILED, 'No node survived.');
   const body = { function_name: example.fileName.split('.')[0], parameters: { input_size: 1 } };
-  await waitFor('a write that is accepted', () =>
+  const probe = (await waitFor('a write that is accepted', () =>
     survivor.client(5000).json({ method: 'POST', path: '/submit', body }),
-  );
+  )) as { readonly run_id: string };
   const outage = since(killedMs);
   const next = await cluster.agreedMaster();
   if (next.term <= term) throw new CliError(EXIT.FAILED, `Term ${next.term} does not follow term ${term}.`);
   show([`${next.master.name} is master of term ${next.term}; the next write was accepted after ${outage}.`]);
+  // The write was a run like any other; it shall not be among those that are drawn next.
+  await waitFor('the end of that run', async () => {
+    const run = await survivor.client().json({ method: 'GET', path: `/runs/${probe.run_id}` });
+    return (run as RunDetailJson).finished_at;
+  });
   return master;
 }
 

@@ -1,4 +1,4 @@
-/** The function of the demo: a matrix product, whose columns walk through the cache. */
+/** The function of the demo: it scans one array again and again, so it is slow until the array fits into its ways. */
 import { spawnSync } from 'node:child_process';
 
 export interface Example {
@@ -8,32 +8,37 @@ export interface Example {
   readonly inputSize: number;
 }
 
-const PYTHON = `"""Multiplies two N x N matrices: python3 matrix_product.py N"""
-import sys
+/** Bytes: three and a half of the ways of the demo's caches. */
+const ARRAY_BYTES = 450_000;
+const SCANS = 200;
+
+/** It waits at its end, so that somebody can look at the ways that it has; a simulated cache counts no waiting. */
+const PYTHON = `"""Scans an array of N bytes ${SCANS} times: python3 scan.py N"""
+import sys, time
 
 n = int(sys.argv[1])
-a = [[(i * j) % 7 for j in range(n)] for i in range(n)]
-b = [[(i + j) % 5 for j in range(n)] for i in range(n)]
-c = [[sum(a[i][k] * b[k][j] for k in range(n)) for j in range(n)] for i in range(n)]
-print("trace", sum(c[i][i] for i in range(n)))
+array = bytearray(n)
+array[n - 1] = 1
+print("scanned", sum(array.find(1) + 1 for _ in range(${SCANS})), flush=True)
+time.sleep(1.2)
 `;
 
-const JAVASCRIPT = `// Multiplies two N x N matrices: node matrix_product.js N
+const JAVASCRIPT = `// Scans an array of N bytes ${SCANS} times: node scan.js N
 const n = Number(process.argv[2]);
-const make = (f) => Array.from({ length: n }, (_, i) => Array.from({ length: n }, (_, j) => f(i, j)));
-const a = make((i, j) => (i * j) % 7);
-const b = make((i, j) => (i + j) % 5);
-const cell = (i, j) => a[i].reduce((sum, x, k) => sum + x * b[k][j], 0);
-const c = make(cell);
-console.log('trace', c.reduce((sum, row, i) => sum + row[i], 0));
+const array = Buffer.alloc(n);
+array[n - 1] = 1;
+let scanned = 0;
+for (let i = 0; i < ${SCANS}; i += 1) scanned += array.indexOf(1) + 1;
+console.log('scanned', scanned);
+setTimeout(() => {}, 1200);
 `;
 
 /** Python where there is one, else the Node that runs us. */
 export function chooseExample(): Example {
   const python = findPython();
   return python !== null
-    ? { fileName: 'matrix_product.py', command: python, source: PYTHON, inputSize: 160 }
-    : { fileName: 'matrix_product.js', command: `'${process.execPath}'`, source: JAVASCRIPT, inputSize: 500 };
+    ? { fileName: 'scan.py', command: `${python} -I -S`, source: PYTHON, inputSize: ARRAY_BYTES }
+    : { fileName: 'scan.js', command: `'${process.execPath}'`, source: JAVASCRIPT, inputSize: ARRAY_BYTES };
 }
 
 /**
@@ -50,9 +55,5 @@ function findPython(): string | null {
 
 /** What the program prints for `inputSize`: the demo checks it. */
 export function expectedOutput(inputSize: number): string {
-  let trace = 0;
-  for (let i = 0; i < inputSize; i++) {
-    for (let k = 0; k < inputSize; k++) trace += ((i * k) % 7) * ((k + i) % 5);
-  }
-  return `trace ${trace}\n`;
+  return `scanned ${SCANS * inputSize}\n`;
 }

@@ -9,10 +9,12 @@ import { UnenforcedPartitions } from './partitions/unenforced.ts';
 import { detectResctrl } from './resctrl/detect.ts';
 import { EmulatedResctrl } from './resctrl/emulator.ts';
 import { machineLike } from './resctrl/emulator-machine.ts';
+import { fileMemory } from './resctrl/emulator-memory.ts';
 import type { ResctrlFs } from './resctrl/port.ts';
 import { ProcProcesses } from './resctrl/proc-processes.ts';
 import { RealResctrl } from './resctrl/real.ts';
 import { readResctrlTopology } from './resctrl/resctrl-topology.ts';
+import { residentMemory } from './resctrl/resident-memory.ts';
 import type { Topology } from './types.ts';
 
 export interface ChosenPartitions {
@@ -22,10 +24,17 @@ export interface ChosenPartitions {
   readonly topology: Topology;
 }
 
+/** Makes an emulated resctrl. */
+export type Emulate = (topology: Topology) => ResctrlFs;
+
 export interface ChoiceOptions {
   readonly mode: 'auto' | 'resctrl' | 'emulated' | 'unenforced';
   /** File that keeps the mask of resctrl's root group over a crash. */
   readonly noteFile: string;
+  /** File that keeps the groups of an emulated resctrl over a crash. */
+  readonly emulatorFile: string;
+  /** Memory bandwidth of the shared pool, percent; null: no limit. */
+  readonly poolBandwidth: number | null;
 }
 
 export interface ChoiceDependencies {
@@ -36,6 +45,8 @@ export interface ChoiceDependencies {
   readonly onChange: () => void;
   /** @default the machine's resctrl */
   readonly detect?: typeof detectResctrl;
+  /** @default an emulator of a machine with these caches, whose groups outlive the daemon as the kernel's do */
+  readonly emulate?: Emulate;
 }
 
 /** The failure is a sentence: resctrl was demanded and can't be had. */
@@ -45,10 +56,10 @@ export async function choosePartitions(
 ): Promise<Outcome<ChosenPartitions, string>> {
   const { mode } = options;
   const { topology } = dependencies;
-  if (mode === 'unenforced')
-    return succeed(accounting('the node was started with --llc unenforced', dependencies));
+  const account = (why: string) => succeed(accounting(why, options, dependencies));
+  if (mode === 'unenforced') return account('the node was started with --llc unenforced');
   if (mode === 'emulated') {
-    const fs = new EmulatedResctrl({ machine: machineLike(topology) }, { processes: new ProcProcesses() });
+    const fs = (dependencies.emulate ?? emulator(options))(topology);
     const manager = manage(fs, topology, options, dependencies);
     return succeed({ partitions: new EmulatedPartitions(manager), kind: 'emulated', topology });
   }
@@ -67,13 +78,30 @@ export async function choosePartitions(
     }
     await fs[Symbol.asyncDispose]();
     if (mode === 'resctrl') return fail(divided.error.message);
-    return succeed(accounting(divided.error.message, dependencies));
+    return account(divided.error.message);
   }
   const why = found.kind === 'usable' ? '--llc-geometry overrides what resctrl would hold' : found.message;
-  return mode === 'resctrl' ? fail(why) : succeed(accounting(why, dependencies));
+  return mode === 'resctrl' ? fail(why) : account(why);
 }
 
-function accounting(why: string, { topology, onChange }: ChoiceDependencies): ChosenPartitions {
+/** As most servers of Intel's have it; emulated only where it is asked for, because it has fewer classes of service. */
+const EMULATED_MBA = { closids: 8, minBandwidth: 10, granularity: 10 };
+
+const emulator =
+  ({ emulatorFile: file, poolBandwidth }: ChoiceOptions): Emulate =>
+  (topology) =>
+    new EmulatedResctrl(
+      { machine: { ...machineLike(topology), ...(poolBandwidth !== null && { mba: EMULATED_MBA }) } },
+      { processes: new ProcProcesses(), counters: residentMemory(), memory: fileMemory(file) },
+    );
+
+function accounting(
+  why: string,
+  { poolBandwidth }: ChoiceOptions,
+  { topology, onChange, logger }: ChoiceDependencies,
+): ChosenPartitions {
+  if (poolBandwidth !== null)
+    logger.warn({ poolBandwidth }, `the shared pool has no limit of bandwidth: ${why}`);
   const reason = `ways are reserved but not enforced: ${why}`;
   return {
     partitions: new UnenforcedPartitions({ reason }, { topology, onChange }),
@@ -85,11 +113,14 @@ function accounting(why: string, { topology, onChange }: ChoiceDependencies): Ch
 function manage(
   fs: ResctrlFs,
   topology: Topology,
-  { noteFile }: ChoiceOptions,
+  { noteFile, poolBandwidth }: ChoiceOptions,
   { nodeId, clock, logger, onChange }: ChoiceDependencies,
 ): PartitionManager {
   const note = fileNote(noteFile);
-  return new PartitionManager({}, { fs, clock, logger, nodeId, topology, threadsOf, note, onChange });
+  return new PartitionManager(
+    { poolBandwidthPercent: poolBandwidth },
+    { fs, clock, logger, nodeId, topology, threadsOf, note, onChange },
+  );
 }
 
 /** Empty when the process is gone. */

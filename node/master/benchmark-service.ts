@@ -9,7 +9,7 @@ import type { CapacityBoard } from '../mesh/capacity-board.ts';
 import { type Clock, fail, type Outcome, succeed } from '../ports.ts';
 import type { Answer, ApiFailure, BenchmarkRequest } from '../rest/backend.ts';
 import type { Tables } from '../state/tables.ts';
-import type { Measure, Profile, ProfilePoint, Run } from '../state/types.ts';
+import type { Measure, Measurement, ProcessCensus, Profile, ProfilePoint, Run } from '../state/types.ts';
 import { chooseInstrument, type InstrumentChoice } from './instrument-choice.ts';
 import type { DomainView } from './placement.ts';
 import { type Propose, unavailable } from './propose.ts';
@@ -50,6 +50,14 @@ interface Course extends InstrumentChoice {
   readonly alone: number;
 }
 
+type Reading = Pick<Measurement, 'seconds' | 'processes'>;
+
+interface Curve {
+  readonly points: readonly ProfilePoint[];
+  /** Of the last execution. */
+  readonly census: ProcessCensus | null;
+}
+
 export class BenchmarkService {
   readonly #options: BenchmarkServiceOptions;
   readonly #deps: BenchmarkServiceDependencies;
@@ -81,29 +89,34 @@ export class BenchmarkService {
     // Not part of the profile: it pays for cold disks and compiled caches, and shows that the program works.
     const alone = await this.#measure(start, null);
     if (!alone.ok) return alone;
-    const course = shorten({ ...start, alone: alone.value });
-    const points = await this.#curve(course);
-    return points.ok ? succeed(await this.#keep(course, points.value)) : points;
+    const course = shorten({ ...start, alone: alone.value.seconds });
+    const curve = await this.#curve(course);
+    if (!curve.ok) return curve;
+    const { points, census } = curve.value;
+    const notes = [course.note, census && describeCensus(census)].filter((note) => note !== null);
+    return succeed(await this.#keep({ ...course, note: notes.join('; ') || null }, points));
   }
 
-  async #curve(course: Course): Promise<Outcome<readonly ProfilePoint[], Failure>> {
+  async #curve(course: Course): Promise<Outcome<Curve, Failure>> {
     const { deterministic, maxExecutions } = TRAITS[course.profiler];
     const { ways, wayBytes } = geometryOf(course);
     const samples = new Map<number, number[]>();
+    let census: ProcessCensus | null = null;
     const points = (): ProfilePoint[] =>
       [...samples].map(([count, seconds]) => ({ ways: count, seconds })).sort((a, b) => a.ways - b.ways);
     for (;;) {
       const next = nextWays(points(), ways, { deterministic, maxExecutions });
-      if (next === null) return succeed(points());
+      if (next === null) return succeed({ points: points(), census });
       const measure = { profiler: course.profiler, ways: next, wayBytes };
-      const seconds = await this.#measure(course, measure);
-      if (!seconds.ok) return seconds;
-      samples.set(next, [...(samples.get(next) ?? []), seconds.value]);
+      const reading = await this.#measure(course, measure);
+      if (!reading.ok) return reading;
+      samples.set(next, [...(samples.get(next) ?? []), reading.value.seconds]);
+      census = reading.value.processes ?? null;
     }
   }
 
-  /** Seconds; null: of the program by itself. */
-  async #measure(course: Course, measure: Measure | null): Promise<Outcome<number, Failure>> {
+  /** @param measure null: of the program by itself */
+  async #measure(course: Course, measure: Measure | null): Promise<Outcome<Reading, Failure>> {
     const { request, domain, signal } = course;
     const simulates = TRAITS[course.profiler].simulates;
     if (signal.aborted)
@@ -163,11 +176,17 @@ function shorten(course: Course): Course {
 const geometryOf = ({ profiler, domain }: InstrumentChoice): LlcGeometry =>
   measuredGeometry(profiler, domain);
 
-function judge({ spec, state, result, error }: Run, measure: Measure | null): Outcome<number, Failure> {
-  const alone = result ? result.executionTimeNs / 1e9 : undefined;
-  const seconds = measure === null ? alone : result?.measurement?.seconds;
-  if (state === 'succeeded' && seconds !== undefined) {
-    if (measure?.profiler !== 'resctrl' || result?.enforcement === 'enforced') return succeed(seconds);
+/** A shim of pyenv or asdf starts some thirty programs before the one that is meant: what is measured are they. */
+function describeCensus({ count, mostly, share }: ProcessCensus): string {
+  const percent = Math.round(share * 100);
+  return `${count} processes were measured and added up; most of it (${percent} %) is ${mostly}; if that isn't what you mean to measure, name the interpreter itself in the command`;
+}
+
+function judge({ spec, state, result, error }: Run, measure: Measure | null): Outcome<Reading, Failure> {
+  const alone = result ? { seconds: result.executionTimeNs / 1e9 } : undefined;
+  const reading = measure === null ? alone : (result?.measurement ?? undefined);
+  if (state === 'succeeded' && reading !== undefined) {
+    if (measure?.profiler !== 'resctrl' || result?.enforcement === 'enforced') return succeed(reading);
     const message = `resctrl did not hold the partition of run ${spec.id} (${result?.enforcementReason})`;
     return fail({ kind: 'instrument', code: 'UNPROCESSABLE', message });
   }

@@ -72,6 +72,7 @@ export class Dispatcher {
           domain: assignment.domain,
           ways: assignment.ways,
           measure: spec.measure ?? null,
+          sensitive: spec.sensitive ?? true,
         },
       },
       { timeoutMs: DISPATCH_TIMEOUT_MS },

@@ -2,9 +2,17 @@
  * Placement: which LLC domain of which node a run gets. Pure functions over plain data.
  * What is free is derived from the runs table and from what is being proposed, not from gossip: gossip says
  * what a node *has*, the master knows what it lent.
+ *
+ * Both count alike, or one would be wrong by the other: a node's free ways are what it could lend less the ways of its runs, where
+ * those that gain nothing from cache count together as `sharedWays`, whether a pool holds them or nothing does. A run
+ * that waits in the pool for a class of service counts as the partition that it will get.
  */
 import type { NodeId } from '../consensus/types.ts';
+import { poolCapacity, sharedWays } from '../llc/allocation/pool.ts';
+import { DEFAULT_POOL_LIMITS } from '../llc/allocation/types.ts';
+import { TRAITS } from '../llc/profilers/traits.ts';
 import type { CapacityNotice } from '../mesh/types.ts';
+import { isPlaced } from '../state/run-lifecycle.ts';
 import type { Run, RunSpec } from '../state/types.ts';
 
 export interface DomainView {
@@ -15,6 +23,12 @@ export interface DomainView {
   readonly freeWays: number;
   readonly cpus: number;
   readonly freeCpus: number;
+  /** The fewest ways that a run can be lent. @default 1 */
+  readonly minWays?: number;
+  /** Runs that gain nothing from cache and share its pool. @default 0 */
+  readonly sharing?: number;
+  /** Whether a run is there, by the tables or by the node's own word. @default false */
+  readonly isBusy?: boolean;
 }
 
 export interface Placement {
@@ -23,7 +37,52 @@ export interface Placement {
   readonly ways: number;
 }
 
-type Demand = Pick<RunSpec, 'ways' | 'pinnedTo'>;
+/** Who holds ways. */
+export interface Holder extends Placement {
+  readonly sensitive?: boolean;
+  /** Has the domain for itself. */
+  readonly alone?: boolean;
+}
+
+/** A run whose placement is proposed and not yet applied; null: that it shall wait. */
+export interface Pending {
+  readonly spec: RunSpec;
+  readonly assignment: Placement | null;
+}
+
+/** Who holds ways by the tables, and by what is on its way into them: two proposals in flight never get the same ways. */
+export function holdersOf(active: Iterable<Run>, pending: ReadonlyMap<string, Pending>): Holder[] {
+  const holders: Holder[] = [];
+  for (const run of active) {
+    const { spec, assignment } = run;
+    if (isPlaced(run) && assignment && !pending.has(spec.id)) holders.push(holderOf(spec, assignment));
+  }
+  for (const { spec, assignment } of pending.values())
+    if (assignment) holders.push(holderOf(spec, assignment));
+  return holders;
+}
+
+/** Runs that wait, but for those whose placement is under way. */
+export function waitingOf(active: readonly Run[], pending: ReadonlyMap<string, Pending>): Run[] {
+  return active.filter((run) => run.state === 'queued' && !pending.get(run.spec.id)?.assignment);
+}
+
+export const holderOf = (spec: RunSpec, { node, domain, ways }: Placement): Holder => ({
+  node,
+  domain,
+  ways,
+  ...(spec.sensitive === false && { sensitive: false }),
+  ...(isAlone(spec) && { alone: true }),
+});
+
+type Demand = Pick<RunSpec, 'ways' | 'pinnedTo' | 'sensitive' | 'measure'>;
+
+/** Nobody may be beside it while it is measured, though its partition has only the ways that are measured. */
+const isAlone = ({ measure }: Pick<RunSpec, 'measure'>): boolean =>
+  measure != null && TRAITS[measure.profiler].needsQuiet;
+
+/** Pools have these limits on every node. */
+const LIMITS = DEFAULT_POOL_LIMITS;
 
 /**
  * The domains of `notices` less what `held` takes of them. What a node can lend at all is what it says that it has
@@ -31,30 +90,57 @@ type Demand = Pick<RunSpec, 'ways' | 'pinnedTo'>;
  */
 export function viewDomains(
   notices: readonly Pick<CapacityNotice, 'node' | 'domains' | 'runs'>[],
-  held: readonly Placement[],
+  held: readonly Holder[],
 ): DomainView[] {
   return notices.flatMap(({ node, domains, runs }) =>
-    domains.map(({ id, ways: all, freeWays, wayBytes, cpus }) => {
-      const lentThere = runs.filter((run) => run.domain === id).reduce((sum, run) => sum + run.ways, 0);
+    domains.map(({ id, ways: all, freeWays, wayBytes, cpus, minWays = 1 }) => {
+      const there = runs.filter((run) => run.domain === id);
+      const lentThere = lentWays(
+        there.map(({ ways, insensitive }) => ({ ways, sensitive: insensitive !== true })),
+        minWays,
+      );
       const ways = Math.min(all, freeWays + lentThere);
       const here = held.filter((placement) => placement.node === node && placement.domain === id);
-      const lent = here.reduce((sum, placement) => sum + placement.ways, 0);
+      const lent = lentWays(here, minWays);
+      const isClosed = here.some(({ alone }) => alone === true);
       return {
         node,
         domain: id,
         ways,
         wayBytes,
-        freeWays: Math.max(0, ways - lent),
+        freeWays: isClosed ? 0 : Math.max(0, ways - lent),
         cpus: cpus.length,
-        freeCpus: Math.max(0, cpus.length - here.length),
+        freeCpus: isClosed ? 0 : Math.max(0, cpus.length - here.length),
+        minWays,
+        sharing: here.filter(isSharing).length,
+        isBusy: here.length > 0 || there.length > 0,
       };
     }),
   );
 }
 
+const isSharing = ({ sensitive }: { readonly sensitive?: boolean }): boolean => sensitive === false;
+
+/** As the nodes count it: runs that gain nothing from cache take their share of a pool, others their ways. */
+function lentWays(holders: readonly Pick<Holder, 'ways' | 'sensitive'>[], minWays: number): number {
+  const own = holders.filter((holder) => !isSharing(holder)).reduce((sum, { ways }) => sum + ways, 0);
+  return own + poolWays(holders.filter(isSharing).length, minWays);
+}
+
+const poolWays = (sharing: number, minWays: number): number =>
+  sharedWays(sharing, Math.max(minWays, LIMITS.minWays), LIMITS);
+
+/** What one more run takes of the free ways; infinite where the pool is full. */
+function costOn(domain: DomainView, demand: Demand): number {
+  if (!isSharing(demand)) return waysOn(domain, demand);
+  const { sharing = 0, minWays = 1 } = domain;
+  if (sharing >= poolCapacity(LIMITS)) return Number.POSITIVE_INFINITY;
+  return poolWays(sharing + 1, minWays) - poolWays(sharing, minWays);
+}
+
 /** A run never waits for more ways than the domain has: it is content with all of them. */
 function waysOn(domain: DomainView, demand: Demand): number {
-  return Math.max(1, Math.min(demand.ways, domain.ways));
+  return Math.max(1, Math.min(Math.max(demand.ways, domain.minWays ?? 1), domain.ways));
 }
 
 /** Best fit: of the domains with room, the one that keeps the fewest ways free; then most free CPUs, then by name. */
@@ -64,7 +150,8 @@ export function place(demand: Demand, domains: readonly DomainView[]): Placement
   for (const domain of domains) {
     const { pinnedTo } = demand;
     if (pinnedTo && (pinnedTo.node !== domain.node || pinnedTo.domain !== domain.domain)) continue;
-    const left = domain.freeWays - waysOn(domain, demand);
+    if (isAlone(demand) && domain.isBusy === true) continue;
+    const left = domain.freeWays - costOn(domain, demand);
     if (left < 0 || domain.freeCpus < 1) continue;
     if (!best || left < bestLeft || (left === bestLeft && isBefore(domain, best))) {
       best = domain;
@@ -80,16 +167,23 @@ function isBefore(left: DomainView, right: DomainView): boolean {
   return left.domain < right.domain;
 }
 
-function lend(domains: readonly DomainView[], placement: Placement): DomainView[] {
+function lend(domains: readonly DomainView[], demand: Demand, placement: Placement): DomainView[] {
   return domains.map((domain) =>
     domain.node === placement.node && domain.domain === placement.domain
-      ? { ...domain, freeWays: domain.freeWays - placement.ways, freeCpus: domain.freeCpus - 1 }
+      ? {
+          ...domain,
+          freeWays: isAlone(demand) ? 0 : domain.freeWays - costOn(domain, demand),
+          freeCpus: isAlone(demand) ? 0 : domain.freeCpus - 1,
+          isBusy: true,
+          sharing: (domain.sharing ?? 0) + (isSharing(demand) ? 1 : 0),
+        }
       : domain,
   );
 }
 
 /**
- * Which waiting runs start now, in the order of the queue. Runs that fit may overtake one that doesn't, until
+ * Which waiting runs start now, in the order of the queue. A run that must be alone on its domain waits until it is empty: others
+ * overtake it there for `starvationMs`, then the domain is let run empty; between two such runs whoever has waited longer comes first. Runs that fit may overtake one that doesn't, until
  * that one has waited for `starvationMs`: then nothing behind it starts (or, when it is tied to a domain,
  * nothing else there) before it has its ways.
  */
@@ -104,7 +198,7 @@ export function planQueue(
     const placement = place(run.spec, open);
     if (placement) {
       plan.push({ run, placement });
-      open = lend(open, placement);
+      open = lend(open, run.spec, placement);
     } else if (options.nowMs - run.spec.createdAtMs >= options.starvationMs) {
       const { pinnedTo } = run.spec;
       if (!pinnedTo) return plan;

@@ -1,6 +1,7 @@
 /** Runs as clients ask for them: predicted, admitted, awaited. */
 import { type Clock, fail, type Random, succeed } from '../ports.ts';
 import type { Answer, ExecuteRequest, RunRequest, SubmitRequest } from '../rest/backend.ts';
+import { hasParameters } from '../state/parameters.ts';
 import type { Tables } from '../state/tables.ts';
 import type { Mode, Run, RunChoice, RunSpec, Task } from '../state/types.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -31,9 +32,16 @@ interface Share {
   readonly mode: Mode;
   readonly ways: number;
   readonly choice: RunChoice | null;
+  /** As of `RunSpec`. */
+  readonly sensitive?: boolean;
 }
 
-const share = (plan: WayPlan): Share => ({ mode: plan.mode, ways: plan.ways, choice: recordedChoice(plan) });
+const share = (plan: WayPlan): Share => ({
+  mode: plan.mode,
+  ways: plan.ways,
+  choice: recordedChoice(plan),
+  ...(!plan.sensitive && { sensitive: false }),
+});
 
 /** How one run of a benchmark differs from any other. `ways` are reserved. */
 export type MeasurePlan = Pick<RunSpec, 'ways' | 'measure' | 'pinnedTo' | 'timeLimitMs'>;
@@ -51,17 +59,15 @@ export class RunService {
   async run(request: RunRequest): Promise<Answer<Run | null>> {
     const task = this.#deps.tables.task(request.taskId);
     if (!task) return unknownTask(request.taskId);
-    const repeated = this.#repeated(
-      request.idempotencyKey,
-      (spec) =>
-        spec.taskId === task.id &&
-        spec.command === request.command &&
-        isSameInput(spec, request.inputSize, null),
-    );
+    const isSame = (spec: RunSpec) =>
+      spec.taskId === task.id &&
+      spec.command === request.command &&
+      isSameInput(spec, request.inputSize, null);
+    const repeated = this.#repeated(request.idempotencyKey, isSame);
     if (repeated) return repeated;
     const plan = await this.#deps.planner.plan(task, request);
     if (plan.mode === 'INOP') return succeed(null);
-    return this.#deps.scheduler.admit(this.#spec(task, { ...request, parameters: null }, share(plan)));
+    return this.#admit(this.#spec(task, { ...request, parameters: null }, share(plan)), isSame);
   }
 
   /** As `run`, but a function that was never benchmarked runs too, with an equal share of a domain. */
@@ -112,7 +118,7 @@ export class RunService {
       timeLimitMs: null,
       idempotencyKey: request.idempotencyKey,
     };
-    return this.#deps.scheduler.admit(this.#spec(task, spec, share(plan)));
+    return this.#admit(this.#spec(task, spec, share(plan)), isSame);
   }
 
   /** One measurement of a benchmark. */
@@ -146,18 +152,30 @@ export class RunService {
   #repeated(key: string | null, isSame: (spec: RunSpec) => boolean): Answer<Run> | null {
     const run = key === null ? undefined : this.#deps.tables.runWithKey(key);
     if (!run) return null;
-    const { spec } = run;
-    if (isSame(spec)) return succeed(run);
-    return fail({
-      code: 'CONFLICT',
-      message: `the Idempotency-Key already made run ${spec.id}, which asked for something else; use a new key`,
-    });
+    return sameOrConflict(run, isSame);
+  }
+
+  /** Of two requests with one key that come together, both find no run before; the tables take one, and the other is told of it. */
+  async #admit(spec: RunSpec, isSame: (spec: RunSpec) => boolean): Promise<Answer<Run>> {
+    const admitted = await this.#deps.scheduler.admit(spec);
+    if (!admitted.ok || admitted.value.spec.id === spec.id) return admitted;
+    return sameOrConflict(admitted.value, isSame);
   }
 }
 
-function isSameInput(spec: RunSpec, inputSize: number, parameters: string | null): boolean {
-  return spec.inputSize === inputSize && spec.parameters === parameters;
+function sameOrConflict(run: Run, isSame: (spec: RunSpec) => boolean): Answer<Run> {
+  const { spec } = run;
+  if (isSame(spec)) return succeed(run);
+  return fail({
+    code: 'CONFLICT',
+    message: `the Idempotency-Key already made run ${spec.id}, which asked for something else; use a new key`,
+  });
 }
+
+function isSameInput(spec: RunSpec, inputSize: number, parameters: string | null): boolean {
+  return spec.inputSize === inputSize && hasParameters(spec, parameters);
+}
+
 export function unknownTask(id: string): {
   readonly ok: false;
   readonly error: { code: 'NOT_FOUND'; message: string };

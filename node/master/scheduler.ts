@@ -7,11 +7,21 @@ import type { CapacityBoard } from '../mesh/capacity-board.ts';
 import type { CapacityNotice } from '../mesh/types.ts';
 import { type Cancel, type Clock, fail, type Logger, type Random, succeed } from '../ports.ts';
 import type { Answer } from '../rest/backend.ts';
-import { createRun, isPlaced, isTerminal } from '../state/run-lifecycle.ts';
+import { createRun, isTerminal } from '../state/run-lifecycle.ts';
 import type { Tables } from '../state/tables.ts';
 import type { ApplyResult, Assignment, Command, Run, RunSpec } from '../state/types.ts';
 import type { Dispatcher } from './dispatcher.ts';
-import { type DomainView, type Placement, planQueue, viewDomains } from './placement.ts';
+import {
+  type DomainView,
+  type Holder,
+  holderOf,
+  holdersOf,
+  type Pending,
+  type Placement,
+  planQueue,
+  viewDomains,
+  waitingOf,
+} from './placement.ts';
 import { type Propose, unavailable } from './propose.ts';
 
 /** A node is placed on only while its notices are younger than this. */
@@ -42,10 +52,10 @@ export interface SchedulerDependencies {
 export class Scheduler {
   readonly #options: SchedulerOptions;
   readonly #deps: SchedulerDependencies;
-  /** Proposed and not yet applied: run id to its place, or null for one that will wait. */
-  readonly #pending = new Map<string, Assignment | null>();
+  /** Proposed and not yet applied, by run id. */
+  readonly #pending = new Map<string, Pending>();
   /** Cancelled runs whose programs may still be dying: their ways are free once their node says so. */
-  readonly #ending = new Map<string, { readonly placement: Placement; readonly sinceMs: number }>();
+  readonly #ending = new Map<string, { readonly placement: Holder; readonly sinceMs: number }>();
   #stops: Cancel[] = [];
   #pumpDue = false;
   #running = false;
@@ -83,15 +93,13 @@ export class Scheduler {
   }
 
   queued(): Run[] {
-    return this.#deps.tables
-      .activeRuns()
-      .filter((run) => run.state === 'queued' && !this.#pending.get(run.spec.id));
+    return waitingOf(this.#deps.tables.activeRuns(), this.#pending);
   }
 
   /** Commits a new run, placed or waiting. */
   async admit(spec: RunSpec): Promise<Answer<Run>> {
     const queued = this.queued();
-    const waiting = [...this.#pending.values()].filter((assignment) => assignment === null).length;
+    const waiting = [...this.#pending.values()].filter(({ assignment }) => assignment === null).length;
     const candidate = createRun(spec, null);
     const placement = this.#plan([...queued, candidate]).find((step) => step.run === candidate)?.placement;
     if (!placement && queued.length + waiting >= this.#options.queueLimit) {
@@ -102,7 +110,7 @@ export class Scheduler {
       });
     }
     const assignment = placement ? this.#assignment(candidate, placement) : null;
-    const outcome = await this.#proposeFor(spec.id, assignment, { type: 'run-create', spec, assignment });
+    const outcome = await this.#proposeFor({ spec, assignment }, { type: 'run-create', spec, assignment });
     if (!outcome.ok) return unavailable(outcome.error);
     const run = this.#deps.tables.run(outcome.value.runId ?? spec.id);
     if (!run) return fail({ code: 'NOT_FOUND', message: `there is no task ${spec.taskId}; upload it first` });
@@ -116,7 +124,8 @@ export class Scheduler {
     if (queued.length === 0) return;
     for (const { run, placement } of this.#plan(queued)) {
       const assignment = this.#assignment(run, placement);
-      void this.#proposeFor(run.spec.id, assignment, { type: 'run-assign', runId: run.spec.id, assignment });
+      const { spec } = run;
+      void this.#proposeFor({ spec, assignment }, { type: 'run-assign', runId: spec.id, assignment });
     }
   }
 
@@ -128,14 +137,9 @@ export class Scheduler {
     });
   }
 
-  #held(): Placement[] {
-    const held: Placement[] = [];
-    for (const run of this.#deps.tables.activeRuns()) {
-      if (isPlaced(run) && run.assignment && !this.#pending.has(run.spec.id)) held.push(run.assignment);
-    }
-    for (const assignment of this.#pending.values()) if (assignment) held.push(assignment);
-    for (const { placement } of this.#ending.values()) held.push(placement);
-    return held;
+  #held(): Holder[] {
+    const ending = [...this.#ending.values()].map(({ placement }) => placement);
+    return [...holdersOf(this.#deps.tables.activeRuns(), this.#pending), ...ending];
   }
 
   #assignment(run: Run, placement: Placement): Assignment {
@@ -147,12 +151,13 @@ export class Scheduler {
     };
   }
 
-  async #proposeFor(runId: string, assignment: Assignment | null, command: Command): ReturnType<Propose> {
-    this.#pending.set(runId, assignment);
+  async #proposeFor(pending: Pending, command: Command): ReturnType<Propose> {
+    const { id } = pending.spec;
+    this.#pending.set(id, pending);
     try {
       return await this.#deps.propose(command);
     } finally {
-      this.#pending.delete(runId);
+      this.#pending.delete(id);
     }
   }
 
@@ -167,7 +172,8 @@ export class Scheduler {
     if (!('runId' in command)) return;
     const run = this.#deps.tables.run(command.runId);
     if (command.type === 'run-cancel' && run?.assignment) {
-      this.#ending.set(command.runId, { placement: run.assignment, sinceMs: this.#deps.clock.monotonicMs() });
+      const placement = holderOf(run.spec, run.assignment);
+      this.#ending.set(command.runId, { placement, sinceMs: this.#deps.clock.monotonicMs() });
       this.#deps.dispatcher.cancel(run.assignment.node, command.runId, run.assignment.attempt);
     }
     if (!run || isTerminal(run)) this.#deps.dispatcher.forget(command.runId);

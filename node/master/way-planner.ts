@@ -2,6 +2,8 @@
 
 import { chooseWays, DEFAULT_MAX_SLOWDOWN, generosity, type WayChoice } from '../../predictor/choose-ways.ts';
 import { type Drift, describeDrift, type Evidence, evidenceOf } from '../../predictor/evidence.ts';
+import { seesCache } from '../../predictor/model/known-curve.ts';
+import { gainsFromCache } from '../../predictor/sensitivity.ts';
 import type { CacheGeometry, Prediction, Predictor, PredictorInfo } from '../../predictor/types.ts';
 import type { Clock, Logger } from '../ports.ts';
 import type { DriftView } from '../rest/backend.ts';
@@ -32,6 +34,8 @@ export interface WayPlan {
   readonly evidence: Evidence;
   readonly prediction: Prediction;
   readonly model: PredictorInfo;
+  /** False: it gains nothing from cache of its own, and may share the pool with others like it. */
+  readonly sensitive: boolean;
 }
 
 export interface WayPlannerDependencies {
@@ -77,7 +81,23 @@ export class WayPlanner {
       evidence,
       prediction,
       model: predictor.info(),
+      sensitive:
+        choice === null || choice.ways > 1 || (await this.#gains(evidence, prediction, question, geometry)),
     };
+  }
+
+  /** Times by instruments that don't see the cache can't show that a function gains nothing from it. */
+  async #gains(
+    { curves }: Evidence,
+    prediction: Prediction,
+    { inputSize, maxSlowdown }: WayQuestion,
+    geometry: CacheGeometry,
+  ): Promise<boolean> {
+    const seeing = curves.filter(seesCache);
+    if (seeing.length === 0) return true;
+    const options = { maxSlowdown: maxSlowdown ?? DEFAULT_MAX_SLOWDOWN };
+    if (seeing.length === curves.length) return gainsFromCache(prediction, options);
+    return gainsFromCache(await this.#deps.predictor.predict(seeing, inputSize, geometry), options);
   }
 
   #notice(task: Task, { drift }: Evidence): void {

@@ -18,6 +18,9 @@ const JOIN_RETRY_MOST_MS = 5_000;
 /** An invited node gives its inviter this long to commit it before it asks by itself. */
 const INVITED_GRACE_MS = 3_000;
 
+/** A removed node stays this long: as master it hands over, and hears of leaving the configuration. Then it leaves all in peace. */
+const LEAVE_AFTER_MS = 5_000;
+
 export const REMOVED =
   'this node was removed from its cluster; stop it, and remove its data directory to let it join again';
 
@@ -51,6 +54,9 @@ export class Membership {
   readonly #deps: MembershipDependencies;
   #identity: ClusterIdentity | null = null;
   #removed = false;
+  /** Nobody is dialled or let in any more. */
+  #left = false;
+  #leave: Cancel | null = null;
   #stops: Cancel[] = [];
   #retry: Cancel | null = null;
   #stopped = false;
@@ -65,8 +71,7 @@ export class Membership {
       dependencies.tables.onApplied((command, result) => {
         if (!result.ok || !command.type.startsWith('member-')) return;
         if (command.type === 'member-remove' && command.id === dependencies.mesh.id) this.#onRemoved();
-        if (command.type === 'member-put' && command.member.id === dependencies.mesh.id)
-          this.#removed = false;
+        if (command.type === 'member-put' && command.member.id === dependencies.mesh.id) this.#onPut();
         this.#followTable();
       }),
     );
@@ -109,6 +114,7 @@ export class Membership {
   stop(): void {
     this.#stopped = true;
     this.#retry?.();
+    this.#leave?.();
     for (const stop of this.#stops.splice(0)) stop();
   }
 
@@ -258,8 +264,20 @@ export class Membership {
     return succeed(undefined);
   }
 
+  #onPut(): void {
+    this.#removed = this.#left = false;
+    this.#leave?.();
+    this.#leave = null;
+  }
+
   #onRemoved(): void {
     this.#removed = true;
+    this.#leave ??= this.#deps.clock.after(LEAVE_AFTER_MS, () => {
+      if (!this.#removed || this.#stopped) return;
+      this.#left = true;
+      this.#followTable();
+      this.#deps.logger.warn({}, 'left the cluster: nobody is dialled any more');
+    });
     this.#deps.logger.error({}, REMOVED);
     this.#deps.onRemoved();
   }
@@ -281,10 +299,10 @@ export class Membership {
   #followTable(): void {
     if (!this.#identity) return;
     const peers = this.#knownPeers();
-    const gate = JSON.stringify([this.#identity.clusterId, peers, this.#removed]);
+    const gate = JSON.stringify([this.#identity.clusterId, peers, this.#removed, this.#left]);
     if (gate === this.#gate) return;
     this.#gate = gate;
-    this.#deps.mesh.setCluster(this.#identity.clusterId, peers);
+    this.#deps.mesh.setCluster(this.#identity.clusterId, this.#left ? [] : peers);
     const { clusterId, founder } = this.#identity;
     const identity = { clusterId, founder, peers, ...(this.#removed && { removed: true }) };
     this.#identity = identity;

@@ -4,12 +4,12 @@
  */
 import type { Duplex, Readable } from 'node:stream';
 import type { ControlRequest, ControlResponse } from '../../protocols/control/index.ts';
-import type { CapacityNotice, ClusterDigest } from '../../protocols/gossip/index.ts';
+import type { CapacityNotice, ClusterDigest, DomainMasks, Hold } from '../../protocols/gossip/index.ts';
 import type { NodeId } from '../consensus/types.ts';
 import type { Cancel, Outcome } from '../ports.ts';
 import type { Member } from '../state/types.ts';
 
-export type { CapacityNotice, ClusterDigest, ControlRequest, ControlResponse };
+export type { CapacityNotice, ClusterDigest, ControlRequest, ControlResponse, DomainMasks, Hold };
 
 /** A peer that the gate lets in. */
 export interface KnownPeer {

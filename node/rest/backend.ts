@@ -6,6 +6,7 @@ import type { Duplex, Readable } from 'node:stream';
 import type { WayChoice } from '../../predictor/choose-ways.ts';
 import type { CacheGeometry, MeasuredCurve, Prediction, PredictorInfo } from '../../predictor/types.ts';
 import type { ConsensusStatus, NodeId } from '../consensus/types.ts';
+import type { DomainMasks, Hold } from '../mesh/types.ts';
 import type { Outcome } from '../ports.ts';
 import type {
   DroppedModel,
@@ -127,7 +128,20 @@ export interface CapacityView {
     readonly ways: number;
     readonly freeWays: number;
     readonly wayBytes: number;
-    readonly runs: readonly { readonly runId: string; readonly ways: number }[];
+    /** Where ways are that no single run holds; null: its node doesn't tell. */
+    readonly masks: DomainMasks | null;
+    /** That its runs fill; null where nothing is counted. */
+    readonly occupancyBytes: number | null;
+    /** Memory bandwidth of its pool; null: no limit, or no pool. */
+    readonly poolBandwidthPercent: number | null;
+    readonly runs: readonly {
+      readonly runId: string;
+      readonly attempt: number;
+      readonly ways: number;
+      readonly hold: Hold | null;
+      readonly mask: number | null;
+      readonly occupancyBytes: number | null;
+    }[];
   }[];
   readonly enforcement: 'enforced' | 'emulated' | 'unenforced';
   readonly version: string;
@@ -215,6 +229,8 @@ export interface RestBackend {
     readonly uptimeSeconds: number;
     /** Of the predictor's weights that it uses; null: none. */
     readonly modelVersion: number | null;
+    /** Set when it was removed from its cluster: what to do. */
+    readonly removed: string | null;
   };
   createTask(upload: Upload): Promise<Answer<Task>>;
   tasks(): readonly Task[];

@@ -1,5 +1,14 @@
 /** The replicated tables as the JSON of REST: snake_case, times in RFC 3339, the seed's names where it has them. */
-import type { Measure, Measurement, Profile, Run, RunChoice, Task, TerminalState } from '../state/types.ts';
+import type {
+  CacheUse,
+  Measure,
+  Measurement,
+  Profile,
+  Run,
+  RunChoice,
+  Task,
+  TerminalState,
+} from '../state/types.ts';
 import type { ClusterView, DriftView, MemberView, RestBackend, RunView, TaskView } from './backend.ts';
 import { renderSeconds, timestamp, timestampOrNull } from './duration.ts';
 import type { ClusterJson, WorkerJson } from './schemas/cluster.ts';
@@ -149,11 +158,9 @@ export function presentResult({ run, stdout, stderr }: RunView): ResultJson {
     ways,
     enforcement: result?.enforcement ?? null,
     enforcement_reason: result?.enforcementReason ?? null,
+    cache_use: presentCacheUse(result?.cacheUse ?? null),
     isolation: result?.isolation ?? null,
     choice: presentChoice(spec.choice ?? null),
-    occupancy: result?.occupancy
-      ? { mean_bytes: result.occupancy.meanBytes, peak_bytes: result.occupancy.peakBytes }
-      : null,
     state: run.state,
     error: run.error,
     attempts: run.attempts,
@@ -162,6 +169,14 @@ export function presentResult({ run, stdout, stderr }: RunView): ResultJson {
     stderr_truncated: result?.stderr.truncated ?? false,
   };
 }
+
+const presentCacheUse = (use: CacheUse | null): ResultJson['cache_use'] =>
+  use && {
+    samples: use.samples,
+    occupancy_bytes: use.occupancyBytes,
+    bandwidth_bytes_per_second: use.bandwidthBytesPerSecond,
+    local_bandwidth_bytes_per_second: use.localBandwidthBytesPerSecond,
+  };
 
 export function presentWorker({ member, role, host, alive, lastHeardMs, capacity }: MemberView): WorkerJson {
   const domains = capacity?.domains ?? [];
@@ -174,7 +189,7 @@ export function presentWorker({ member, role, host, alive, lastHeardMs, capacity
     addresses: [...member.addresses],
     role,
     alive,
-    last_heard_seconds: lastHeardMs === null ? null : lastHeardMs / 1000,
+    last_heard_seconds: lastHeardMs === null ? null : Math.round(lastHeardMs) / 1000,
     joined_at: timestamp(member.joinedAtMs),
     version: capacity?.version ?? null,
     cpus: capacity?.cpus ?? null,
@@ -192,7 +207,17 @@ export function presentWorker({ member, role, host, alive, lastHeardMs, capacity
       ways: domain.ways,
       free_ways: domain.freeWays,
       way_bytes: domain.wayBytes,
-      runs: domain.runs.map((run) => ({ run_id: run.runId, ways: run.ways })),
+      masks: domain.masks,
+      occupancy_bytes: domain.occupancyBytes,
+      pool_bandwidth_percent: domain.poolBandwidthPercent,
+      runs: domain.runs.map((run) => ({
+        run_id: run.runId,
+        attempt: run.attempt,
+        ways: run.ways,
+        hold: run.hold,
+        mask: run.mask,
+        occupancy_bytes: run.occupancyBytes,
+      })),
     })),
   };
 }
@@ -213,11 +238,14 @@ export const presentCluster = (view: ClusterView): ClusterJson => ({
   running: view.running,
 });
 
+const NO_MASTER_YET = 'there is no master now: an election is under way, or a majority of the voters is down';
+
 export function presentHealth(health: ReturnType<RestBackend['localHealth']>): HealthJson {
   const { consensus } = health;
   const votes = consensus.configuration.voters.includes(health.id);
   return {
-    status: consensus.leader === null ? 'no_master' : 'ok',
+    status: health.removed !== null ? 'removed' : consensus.leader === null ? 'no_master' : 'ok',
+    message: health.removed ?? (consensus.leader === null ? NO_MASTER_YET : null),
     id: health.id,
     name: health.name,
     version: health.version,

@@ -16,7 +16,7 @@ export function isTerminal(run: Run): boolean {
 }
 
 /** True while the run holds ways on a node. */
-export function isPlaced(run: Run): boolean {
+export function isPlaced(run: Pick<Run, 'state'>): boolean {
   return run.state === 'assigned' || run.state === 'running';
 }
 

@@ -71,8 +71,8 @@ function timeOf({ spec, state, assignment, result, finishedAtMs }: Run): RunTime
     return null;
   const seconds = result.executionTimeNs / 1e9;
   if (!(seconds > 0) || finishedAtMs === null) return null;
-  const { llc, enforcement, occupancy = null } = result;
-  return { seconds, ways: assignment.ways, llc, enforcement, occupancy, atMs: finishedAtMs };
+  const { llc, enforcement } = result;
+  return { seconds, ways: assignment.ways, llc, enforcement, atMs: finishedAtMs };
 }
 
 /** The newest time can only bring a change of the series that it belongs to. */

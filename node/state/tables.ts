@@ -7,6 +7,7 @@ import type { NodeId, StateMachine } from '../consensus/types.ts';
 import type { Cancel } from '../ports.ts';
 import { decodeCommand } from './commands.ts';
 import { ModelTable } from './models.ts';
+import { dropParameters } from './parameters.ts';
 import {
   assignRun,
   cancelRun,
@@ -19,8 +20,9 @@ import {
 import { RunTimeTable } from './run-times.ts';
 import type { ApplyResult, Command, Member, Profile, Run, RunTimes, TableVersions, Task } from './types.ts';
 
-/** Of the runs that are over, this many are kept; the one that ended longest ago goes first. */
+/** Of the runs that are over, this many are kept, and of their outputs in the record so much; the one that ended longest ago goes first. */
 export const KEPT_FINISHED_RUNS = 10_000;
+const KEPT_FINISHED_BYTES = 64 * 1024 * 1024;
 
 const NO_CHANGES: TableVersions = {
   members: 0,
@@ -33,6 +35,15 @@ const NO_CHANGES: TableVersions = {
 const OK: ApplyResult = { ok: true };
 const NOT_FOUND: ApplyResult = { ok: false, code: 'NOT_FOUND' };
 const STALE: ApplyResult = { ok: false, code: 'STALE' };
+
+/** What of a record can be large: outputs that aren't files. */
+function recordBytes({ result }: Run): number {
+  if (result === null) return 0;
+  return [result.stdout, result.stderr].reduce(
+    (sum, output) => sum + (output.kind === 'inline' ? output.data.length : 0),
+    0,
+  );
+}
 
 export type AppliedListener = (command: Command, result: ApplyResult) => void;
 
@@ -52,9 +63,12 @@ export class Tables implements StateMachine<ApplyResult> {
   readonly #versions = { ...NO_CHANGES };
   readonly #listeners = new Set<AppliedListener>();
   readonly #keptFinishedRuns: number;
+  readonly #keptFinishedBytes: number;
+  #finishedBytes = 0;
 
-  constructor(options: { readonly keptFinishedRuns?: number } = {}) {
+  constructor(options: { readonly keptFinishedRuns?: number; readonly keptFinishedBytes?: number } = {}) {
     this.#keptFinishedRuns = options.keptFinishedRuns ?? KEPT_FINISHED_RUNS;
+    this.#keptFinishedBytes = options.keptFinishedBytes ?? KEPT_FINISHED_BYTES;
   }
 
   apply(data: Uint8Array, _index: number): ApplyResult {
@@ -82,6 +96,7 @@ export class Tables implements StateMachine<ApplyResult> {
     this.#runTimes.clear();
     this.#models.clear();
     Object.assign(this.#versions, NO_CHANGES);
+    this.#finishedBytes = 0;
   }
 
   onApplied(listener: AppliedListener): Cancel {
@@ -222,10 +237,13 @@ export class Tables implements StateMachine<ApplyResult> {
     if (!run) return NOT_FOUND;
     const next = step(run);
     if (!next) return STALE;
-    this.#runs.set(runId, next);
-    if (isTerminal(next)) {
+    const over = isTerminal(next);
+    const kept = over ? dropParameters(next) : next;
+    this.#runs.set(runId, kept);
+    if (over) {
       this.#active.delete(runId);
       this.#finished.add(runId);
+      this.#finishedBytes += recordBytes(kept);
       this.#dropOldest();
     }
     return this.#changed('runs');
@@ -247,9 +265,12 @@ export class Tables implements StateMachine<ApplyResult> {
 
   #dropOldest(): void {
     for (const id of this.#finished) {
-      if (this.#finished.size <= this.#keptFinishedRuns) return;
+      const fits = this.#finishedBytes <= this.#keptFinishedBytes || this.#finished.size === 1;
+      if (this.#finished.size <= this.#keptFinishedRuns && fits) return;
       this.#finished.delete(id);
-      const key = this.#runs.get(id)?.spec.idempotencyKey ?? null;
+      const run = this.#runs.get(id);
+      if (run) this.#finishedBytes -= recordBytes(run);
+      const key = run?.spec.idempotencyKey ?? null;
       if (key !== null) this.#runByKey.delete(key);
       this.#runs.delete(id);
     }

@@ -49,6 +49,16 @@ export interface Measurement {
     readonly l1Misses: number;
     readonly llMisses: number;
   } | null;
+  /** When more than one process was simulated; absent or null else. */
+  readonly processes?: ProcessCensus | null;
+}
+
+/** Counts are added up over all processes of a program, which may be more than it looks. */
+export interface ProcessCensus {
+  readonly count: number;
+  /** Command of the process with the most cycles, and its share of all, 0..1. */
+  readonly mostly: string;
+  readonly share: number;
 }
 
 export interface ProfilePoint {
@@ -80,7 +90,6 @@ export interface RunTime {
   readonly ways: number;
   readonly llc: Llc;
   readonly enforcement: Enforcement;
-  readonly occupancy: Occupancy | null;
   readonly atMs: number;
 }
 
@@ -111,6 +120,24 @@ export type Output =
     }
   | { readonly kind: 'blob'; readonly sha256: string; readonly size: number; readonly truncated: boolean };
 
+/** Of one counter over the life of a run. */
+export interface CounterSummary {
+  readonly last: number;
+  readonly peak: number;
+  readonly mean: number;
+}
+
+/** What was seen of a run's use of cache and memory. Null where a counter said nothing: no monitoring, or `Unavailable`. */
+export interface CacheUse {
+  readonly samples: number;
+  /** Of its LLC domain. May exceed its ways: old lines stay where they are. */
+  readonly occupancyBytes: CounterSummary | null;
+  /** To and from all memory. */
+  readonly bandwidthBytesPerSecond: CounterSummary | null;
+  /** To and from the memory of its own NUMA node. */
+  readonly localBandwidthBytesPerSecond: CounterSummary | null;
+}
+
 export interface RunResult {
   readonly pid: number | null;
   /** 0..255; 128 + signal number when a signal ended it; 127 when the command could not be started. */
@@ -128,12 +155,12 @@ export interface RunResult {
   readonly enforcement: Enforcement;
   /** Why enforcement is not `enforced`. */
   readonly enforcementReason: string | null;
+  /** Null without counters; absent from records of older versions. */
+  readonly cacheUse?: CacheUse | null;
   /** Null when no program was started; absent from records of older versions. */
   readonly isolation?: Isolation | null;
   /** The cache that it ran on, as its node knows it; absent from records of older versions, null when nothing was started. */
   readonly llc?: Llc | null;
-  /** How much of the cache it filled; null or absent where nothing counted. */
-  readonly occupancy?: Occupancy | null;
 }
 
 /** A last-level cache, as far as times of runs on it can be compared. */
@@ -141,12 +168,6 @@ export interface Llc {
   readonly ways: number;
   readonly wayBytes: number;
   readonly cpuModel: string;
-}
-
-/** Of the samples over the life of a run. */
-export interface Occupancy {
-  readonly meanBytes: number;
-  readonly peakBytes: number;
 }
 
 /** What kept the program from the machine and from other programs. */
@@ -197,6 +218,8 @@ export interface RunSpec {
   readonly inputSize: number;
   /** JSON text for standard input and FSCHED_PARAMETERS; null: neither is given. */
   readonly parameters: string | null;
+  /** What `parameters` were, once the run is over: nobody runs them again, and ten thousand runs keep theirs. Absent: see `parameters`. */
+  readonly droppedParameters?: { readonly bytes: number; readonly sha256: string };
   readonly purpose: 'run' | 'benchmark';
   readonly mode: Mode;
   /** Ways wanted; clamped to the largest domain at placement. */
@@ -205,6 +228,8 @@ export interface RunSpec {
   readonly choice?: RunChoice | null;
   /** Where it must run (benchmarks stay on one domain); null: anywhere. */
   readonly pinnedTo: { readonly node: NodeId; readonly domain: number } | null;
+  /** Whether it gains from cache of its own; if not it belongs into the shared pool, and counts for its share of it. Absent: true. */
+  readonly sensitive?: boolean;
   /** Absent or null: not measured. `ways` above stays what is reserved. */
   readonly measure?: Measure | null;
   readonly timeLimitMs: number;

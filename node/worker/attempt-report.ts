@@ -1,6 +1,6 @@
 /** What is told of an attempt that is over. Pure. */
 import type { Standing } from '../llc/partitions/types.ts';
-import type { Llc, Occupancy } from '../state/types.ts';
+import type { CacheUse, Llc } from '../state/types.ts';
 import type { LaunchedProcess, LaunchFailure, ProcessEnd } from './launcher.ts';
 import type { AttemptReport, AttemptResult, Dispatch } from './types.ts';
 
@@ -22,11 +22,11 @@ export interface AttemptContext {
   readonly standing: Standing;
   /** Why it was ordered to stop, null when it wasn't. */
   readonly cause: StopCause | null;
+  /** What its counters said; null when they said nothing. */
+  readonly cacheUse: CacheUse | null;
   readonly atMs: number;
   /** The last-level cache that it ran on. */
   readonly llc: Llc;
-  /** Null where nothing counted. */
-  readonly occupancy: Occupancy | null;
 }
 
 export function attemptReport(
@@ -86,7 +86,7 @@ function describeFailure(exitStatus: number, signal: string | null): string {
 
 function toResult(
   ending: AttemptEnding,
-  { standing, atMs, llc, occupancy }: AttemptContext,
+  { standing, cacheUse, atMs, llc }: AttemptContext,
 ): AttemptResult | null {
   const enforcement = { enforcement: standing.enforcement, enforcementReason: standing.reason };
   if (ending.launched !== null) {
@@ -102,9 +102,9 @@ function toResult(
       startedAtMs,
       cpus,
       ...enforcement,
+      cacheUse,
       isolation,
       llc,
-      occupancy,
     };
   }
   if (ending.failure.code === 'KILLED') return null;
@@ -119,6 +119,7 @@ function toResult(
     startedAtMs: atMs,
     cpus: [],
     ...enforcement,
+    cacheUse: null,
     isolation: null,
   };
 }

@@ -1,10 +1,10 @@
 /** One attempt of a run, from the reservation of its ways to the report that is handed in. */
 
-import type { Lease, Partitions, Standing } from '../llc/partitions/types.ts';
+import type { Lease, Partitions } from '../llc/partitions/types.ts';
 import type { Instrument } from '../llc/profilers/types.ts';
 import type { LlcDomain } from '../llc/types.ts';
 import { type Clock, type Outcome, succeed } from '../ports.ts';
-import type { Measure, Occupancy } from '../state/types.ts';
+import type { CacheUse, Measure } from '../state/types.ts';
 import { type AttemptEnding, attemptReport, type StopCause } from './attempt-report.ts';
 import type { LaunchedProcess, Launcher, ProcessEnd } from './launcher.ts';
 import { withReading } from './measured-report.ts';
@@ -107,7 +107,7 @@ export class Attempt {
         : clock.after(timeLimitMs, () => this.stop('timed_out'));
     this.#end = await launched.value.ended;
     cancelLimit();
-    const report = this.#report({ launched: launched.value, end: this.#end });
+    const report = this.#report({ launched: launched.value, end: this.#end }, await this.#cacheUse());
     if (instrument.value === null) return report;
     return withReading(report, instrument.value.reading(this.#end.executionTimeNs));
   }
@@ -122,26 +122,24 @@ export class Attempt {
     };
   }
 
-  #report(ending: AttemptEnding): AttemptReport {
-    const standing: Standing = this.lease?.recorded ?? {
-      enforcement: 'unenforced',
-      reason: 'It held no ways.',
-    };
+  /** Counters stay with the group when its last process is gone. Null when none has said anything. */
+  async #cacheUse(): Promise<CacheUse | null> {
+    if (this.lease === null) return null;
+    const seen = await this.#dependencies.partitions.observe(this.lease);
+    const said = seen.occupancyBytes ?? seen.bandwidthBytesPerSecond ?? seen.localBandwidthBytesPerSecond;
+    return said === null ? null : seen;
+  }
+
+  #report(ending: AttemptEnding, cacheUse: CacheUse | null = null): AttemptReport {
+    const standing = this.lease?.recorded ?? { enforcement: 'unenforced', reason: 'It held no ways.' };
     const { ways, wayBytes } = this.domain;
     return attemptReport(this.dispatch, ending, {
       standing,
       cause: this.#cause,
+      cacheUse,
       atMs: this.#dependencies.clock.nowMs(),
       llc: { ways, wayBytes, cpuModel: this.#dependencies.cpuModel },
-      occupancy: this.#occupancy(standing),
     });
-  }
-
-  /** Of an emulated partition nothing real was counted. */
-  #occupancy({ enforcement }: Standing): Occupancy | null {
-    if (this.lease === null || enforcement === 'unenforced') return null;
-    const counted = this.#dependencies.partitions.observe(this.lease).occupancyBytes;
-    return counted && { meanBytes: Math.round(counted.mean), peakBytes: Math.round(counted.peak) };
   }
 
   #instrument(): Outcome<Instrument | null, string> {

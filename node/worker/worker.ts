@@ -2,10 +2,11 @@
 
 import type { Partitions } from '../llc/partitions/types.ts';
 import type { Instrument } from '../llc/profilers/types.ts';
-import type { LlcDomain, Topology } from '../llc/types.ts';
+import type { Topology } from '../llc/types.ts';
 import { type Clock, fail, type Logger, type Outcome, type Random, succeed } from '../ports.ts';
 import type { Measure } from '../state/types.ts';
 import { Attempt } from './attempt.ts';
+import { describeCapacity, type WorkerCapacity } from './capacity.ts';
 import { Fences } from './fences.ts';
 import type { Launcher } from './launcher.ts';
 import { type Delivery, Outbox, type OutboxOptions } from './outbox.ts';
@@ -42,17 +43,6 @@ export interface WorkerDependencies {
   readonly onChange: () => void;
   readonly deliverStarted: (notice: StartedNotice) => void;
   readonly deliverReport: (report: AttemptReport) => Promise<Delivery>;
-}
-
-export interface WorkerCapacity {
-  readonly domains: readonly (LlcDomain & { readonly freeWays: number })[];
-  /** Those that hold ways. */
-  readonly runs: readonly {
-    readonly runId: string;
-    readonly attempt: number;
-    readonly domain: number;
-    readonly ways: number;
-  }[];
 }
 
 /** Runs whose newest dispatch is remembered. */
@@ -151,13 +141,12 @@ export class Worker implements AsyncDisposable {
   }
 
   capacity(): WorkerCapacity {
-    const domains = this.#dependencies.topology.domains.map((domain) => {
-      return { ...domain, freeWays: this.#partitions.freeWays(domain.id) };
-    });
-    const runs = [...this.#attempts]
-      .filter((attempt) => attempt.lease !== null)
-      .map(({ dispatch: { runId, attempt, domain, ways } }) => ({ runId, attempt, domain, ways }));
-    return { domains, runs };
+    const holding = [...this.#attempts].filter((attempt) => attempt.lease !== null);
+    return describeCapacity(
+      this.#dependencies.topology,
+      this.#partitions,
+      holding.map(({ dispatch }) => dispatch),
+    );
   }
 
   /** Everything between a dispatch and the answer to it. */
@@ -188,13 +177,13 @@ export class Worker implements AsyncDisposable {
 
   /** Null, or why not. */
   async #acquire(attempt: Attempt): Promise<DispatchRefusal | null> {
-    const { runId, attempt: number, domain, ways } = attempt.dispatch;
+    const { runId, attempt: number, domain, ways, sensitive = true } = attempt.dispatch;
     const acquired = await this.#partitions.acquire({
       runId,
       attempt: number,
       domain,
       ways,
-      sensitive: true,
+      sensitive,
     });
     if (acquired.ok) {
       attempt.lease = acquired.value;

@@ -15,7 +15,7 @@ export const METHODS: readonly Method[] = [
   LEARNED,
   fromPredictor(new CurveFitPredictor()),
   originalFit('original fit', 'seconds'),
-  originalFit('original, rel.', 'relative'),
+  originalFit('original rel.', 'relative'),
   nearestNeighbour,
   interpolation,
   bisection,

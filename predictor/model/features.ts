@@ -1,7 +1,7 @@
 /**
  * What the network is told of a question: for each number of ways a row. A curve at another input size is shown shifted along the
- * bytes of cache as if the working set grew with the size to the power of 0, 1/2, 1, ...; the network learns which one to believe, from how
- * the bytes and the time for a unit of input compare. Nothing depends on the unit of time or, but for that comparison, of bytes. Pure.
+ * bytes of cache as if the working set grew with the size to the power of 0, 1/2, 1, ...; the network learns which one to believe, from how many
+ * bytes there are for a unit of input. Only ratios of times count: seconds of a simulated cache are none of any machine. Pure.
  */
 import type { CacheGeometry, MeasuredCurve } from '../types.ts';
 import { KnownCurve } from './known-curve.ts';
@@ -14,8 +14,8 @@ const POWERS = [0, 0.5, 1, 1.5, 2, 3];
 const LINE_POWERS = [0, 1, 2];
 /** Columns of one curve at all powers. */
 const SHIFTED = 3 * POWERS.length;
-const SECOND_ONLY = SHIFTED + POWERS.length + 3;
-export const FEATURE_COUNT = SHIFTED + SECOND_ONLY + 13 + 3 + 2 + 2 * LINE_POWERS.length;
+const SECOND_ONLY = SHIFTED + POWERS.length + 2;
+export const FEATURE_COUNT = SHIFTED + SECOND_ONLY + 10 + 3 + 2 + 2 * LINE_POWERS.length;
 
 /** The curves that speak for a question: the nearest input size, and the next one. */
 export interface Witnesses {
@@ -74,9 +74,8 @@ export function featuresOf({ first, second }: Witnesses, inputSize: number, geom
       for (let i = 0; i < SECOND_ONLY; i++) columns.push(0);
     } else {
       const step = second.inputSize / first.inputSize;
-      const growth = Math.log(second.fullSeconds / first.fullSeconds) / Math.log(step);
       columns.push(...shifted(second, size / second.inputSize, ways, all), ...mismatch);
-      columns.push(1, clamp(Math.log2(step), -6, 6), clamp(growth, -1, 4));
+      columns.push(1, clamp(Math.log2(step), -6, 6));
     }
     const share = Math.log2(ways / all);
     columns.push(...shared, knee, share, share - knee);
@@ -85,13 +84,12 @@ export function featuresOf({ first, second }: Witnesses, inputSize: number, geom
   }
   return { rows, columns: FEATURE_COUNT, values };
 
-  /** Also what tells a number of elements from the side of a matrix: bytes and time for a unit of input, and for its powers. */
+  /** Also what tells a number of elements from the side of a matrix: bytes for a unit of input, and for its square. */
   function sharedFeatures(curve: KnownCurve, asked: number, cache: CacheGeometry): number[] {
     const steps = clamp(Math.log2(ratio), -8, 8);
     const bytes = Math.log2(cache.ways * cache.wayBytes);
     const kneeBytes = Math.log2(curve.knee(1.05) * cache.wayBytes);
     const units = Math.log2(curve.inputSize);
-    const cycles = Math.log2(1e9 * curve.fullSeconds);
     return [
       steps,
       Math.abs(steps),
@@ -100,9 +98,6 @@ export function featuresOf({ first, second }: Witnesses, inputSize: number, geom
       (bytes - Math.log2(asked)) / 8,
       (kneeBytes - units) / 8,
       (kneeBytes - 2 * units) / 8,
-      (cycles - units) / 8,
-      (cycles - 2 * units) / 8,
-      (cycles - 3 * units) / 8,
       curve.inputSize === asked ? 1 : 0,
       curve.ways.length / 16,
       loudness(curve.levels[0] ?? 0),

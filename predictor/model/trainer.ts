@@ -24,13 +24,13 @@ const HIDDEN = [48, 48];
 const DEFAULTS = {
   questions: 12_000,
   networks: 4,
-  fit: { steps: 2000, batchSize: 512, learningRate: 2e-3, weightDecay: 6e-5 },
+  fit: { steps: 2000, batchSize: 512, learningRate: 2e-3, weightDecay: 2e-4 },
 };
 /** A training that goes on: shorter and gentler, and mostly on what is known already, so that nothing is forgotten. */
 const FURTHER = {
   shippedQuestions: 6000,
   taskQuestions: 3000,
-  fit: { steps: 400, batchSize: 256, learningRate: 5e-4, weightDecay: 6e-5 },
+  fit: { steps: 400, batchSize: 256, learningRate: 5e-4, weightDecay: 2e-4 },
 };
 const JUDGED_QUESTIONS = 400;
 /** Of the tasks that are kept out of a training to judge it. */

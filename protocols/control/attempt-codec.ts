@@ -5,21 +5,31 @@ import { narrow, small, wide } from '../wire/numbers.ts';
 import {
   type AttemptReportSchema,
   type AttemptResultSchema,
+  type CacheUseSchema,
+  type CounterSummarySchema,
   EndState,
   Enforcement,
   type IsolationSchema,
   Limits,
   type MeasurementSchema,
-  type OccupancySchema,
   SandboxKind,
+  type CacheUse as WireCacheUse,
+  type CounterSummary as WireCounterSummary,
   type Isolation as WireIsolation,
   type Llc as WireLlc,
   type Measurement as WireMeasurement,
-  type Occupancy as WireOccupancy,
   type AttemptReport as WireReport,
   type AttemptResult as WireResult,
 } from './control_pb.ts';
-import type { AttemptReport, AttemptResult, Isolation, Llc, Measurement, Occupancy } from './index.ts';
+import type {
+  AttemptReport,
+  AttemptResult,
+  CacheUse,
+  CounterSummary,
+  Isolation,
+  Llc,
+  Measurement,
+} from './index.ts';
 
 const endStates = enumeration([
   ['succeeded', EndState.SUCCEEDED],
@@ -70,11 +80,17 @@ export function plainReport(report: WireReport): AttemptReport {
   };
 }
 
-function wireMeasurement({ seconds, counts }: Measurement): MessageInitShape<typeof MeasurementSchema> {
-  if (counts === null) return { seconds };
+function wireMeasurement({
+  seconds,
+  counts,
+  processes,
+}: Measurement): MessageInitShape<typeof MeasurementSchema> {
+  const census = processes == null ? {} : { processes: { ...processes, count: small(processes.count) } };
+  if (counts === null) return { seconds, ...census };
   const { cycles, iRefs, l1Misses, llMisses } = counts;
   return {
     seconds,
+    ...census,
     counts: {
       cycles: wide(cycles),
       iRefs: wide(iRefs),
@@ -84,11 +100,15 @@ function wireMeasurement({ seconds, counts }: Measurement): MessageInitShape<typ
   };
 }
 
-function plainMeasurement({ seconds, counts }: WireMeasurement): Measurement {
+function plainMeasurement({ seconds, counts, processes: census }: WireMeasurement): Measurement {
   if (!Number.isFinite(seconds) || seconds < 0) throw malformed('a measurement');
-  if (counts === undefined) return { seconds, counts: null };
+  if (census !== undefined && !(census.share >= 0 && census.share <= 1)) throw malformed('a share');
+  const processes =
+    census === undefined ? null : { count: census.count, mostly: census.mostly, share: census.share };
+  if (counts === undefined) return { seconds, processes, counts: null };
   return {
     seconds,
+    processes,
     counts: {
       cycles: narrow(counts.cycles),
       iRefs: narrow(counts.iRefs),
@@ -111,9 +131,9 @@ function wireResult(result: AttemptResult): MessageInitShape<typeof AttemptResul
     cpus: result.cpus.map(small),
     enforcement: enforcements.encode(result.enforcement),
     ...(result.enforcementReason === null ? {} : { enforcementReason: result.enforcementReason }),
+    ...(result.cacheUse == null ? {} : { cacheUse: wireCacheUse(result.cacheUse) }),
     ...(result.isolation == null ? {} : { isolation: wireIsolation(result.isolation) }),
     ...(result.llc == null ? {} : { llc: { ...result.llc, wayBytes: wide(result.llc.wayBytes) } }),
-    ...(result.occupancy == null ? {} : { occupancy: wireOccupancy(result.occupancy) }),
   };
 }
 
@@ -125,14 +145,6 @@ function wireIsolation(isolation: Isolation): MessageInitShape<typeof IsolationS
     network: isolation.network,
     pinned: isolation.pinned,
   };
-}
-
-function wireOccupancy({ meanBytes, peakBytes }: Occupancy): MessageInitShape<typeof OccupancySchema> {
-  return { meanBytes: wide(meanBytes), peakBytes: wide(peakBytes) };
-}
-
-function plainOccupancy({ meanBytes, peakBytes }: WireOccupancy): Occupancy {
-  return { meanBytes: narrow(meanBytes), peakBytes: narrow(peakBytes) };
 }
 
 function plainLlc({ ways, wayBytes, cpuModel }: WireLlc): Llc {
@@ -154,9 +166,9 @@ function plainResult(result: WireResult): AttemptResult {
     cpus: result.cpus,
     enforcement: enforcements.decode(result.enforcement),
     enforcementReason: result.enforcementReason ?? null,
+    cacheUse: result.cacheUse === undefined ? null : plainCacheUse(result.cacheUse),
     isolation: result.isolation === undefined ? null : plainIsolation(result.isolation),
     llc: result.llc === undefined ? null : plainLlc(result.llc),
-    occupancy: result.occupancy === undefined ? null : plainOccupancy(result.occupancy),
   };
 }
 
@@ -168,4 +180,37 @@ function plainIsolation(isolation: WireIsolation): Isolation {
     network: isolation.network,
     pinned: isolation.pinned,
   };
+}
+
+function wireCacheUse(use: CacheUse): MessageInitShape<typeof CacheUseSchema> {
+  return {
+    samples: small(use.samples),
+    ...wireCounter('occupancy', use.occupancyBytes),
+    ...wireCounter('bandwidth', use.bandwidthBytesPerSecond),
+    ...wireCounter('localBandwidth', use.localBandwidthBytesPerSecond),
+  };
+}
+
+function wireCounter<F extends string>(
+  field: F,
+  summary: CounterSummary | null,
+): { [name in F]?: MessageInitShape<typeof CounterSummarySchema> } {
+  return summary === null ? {} : ({ [field]: summary } as { [name in F]: CounterSummary });
+}
+
+function plainCacheUse(use: WireCacheUse): CacheUse {
+  return {
+    samples: use.samples,
+    occupancyBytes: plainCounter(use.occupancy),
+    bandwidthBytesPerSecond: plainCounter(use.bandwidth),
+    localBandwidthBytesPerSecond: plainCounter(use.localBandwidth),
+  };
+}
+
+function plainCounter(summary: WireCounterSummary | undefined): CounterSummary | null {
+  if (summary === undefined) return null;
+  const { last, peak, mean } = summary;
+  if (![last, peak, mean].every((value) => Number.isFinite(value) && value >= 0))
+    throw malformed('a counter');
+  return { last, peak, mean };
 }

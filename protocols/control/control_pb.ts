@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file control/control.proto.
  */
 export const file_control_control: GenFile = /*@__PURE__*/
-  fileDesc("ChVjb250cm9sL2NvbnRyb2wucHJvdG8SEWZzY2hlZC5jb250cm9sLnYxIu8CCg5Db250cm9sUmVxdWVzdBItCgVhZG1pdBgBIAEoCzIcLmZzY2hlZC5jb250cm9sLnYxLk5ld01lbWJlckgAEi0KB3N0YXJ0ZWQYAiABKAsyGi5mc2NoZWQuY29udHJvbC52MS5TdGFydGVkSAASMgoGcmVwb3J0GAMgASgLMiAuZnNjaGVkLmNvbnRyb2wudjEuQXR0ZW1wdFJlcG9ydEgAEi8KCGRpc3BhdGNoGAQgASgLMhsuZnNjaGVkLmNvbnRyb2wudjEuRGlzcGF0Y2hIABIrCgZjYW5jZWwYBSABKAsyGS5mc2NoZWQuY29udHJvbC52MS5DYW5jZWxIABIuCgRoZWxkGAYgASgLMh4uZnNjaGVkLmNvbnRyb2wudjEuSGVsZFJlcXVlc3RIABIyCgZvdXRwdXQYByABKAsyIC5mc2NoZWQuY29udHJvbC52MS5PdXRwdXRSZXF1ZXN0SABCCQoHcmVxdWVzdCL7AQoPQ29udHJvbFJlc3BvbnNlEiMKAm9rGAEgASgLMhUuZnNjaGVkLmNvbnRyb2wudjEuT2tIABIyCgpub3RfbWFzdGVyGAIgASgLMhwuZnNjaGVkLmNvbnRyb2wudjEuTm90TWFzdGVySAASLQoHcmVmdXNlZBgDIAEoCzIaLmZzY2hlZC5jb250cm9sLnYxLlJlZnVzZWRIABInCgRoZWxkGAQgASgLMhcuZnNjaGVkLmNvbnRyb2wudjEuSGVsZEgAEisKBm91dHB1dBgFIAEoCzIZLmZzY2hlZC5jb250cm9sLnYxLk91dHB1dEgAQgoKCHJlc3BvbnNlIjgKCU5ld01lbWJlchIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEhEKCWFkZHJlc3NlcxgDIAMoCSJHCgdTdGFydGVkEg4KBnJ1bl9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgNEgwKBHRlcm0YAyABKAQSDQoFYXRfbXMYBCABKAQiyQEKDUF0dGVtcHRSZXBvcnQSDgoGcnVuX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SDAoEdGVybRgDIAEoBBIqCgVzdGF0ZRgEIAEoDjIbLmZzY2hlZC5jb250cm9sLnYxLkVuZFN0YXRlEjAKBnJlc3VsdBgFIAEoCzIgLmZzY2hlZC5jb250cm9sLnYxLkF0dGVtcHRSZXN1bHQSEgoFZXJyb3IYBiABKAlIAIgBARINCgVhdF9tcxgHIAEoBEIICgZfZXJyb3Ii4gQKDUF0dGVtcHRSZXN1bHQSEAoDcGlkGAEgASgNSACIAQESEwoLZXhpdF9zdGF0dXMYAiABKA0SEwoGc2lnbmFsGAMgASgJSAGIAQESMQoGc3Rkb3V0GAQgASgLMiEuZnNjaGVkLmNvbnRyb2wudjEuQ2FwdHVyZWRPdXRwdXQSMQoGc3RkZXJyGAUgASgLMiEuZnNjaGVkLmNvbnRyb2wudjEuQ2FwdHVyZWRPdXRwdXQSGQoRZXhlY3V0aW9uX3RpbWVfbnMYBiABKAQSOAoLbWVhc3VyZW1lbnQYDCABKAsyHi5mc2NoZWQuY29udHJvbC52MS5NZWFzdXJlbWVudEgCiAEBEhUKDXN0YXJ0ZWRfYXRfbXMYByABKAQSDAoEY3B1cxgIIAMoDRIzCgtlbmZvcmNlbWVudBgJIAEoDjIeLmZzY2hlZC5jb250cm9sLnYxLkVuZm9yY2VtZW50Eh8KEmVuZm9yY2VtZW50X3JlYXNvbhgKIAEoCUgDiAEBEi8KCWlzb2xhdGlvbhgLIAEoCzIcLmZzY2hlZC5jb250cm9sLnYxLklzb2xhdGlvbhIoCgNsbGMYDSABKAsyFi5mc2NoZWQuY29udHJvbC52MS5MbGNIBIgBARI0CglvY2N1cGFuY3kYDiABKAsyHC5mc2NoZWQuY29udHJvbC52MS5PY2N1cGFuY3lIBYgBAUIGCgRfcGlkQgkKB19zaWduYWxCDgoMX21lYXN1cmVtZW50QhUKE19lbmZvcmNlbWVudF9yZWFzb25CBgoEX2xsY0IMCgpfb2NjdXBhbmN5IjkKA0xsYxIMCgR3YXlzGAEgASgNEhEKCXdheV9ieXRlcxgCIAEoBBIRCgljcHVfbW9kZWwYAyABKAkiMwoJT2NjdXBhbmN5EhIKCm1lYW5fYnl0ZXMYASABKAQSEgoKcGVha19ieXRlcxgCIAEoBCKWAQoJSXNvbGF0aW9uEgwKBHVzZXIYASABKAkSKQoGbGltaXRzGAIgASgOMhkuZnNjaGVkLmNvbnRyb2wudjEuTGltaXRzEi8KB3NhbmRib3gYAyABKA4yHi5mc2NoZWQuY29udHJvbC52MS5TYW5kYm94S2luZBIPCgduZXR3b3JrGAQgASgIEg4KBnBpbm5lZBgFIAEoCCIyCg5DYXB0dXJlZE91dHB1dBINCgVieXRlcxgBIAEoDBIRCgl0cnVuY2F0ZWQYAiABKAgiWQoLTWVhc3VyZW1lbnQSDwoHc2Vjb25kcxgBIAEoARIuCgZjb3VudHMYAiABKAsyGS5mc2NoZWQuY29udHJvbC52MS5Db3VudHNIAIgBAUIJCgdfY291bnRzIk4KBkNvdW50cxIOCgZjeWNsZXMYASABKAQSDgoGaV9yZWZzGAIgASgEEhEKCWwxX21pc3NlcxgDIAEoBBIRCglsbF9taXNzZXMYBCABKAQirQIKCERpc3BhdGNoEg4KBnJ1bl9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgNEgwKBHRlcm0YAyABKAQSDwoHdGFza19pZBgEIAEoCRIRCglmaWxlX25hbWUYBSABKAkSDgoGc2hhMjU2GAYgASgJEg8KB2NvbW1hbmQYByABKAkSEgoKaW5wdXRfc2l6ZRgIIAEoBBIXCgpwYXJhbWV0ZXJzGAkgASgJSACIAQESFQoNdGltZV9saW1pdF9tcxgKIAEoBBIOCgZkb21haW4YCyABKA0SDAoEd2F5cxgMIAEoDRIwCgdtZWFzdXJlGA0gASgLMhouZnNjaGVkLmNvbnRyb2wudjEuTWVhc3VyZUgBiAEBQg0KC19wYXJhbWV0ZXJzQgoKCF9tZWFzdXJlIlkKB01lYXN1cmUSLQoIcHJvZmlsZXIYASABKA4yGy5mc2NoZWQuY29udHJvbC52MS5Qcm9maWxlchIMCgR3YXlzGAIgASgNEhEKCXdheV9ieXRlcxgDIAEoBCIpCgZDYW5jZWwSDgoGcnVuX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0iDQoLSGVsZFJlcXVlc3QicQoNT3V0cHV0UmVxdWVzdBIOCgZydW5faWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoDRIvCgZzdHJlYW0YAyABKA4yHy5mc2NoZWQuY29udHJvbC52MS5PdXRwdXRTdHJlYW0SDgoGb2Zmc2V0GAQgASgEIgQKAk9rIisKCU5vdE1hc3RlchITCgZtYXN0ZXIYASABKAlIAIgBAUIJCgdfbWFzdGVyIigKB1JlZnVzZWQSDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJIjgKBEhlbGQSMAoIYXR0ZW1wdHMYASADKAsyHi5mc2NoZWQuY29udHJvbC52MS5IZWxkQXR0ZW1wdCKDAQoLSGVsZEF0dGVtcHQSDgoGcnVuX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SDAoEdGVybRgDIAEoBBIOCgZkb21haW4YBCABKA0SDAoEd2F5cxgFIAEoDRInCgVwaGFzZRgGIAEoDjIYLmZzY2hlZC5jb250cm9sLnYxLlBoYXNlIiYKBk91dHB1dBINCgVieXRlcxgBIAEoDBINCgVlbmRlZBgCIAEoCCqGAQoIRW5kU3RhdGUSGQoVRU5EX1NUQVRFX1VOU1BFQ0lGSUVEEAASFwoTRU5EX1NUQVRFX1NVQ0NFRURFRBABEhQKEEVORF9TVEFURV9GQUlMRUQQAhIXChNFTkRfU1RBVEVfVElNRURfT1VUEAMSFwoTRU5EX1NUQVRFX0NBTkNFTExFRBAEKngKC0VuZm9yY2VtZW50EhsKF0VORk9SQ0VNRU5UX1VOU1BFQ0lGSUVEEAASGAoURU5GT1JDRU1FTlRfRU5GT1JDRUQQARIWChJFTkZPUkNFTUVOVF9TSEFSRUQQAhIaChZFTkZPUkNFTUVOVF9VTkVORk9SQ0VEEAMqWAoGTGltaXRzEhYKEkxJTUlUU19VTlNQRUNJRklFRBAAEg8KC0xJTUlUU19OT05FEAESEgoOTElNSVRTX1BSTElNSVQQAhIRCg1MSU1JVFNfQ0dST1VQEAMqXwoLU2FuZGJveEtpbmQSHAoYU0FOREJPWF9LSU5EX1VOU1BFQ0lGSUVEEAASFQoRU0FOREJPWF9LSU5EX05PTkUQARIbChdTQU5EQk9YX0tJTkRfQlVCQkxFV1JBUBACKmsKCFByb2ZpbGVyEhgKFFBST0ZJTEVSX1VOU1BFQ0lGSUVEEAASFgoSUFJPRklMRVJfV0FMTENMT0NLEAESFwoTUFJPRklMRVJfQ0FDSEVHUklORBACEhQKEFBST0ZJTEVSX1JFU0NUUkwQAyphCgxPdXRwdXRTdHJlYW0SHQoZT1VUUFVUX1NUUkVBTV9VTlNQRUNJRklFRBAAEhgKFE9VVFBVVF9TVFJFQU1fU1RET1VUEAESGAoUT1VUUFVUX1NUUkVBTV9TVERFUlIQAipGCgVQaGFzZRIVChFQSEFTRV9VTlNQRUNJRklFRBAAEhEKDVBIQVNFX1JVTk5JTkcQARITCg9QSEFTRV9SRVBPUlRJTkcQAmIGcHJvdG8z");
+  fileDesc("ChVjb250cm9sL2NvbnRyb2wucHJvdG8SEWZzY2hlZC5jb250cm9sLnYxIu8CCg5Db250cm9sUmVxdWVzdBItCgVhZG1pdBgBIAEoCzIcLmZzY2hlZC5jb250cm9sLnYxLk5ld01lbWJlckgAEi0KB3N0YXJ0ZWQYAiABKAsyGi5mc2NoZWQuY29udHJvbC52MS5TdGFydGVkSAASMgoGcmVwb3J0GAMgASgLMiAuZnNjaGVkLmNvbnRyb2wudjEuQXR0ZW1wdFJlcG9ydEgAEi8KCGRpc3BhdGNoGAQgASgLMhsuZnNjaGVkLmNvbnRyb2wudjEuRGlzcGF0Y2hIABIrCgZjYW5jZWwYBSABKAsyGS5mc2NoZWQuY29udHJvbC52MS5DYW5jZWxIABIuCgRoZWxkGAYgASgLMh4uZnNjaGVkLmNvbnRyb2wudjEuSGVsZFJlcXVlc3RIABIyCgZvdXRwdXQYByABKAsyIC5mc2NoZWQuY29udHJvbC52MS5PdXRwdXRSZXF1ZXN0SABCCQoHcmVxdWVzdCL7AQoPQ29udHJvbFJlc3BvbnNlEiMKAm9rGAEgASgLMhUuZnNjaGVkLmNvbnRyb2wudjEuT2tIABIyCgpub3RfbWFzdGVyGAIgASgLMhwuZnNjaGVkLmNvbnRyb2wudjEuTm90TWFzdGVySAASLQoHcmVmdXNlZBgDIAEoCzIaLmZzY2hlZC5jb250cm9sLnYxLlJlZnVzZWRIABInCgRoZWxkGAQgASgLMhcuZnNjaGVkLmNvbnRyb2wudjEuSGVsZEgAEisKBm91dHB1dBgFIAEoCzIZLmZzY2hlZC5jb250cm9sLnYxLk91dHB1dEgAQgoKCHJlc3BvbnNlIjgKCU5ld01lbWJlchIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEhEKCWFkZHJlc3NlcxgDIAMoCSJHCgdTdGFydGVkEg4KBnJ1bl9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgNEgwKBHRlcm0YAyABKAQSDQoFYXRfbXMYBCABKAQiyQEKDUF0dGVtcHRSZXBvcnQSDgoGcnVuX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SDAoEdGVybRgDIAEoBBIqCgVzdGF0ZRgEIAEoDjIbLmZzY2hlZC5jb250cm9sLnYxLkVuZFN0YXRlEjAKBnJlc3VsdBgFIAEoCzIgLmZzY2hlZC5jb250cm9sLnYxLkF0dGVtcHRSZXN1bHQSEgoFZXJyb3IYBiABKAlIAIgBARINCgVhdF9tcxgHIAEoBEIICgZfZXJyb3Ii4QQKDUF0dGVtcHRSZXN1bHQSEAoDcGlkGAEgASgNSACIAQESEwoLZXhpdF9zdGF0dXMYAiABKA0SEwoGc2lnbmFsGAMgASgJSAGIAQESMQoGc3Rkb3V0GAQgASgLMiEuZnNjaGVkLmNvbnRyb2wudjEuQ2FwdHVyZWRPdXRwdXQSMQoGc3RkZXJyGAUgASgLMiEuZnNjaGVkLmNvbnRyb2wudjEuQ2FwdHVyZWRPdXRwdXQSGQoRZXhlY3V0aW9uX3RpbWVfbnMYBiABKAQSOAoLbWVhc3VyZW1lbnQYDCABKAsyHi5mc2NoZWQuY29udHJvbC52MS5NZWFzdXJlbWVudEgCiAEBEhUKDXN0YXJ0ZWRfYXRfbXMYByABKAQSDAoEY3B1cxgIIAMoDRIzCgtlbmZvcmNlbWVudBgJIAEoDjIeLmZzY2hlZC5jb250cm9sLnYxLkVuZm9yY2VtZW50Eh8KEmVuZm9yY2VtZW50X3JlYXNvbhgKIAEoCUgDiAEBEi8KCWlzb2xhdGlvbhgLIAEoCzIcLmZzY2hlZC5jb250cm9sLnYxLklzb2xhdGlvbhIoCgNsbGMYDSABKAsyFi5mc2NoZWQuY29udHJvbC52MS5MbGNIBIgBARIzCgljYWNoZV91c2UYKCABKAsyGy5mc2NoZWQuY29udHJvbC52MS5DYWNoZVVzZUgFiAEBQgYKBF9waWRCCQoHX3NpZ25hbEIOCgxfbWVhc3VyZW1lbnRCFQoTX2VuZm9yY2VtZW50X3JlYXNvbkIGCgRfbGxjQgwKCl9jYWNoZV91c2UiOQoDTGxjEgwKBHdheXMYASABKA0SEQoJd2F5X2J5dGVzGAIgASgEEhEKCWNwdV9tb2RlbBgDIAEoCSKCAgoIQ2FjaGVVc2USDwoHc2FtcGxlcxgBIAEoDRI5CglvY2N1cGFuY3kYAiABKAsyIS5mc2NoZWQuY29udHJvbC52MS5Db3VudGVyU3VtbWFyeUgAiAEBEjkKCWJhbmR3aWR0aBgDIAEoCzIhLmZzY2hlZC5jb250cm9sLnYxLkNvdW50ZXJTdW1tYXJ5SAGIAQESPwoPbG9jYWxfYmFuZHdpZHRoGAQgASgLMiEuZnNjaGVkLmNvbnRyb2wudjEuQ291bnRlclN1bW1hcnlIAogBAUIMCgpfb2NjdXBhbmN5QgwKCl9iYW5kd2lkdGhCEgoQX2xvY2FsX2JhbmR3aWR0aCI6Cg5Db3VudGVyU3VtbWFyeRIMCgRsYXN0GAEgASgBEgwKBHBlYWsYAiABKAESDAoEbWVhbhgDIAEoASKWAQoJSXNvbGF0aW9uEgwKBHVzZXIYASABKAkSKQoGbGltaXRzGAIgASgOMhkuZnNjaGVkLmNvbnRyb2wudjEuTGltaXRzEi8KB3NhbmRib3gYAyABKA4yHi5mc2NoZWQuY29udHJvbC52MS5TYW5kYm94S2luZBIPCgduZXR3b3JrGAQgASgIEg4KBnBpbm5lZBgFIAEoCCIyCg5DYXB0dXJlZE91dHB1dBINCgVieXRlcxgBIAEoDBIRCgl0cnVuY2F0ZWQYAiABKAgioQEKC01lYXN1cmVtZW50Eg8KB3NlY29uZHMYASABKAESLgoGY291bnRzGAIgASgLMhkuZnNjaGVkLmNvbnRyb2wudjEuQ291bnRzSACIAQESOAoJcHJvY2Vzc2VzGCggASgLMiAuZnNjaGVkLmNvbnRyb2wudjEuUHJvY2Vzc0NlbnN1c0gBiAEBQgkKB19jb3VudHNCDAoKX3Byb2Nlc3NlcyI9Cg1Qcm9jZXNzQ2Vuc3VzEg0KBWNvdW50GAEgASgNEg4KBm1vc3RseRgCIAEoCRINCgVzaGFyZRgDIAEoASJOCgZDb3VudHMSDgoGY3ljbGVzGAEgASgEEg4KBmlfcmVmcxgCIAEoBBIRCglsMV9taXNzZXMYAyABKAQSEQoJbGxfbWlzc2VzGAQgASgEIsICCghEaXNwYXRjaBIOCgZydW5faWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoDRIMCgR0ZXJtGAMgASgEEg8KB3Rhc2tfaWQYBCABKAkSEQoJZmlsZV9uYW1lGAUgASgJEg4KBnNoYTI1NhgGIAEoCRIPCgdjb21tYW5kGAcgASgJEhIKCmlucHV0X3NpemUYCCABKAQSFwoKcGFyYW1ldGVycxgJIAEoCUgAiAEBEhUKDXRpbWVfbGltaXRfbXMYCiABKAQSDgoGZG9tYWluGAsgASgNEgwKBHdheXMYDCABKA0SMAoHbWVhc3VyZRgNIAEoCzIaLmZzY2hlZC5jb250cm9sLnYxLk1lYXN1cmVIAYgBARITCgtpbnNlbnNpdGl2ZRgoIAEoCEINCgtfcGFyYW1ldGVyc0IKCghfbWVhc3VyZSJZCgdNZWFzdXJlEi0KCHByb2ZpbGVyGAEgASgOMhsuZnNjaGVkLmNvbnRyb2wudjEuUHJvZmlsZXISDAoEd2F5cxgCIAEoDRIRCgl3YXlfYnl0ZXMYAyABKAQiKQoGQ2FuY2VsEg4KBnJ1bl9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgNIg0KC0hlbGRSZXF1ZXN0InEKDU91dHB1dFJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SLwoGc3RyZWFtGAMgASgOMh8uZnNjaGVkLmNvbnRyb2wudjEuT3V0cHV0U3RyZWFtEg4KBm9mZnNldBgEIAEoBCIECgJPayIrCglOb3RNYXN0ZXISEwoGbWFzdGVyGAEgASgJSACIAQFCCQoHX21hc3RlciIoCgdSZWZ1c2VkEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCSI4CgRIZWxkEjAKCGF0dGVtcHRzGAEgAygLMh4uZnNjaGVkLmNvbnRyb2wudjEuSGVsZEF0dGVtcHQigwEKC0hlbGRBdHRlbXB0Eg4KBnJ1bl9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgNEgwKBHRlcm0YAyABKAQSDgoGZG9tYWluGAQgASgNEgwKBHdheXMYBSABKA0SJwoFcGhhc2UYBiABKA4yGC5mc2NoZWQuY29udHJvbC52MS5QaGFzZSImCgZPdXRwdXQSDQoFYnl0ZXMYASABKAwSDQoFZW5kZWQYAiABKAgqhgEKCEVuZFN0YXRlEhkKFUVORF9TVEFURV9VTlNQRUNJRklFRBAAEhcKE0VORF9TVEFURV9TVUNDRUVERUQQARIUChBFTkRfU1RBVEVfRkFJTEVEEAISFwoTRU5EX1NUQVRFX1RJTUVEX09VVBADEhcKE0VORF9TVEFURV9DQU5DRUxMRUQQBCp4CgtFbmZvcmNlbWVudBIbChdFTkZPUkNFTUVOVF9VTlNQRUNJRklFRBAAEhgKFEVORk9SQ0VNRU5UX0VORk9SQ0VEEAESFgoSRU5GT1JDRU1FTlRfU0hBUkVEEAISGgoWRU5GT1JDRU1FTlRfVU5FTkZPUkNFRBADKlgKBkxpbWl0cxIWChJMSU1JVFNfVU5TUEVDSUZJRUQQABIPCgtMSU1JVFNfTk9ORRABEhIKDkxJTUlUU19QUkxJTUlUEAISEQoNTElNSVRTX0NHUk9VUBADKl8KC1NhbmRib3hLaW5kEhwKGFNBTkRCT1hfS0lORF9VTlNQRUNJRklFRBAAEhUKEVNBTkRCT1hfS0lORF9OT05FEAESGwoXU0FOREJPWF9LSU5EX0JVQkJMRVdSQVAQAiprCghQcm9maWxlchIYChRQUk9GSUxFUl9VTlNQRUNJRklFRBAAEhYKElBST0ZJTEVSX1dBTExDTE9DSxABEhcKE1BST0ZJTEVSX0NBQ0hFR1JJTkQQAhIUChBQUk9GSUxFUl9SRVNDVFJMEAMqYQoMT3V0cHV0U3RyZWFtEh0KGU9VVFBVVF9TVFJFQU1fVU5TUEVDSUZJRUQQABIYChRPVVRQVVRfU1RSRUFNX1NURE9VVBABEhgKFE9VVFBVVF9TVFJFQU1fU1RERVJSEAIqRgoFUGhhc2USFQoRUEhBU0VfVU5TUEVDSUZJRUQQABIRCg1QSEFTRV9SVU5OSU5HEAESEwoPUEhBU0VfUkVQT1JUSU5HEAJiBnByb3RvMw");
 
 /**
  * @generated from message fsched.control.v1.ControlRequest
@@ -296,9 +296,9 @@ export type AttemptResult = Message<"fsched.control.v1.AttemptResult"> & {
   llc?: Llc | undefined;
 
   /**
-   * @generated from field: optional fsched.control.v1.Occupancy occupancy = 14;
+   * @generated from field: optional fsched.control.v1.CacheUse cache_use = 40;
    */
-  occupancy?: Occupancy | undefined;
+  cacheUse?: CacheUse | undefined;
 };
 
 /**
@@ -338,26 +338,67 @@ export const LlcSchema: GenMessage<Llc> = /*@__PURE__*/
   messageDesc(file_control_control, 6);
 
 /**
- * @generated from message fsched.control.v1.Occupancy
+ * What the counters of a run said; absent where they said nothing.
+ *
+ * @generated from message fsched.control.v1.CacheUse
  */
-export type Occupancy = Message<"fsched.control.v1.Occupancy"> & {
+export type CacheUse = Message<"fsched.control.v1.CacheUse"> & {
   /**
-   * @generated from field: uint64 mean_bytes = 1;
+   * @generated from field: uint32 samples = 1;
    */
-  meanBytes: bigint;
+  samples: number;
 
   /**
-   * @generated from field: uint64 peak_bytes = 2;
+   * @generated from field: optional fsched.control.v1.CounterSummary occupancy = 2;
    */
-  peakBytes: bigint;
+  occupancy?: CounterSummary | undefined;
+
+  /**
+   * @generated from field: optional fsched.control.v1.CounterSummary bandwidth = 3;
+   */
+  bandwidth?: CounterSummary | undefined;
+
+  /**
+   * @generated from field: optional fsched.control.v1.CounterSummary local_bandwidth = 4;
+   */
+  localBandwidth?: CounterSummary | undefined;
 };
 
 /**
- * Describes the message fsched.control.v1.Occupancy.
- * Use `create(OccupancySchema)` to create a new message.
+ * Describes the message fsched.control.v1.CacheUse.
+ * Use `create(CacheUseSchema)` to create a new message.
  */
-export const OccupancySchema: GenMessage<Occupancy> = /*@__PURE__*/
+export const CacheUseSchema: GenMessage<CacheUse> = /*@__PURE__*/
   messageDesc(file_control_control, 7);
+
+/**
+ * Bytes, or bytes a second.
+ *
+ * @generated from message fsched.control.v1.CounterSummary
+ */
+export type CounterSummary = Message<"fsched.control.v1.CounterSummary"> & {
+  /**
+   * @generated from field: double last = 1;
+   */
+  last: number;
+
+  /**
+   * @generated from field: double peak = 2;
+   */
+  peak: number;
+
+  /**
+   * @generated from field: double mean = 3;
+   */
+  mean: number;
+};
+
+/**
+ * Describes the message fsched.control.v1.CounterSummary.
+ * Use `create(CounterSummarySchema)` to create a new message.
+ */
+export const CounterSummarySchema: GenMessage<CounterSummary> = /*@__PURE__*/
+  messageDesc(file_control_control, 8);
 
 /**
  * @generated from message fsched.control.v1.Isolation
@@ -394,7 +435,7 @@ export type Isolation = Message<"fsched.control.v1.Isolation"> & {
  * Use `create(IsolationSchema)` to create a new message.
  */
 export const IsolationSchema: GenMessage<Isolation> = /*@__PURE__*/
-  messageDesc(file_control_control, 8);
+  messageDesc(file_control_control, 9);
 
 /**
  * @generated from message fsched.control.v1.CapturedOutput
@@ -416,7 +457,7 @@ export type CapturedOutput = Message<"fsched.control.v1.CapturedOutput"> & {
  * Use `create(CapturedOutputSchema)` to create a new message.
  */
 export const CapturedOutputSchema: GenMessage<CapturedOutput> = /*@__PURE__*/
-  messageDesc(file_control_control, 9);
+  messageDesc(file_control_control, 10);
 
 /**
  * @generated from message fsched.control.v1.Measurement
@@ -431,6 +472,11 @@ export type Measurement = Message<"fsched.control.v1.Measurement"> & {
    * @generated from field: optional fsched.control.v1.Counts counts = 2;
    */
   counts?: Counts | undefined;
+
+  /**
+   * @generated from field: optional fsched.control.v1.ProcessCensus processes = 40;
+   */
+  processes?: ProcessCensus | undefined;
 };
 
 /**
@@ -438,7 +484,36 @@ export type Measurement = Message<"fsched.control.v1.Measurement"> & {
  * Use `create(MeasurementSchema)` to create a new message.
  */
 export const MeasurementSchema: GenMessage<Measurement> = /*@__PURE__*/
-  messageDesc(file_control_control, 10);
+  messageDesc(file_control_control, 11);
+
+/**
+ * When more than one process was simulated.
+ *
+ * @generated from message fsched.control.v1.ProcessCensus
+ */
+export type ProcessCensus = Message<"fsched.control.v1.ProcessCensus"> & {
+  /**
+   * @generated from field: uint32 count = 1;
+   */
+  count: number;
+
+  /**
+   * @generated from field: string mostly = 2;
+   */
+  mostly: string;
+
+  /**
+   * @generated from field: double share = 3;
+   */
+  share: number;
+};
+
+/**
+ * Describes the message fsched.control.v1.ProcessCensus.
+ * Use `create(ProcessCensusSchema)` to create a new message.
+ */
+export const ProcessCensusSchema: GenMessage<ProcessCensus> = /*@__PURE__*/
+  messageDesc(file_control_control, 12);
 
 /**
  * @generated from message fsched.control.v1.Counts
@@ -470,7 +545,7 @@ export type Counts = Message<"fsched.control.v1.Counts"> & {
  * Use `create(CountsSchema)` to create a new message.
  */
 export const CountsSchema: GenMessage<Counts> = /*@__PURE__*/
-  messageDesc(file_control_control, 11);
+  messageDesc(file_control_control, 13);
 
 /**
  * @generated from message fsched.control.v1.Dispatch
@@ -540,6 +615,13 @@ export type Dispatch = Message<"fsched.control.v1.Dispatch"> & {
    * @generated from field: optional fsched.control.v1.Measure measure = 13;
    */
   measure?: Measure | undefined;
+
+  /**
+   * Gains nothing from cache of its own: belongs into the shared pool.
+   *
+   * @generated from field: bool insensitive = 40;
+   */
+  insensitive: boolean;
 };
 
 /**
@@ -547,7 +629,7 @@ export type Dispatch = Message<"fsched.control.v1.Dispatch"> & {
  * Use `create(DispatchSchema)` to create a new message.
  */
 export const DispatchSchema: GenMessage<Dispatch> = /*@__PURE__*/
-  messageDesc(file_control_control, 12);
+  messageDesc(file_control_control, 14);
 
 /**
  * @generated from message fsched.control.v1.Measure
@@ -574,7 +656,7 @@ export type Measure = Message<"fsched.control.v1.Measure"> & {
  * Use `create(MeasureSchema)` to create a new message.
  */
 export const MeasureSchema: GenMessage<Measure> = /*@__PURE__*/
-  messageDesc(file_control_control, 13);
+  messageDesc(file_control_control, 15);
 
 /**
  * @generated from message fsched.control.v1.Cancel
@@ -596,7 +678,7 @@ export type Cancel = Message<"fsched.control.v1.Cancel"> & {
  * Use `create(CancelSchema)` to create a new message.
  */
 export const CancelSchema: GenMessage<Cancel> = /*@__PURE__*/
-  messageDesc(file_control_control, 14);
+  messageDesc(file_control_control, 16);
 
 /**
  * @generated from message fsched.control.v1.HeldRequest
@@ -609,7 +691,7 @@ export type HeldRequest = Message<"fsched.control.v1.HeldRequest"> & {
  * Use `create(HeldRequestSchema)` to create a new message.
  */
 export const HeldRequestSchema: GenMessage<HeldRequest> = /*@__PURE__*/
-  messageDesc(file_control_control, 15);
+  messageDesc(file_control_control, 17);
 
 /**
  * @generated from message fsched.control.v1.OutputRequest
@@ -641,7 +723,7 @@ export type OutputRequest = Message<"fsched.control.v1.OutputRequest"> & {
  * Use `create(OutputRequestSchema)` to create a new message.
  */
 export const OutputRequestSchema: GenMessage<OutputRequest> = /*@__PURE__*/
-  messageDesc(file_control_control, 16);
+  messageDesc(file_control_control, 18);
 
 /**
  * @generated from message fsched.control.v1.Ok
@@ -654,7 +736,7 @@ export type Ok = Message<"fsched.control.v1.Ok"> & {
  * Use `create(OkSchema)` to create a new message.
  */
 export const OkSchema: GenMessage<Ok> = /*@__PURE__*/
-  messageDesc(file_control_control, 17);
+  messageDesc(file_control_control, 19);
 
 /**
  * @generated from message fsched.control.v1.NotMaster
@@ -671,7 +753,7 @@ export type NotMaster = Message<"fsched.control.v1.NotMaster"> & {
  * Use `create(NotMasterSchema)` to create a new message.
  */
 export const NotMasterSchema: GenMessage<NotMaster> = /*@__PURE__*/
-  messageDesc(file_control_control, 18);
+  messageDesc(file_control_control, 20);
 
 /**
  * @generated from message fsched.control.v1.Refused
@@ -693,7 +775,7 @@ export type Refused = Message<"fsched.control.v1.Refused"> & {
  * Use `create(RefusedSchema)` to create a new message.
  */
 export const RefusedSchema: GenMessage<Refused> = /*@__PURE__*/
-  messageDesc(file_control_control, 19);
+  messageDesc(file_control_control, 21);
 
 /**
  * @generated from message fsched.control.v1.Held
@@ -710,7 +792,7 @@ export type Held = Message<"fsched.control.v1.Held"> & {
  * Use `create(HeldSchema)` to create a new message.
  */
 export const HeldSchema: GenMessage<Held> = /*@__PURE__*/
-  messageDesc(file_control_control, 20);
+  messageDesc(file_control_control, 22);
 
 /**
  * @generated from message fsched.control.v1.HeldAttempt
@@ -752,7 +834,7 @@ export type HeldAttempt = Message<"fsched.control.v1.HeldAttempt"> & {
  * Use `create(HeldAttemptSchema)` to create a new message.
  */
 export const HeldAttemptSchema: GenMessage<HeldAttempt> = /*@__PURE__*/
-  messageDesc(file_control_control, 21);
+  messageDesc(file_control_control, 23);
 
 /**
  * @generated from message fsched.control.v1.Output
@@ -774,7 +856,7 @@ export type Output = Message<"fsched.control.v1.Output"> & {
  * Use `create(OutputSchema)` to create a new message.
  */
 export const OutputSchema: GenMessage<Output> = /*@__PURE__*/
-  messageDesc(file_control_control, 22);
+  messageDesc(file_control_control, 24);
 
 /**
  * @generated from enum fsched.control.v1.EndState

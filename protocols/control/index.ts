@@ -35,9 +35,9 @@ export interface AttemptResult {
   readonly cpus: readonly number[];
   readonly enforcement: 'enforced' | 'shared' | 'unenforced';
   readonly enforcementReason: string | null;
+  readonly cacheUse?: CacheUse | null;
   readonly isolation?: Isolation | null;
   readonly llc?: Llc | null;
-  readonly occupancy?: Occupancy | null;
 }
 
 export interface Llc {
@@ -46,9 +46,17 @@ export interface Llc {
   readonly cpuModel: string;
 }
 
-export interface Occupancy {
-  readonly meanBytes: number;
-  readonly peakBytes: number;
+export interface CounterSummary {
+  readonly last: number;
+  readonly peak: number;
+  readonly mean: number;
+}
+
+export interface CacheUse {
+  readonly samples: number;
+  readonly occupancyBytes: CounterSummary | null;
+  readonly bandwidthBytesPerSecond: CounterSummary | null;
+  readonly localBandwidthBytesPerSecond: CounterSummary | null;
 }
 
 export interface AttemptReport {
@@ -69,6 +77,13 @@ export interface Measurement {
     readonly l1Misses: number;
     readonly llMisses: number;
   } | null;
+  readonly processes?: ProcessCensus | null;
+}
+
+export interface ProcessCensus {
+  readonly count: number;
+  readonly mostly: string;
+  readonly share: number;
 }
 
 export interface Measure {
@@ -93,6 +108,8 @@ export interface Dispatch {
   readonly ways: number;
   /** How it is measured. @default null */
   readonly measure?: Measure | null;
+  /** Whether it gains from cache of its own; if not it belongs into the shared pool. @default true */
+  readonly sensitive?: boolean;
 }
 
 /** An attempt that this worker is carrying out, or has finished and not yet handed in. */

@@ -102,7 +102,7 @@ export function decodeControlRequest(bytes: Uint8Array): ControlRequest {
 }
 
 function wireDispatch(dispatch: Dispatch): MessageInitShape<typeof DispatchSchema> {
-  const { parameters, measure, ...rest } = dispatch;
+  const { parameters, measure, sensitive, ...rest } = dispatch;
   return {
     ...rest,
     attempt: small(dispatch.attempt),
@@ -113,6 +113,7 @@ function wireDispatch(dispatch: Dispatch): MessageInitShape<typeof DispatchSchem
     domain: small(dispatch.domain),
     ways: small(dispatch.ways),
     ...(measure == null ? {} : { measure: wireMeasure(measure) }),
+    insensitive: sensitive === false,
   };
 }
 
@@ -136,6 +137,7 @@ function plainDispatch(dispatch: WireDispatch): Dispatch {
     domain,
     ways,
     measure: measure === undefined ? null : plainMeasure(measure),
+    sensitive: !dispatch.insensitive,
   };
 }
 

@@ -5,14 +5,21 @@ import {
   CapacityNoticeSchema,
   ClusterDigestSchema,
   Enforcement,
+  Hold,
   type CapacityNotice as WireNotice,
 } from './gossip_pb.ts';
-import type { CapacityNotice, ClusterDigest } from './index.ts';
+import type { CapacityNotice, ClusterDigest, DomainMasks } from './index.ts';
 
 const enforcements = enumeration([
   ['enforced', Enforcement.ENFORCED],
   ['emulated', Enforcement.EMULATED],
   ['unenforced', Enforcement.UNENFORCED],
+] as const);
+
+const holds = enumeration([
+  ['partition', Hold.PARTITION],
+  ['pool', Hold.POOL],
+  ['counted', Hold.COUNTED],
 ] as const);
 
 export function encodeNotice(notice: CapacityNotice): Uint8Array {
@@ -34,12 +41,22 @@ export function encodeNotice(notice: CapacityNotice): Uint8Array {
       ways: small(domain.ways),
       freeWays: small(domain.freeWays),
       wayBytes: wide(domain.wayBytes),
+      ...(domain.masks == null ? {} : { masks: domain.masks }),
+      minWays: small(domain.minWays ?? 1),
+      ...(domain.occupancyBytes == null ? {} : { occupancyBytes: wide(domain.occupancyBytes) }),
+      ...(domain.poolBandwidthPercent == null
+        ? {}
+        : { poolBandwidthPercent: small(domain.poolBandwidthPercent) }),
     })),
     runs: notice.runs.map((run) => ({
       runId: run.runId,
       attempt: small(run.attempt),
       domain: small(run.domain),
       ways: small(run.ways),
+      ...(run.mask == null ? {} : { mask: run.mask }),
+      ...(run.occupancyBytes == null ? {} : { occupancyBytes: wide(run.occupancyBytes) }),
+      hold: run.hold == null ? Hold.UNSPECIFIED : holds.encode(run.hold),
+      insensitive: run.insensitive ?? false,
     })),
     profilers: [...notice.profilers],
     ...(notice.modelVersion === null ? {} : { modelVersion: wide(notice.modelVersion) }),
@@ -71,7 +88,16 @@ export function decodeNotice(bytes: Uint8Array): CapacityNotice {
     load1: message.load1,
     enforcement: enforcements.decode(message.enforcement),
     domains: plainDomains(message),
-    runs: message.runs.map(({ runId, attempt, domain, ways }) => ({ runId, attempt, domain, ways })),
+    runs: message.runs.map((run) => ({
+      runId: run.runId,
+      attempt: run.attempt,
+      domain: run.domain,
+      ways: run.ways,
+      mask: run.mask ?? null,
+      occupancyBytes: orNull(run.occupancyBytes),
+      hold: run.hold === Hold.UNSPECIFIED ? null : holds.decode(run.hold),
+      insensitive: run.insensitive,
+    })),
     profilers: message.profilers,
     modelVersion: message.modelVersion === undefined ? null : narrow(message.modelVersion),
     modelBackend: message.modelBackend ?? null,
@@ -79,11 +105,31 @@ export function decodeNotice(bytes: Uint8Array): CapacityNotice {
 }
 
 function plainDomains(message: WireNotice): CapacityNotice['domains'] {
-  return message.domains.map(({ id, cpus, ways, freeWays, wayBytes }) => {
+  return message.domains.map((domain) => {
+    const { id, cpus, ways, freeWays, masks } = domain;
     if (freeWays > ways) throw malformed('a number of free ways');
-    return { id, cpus, ways, freeWays, wayBytes: narrow(wayBytes) };
+    return {
+      id,
+      cpus,
+      ways,
+      freeWays,
+      wayBytes: narrow(domain.wayBytes),
+      masks: masks === undefined ? null : plainMasks(masks),
+      minWays: Math.max(1, domain.minWays),
+      occupancyBytes: orNull(domain.occupancyBytes),
+      poolBandwidthPercent: domain.poolBandwidthPercent ?? null,
+    };
   });
 }
+
+const plainMasks = ({ reserve, foreign, io, pool }: DomainMasks): DomainMasks => ({
+  reserve,
+  foreign,
+  io,
+  pool,
+});
+
+const orNull = (value: bigint | undefined): number | null => (value === undefined ? null : narrow(value));
 
 export function encodeDigest(digest: ClusterDigest): Uint8Array {
   const { members, tasks, profiles, runs, models, observations } = digest.versions;

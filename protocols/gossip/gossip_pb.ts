@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file gossip/gossip.proto.
  */
 export const file_gossip_gossip: GenFile = /*@__PURE__*/
-  fileDesc("ChNnb3NzaXAvZ29zc2lwLnByb3RvEhBmc2NoZWQuZ29zc2lwLnYxIr8DCg5DYXBhY2l0eU5vdGljZRIMCgRub2RlGAEgASgJEgwKBG5hbWUYAiABKAkSDwoHdmVyc2lvbhgDIAEoCRIQCghzZXF1ZW5jZRgEIAEoBBIVCg1zdGFydGVkX2F0X21zGAUgASgEEgwKBGNwdXMYBiABKA0SEQoJY3B1X21vZGVsGAcgASgJEhQKDG1lbW9yeV9ieXRlcxgIIAEoBBIZChFmcmVlX21lbW9yeV9ieXRlcxgJIAEoBBINCgVsb2FkMRgKIAEoARIyCgtlbmZvcmNlbWVudBgLIAEoDjIdLmZzY2hlZC5nb3NzaXAudjEuRW5mb3JjZW1lbnQSKQoHZG9tYWlucxgMIAMoCzIYLmZzY2hlZC5nb3NzaXAudjEuRG9tYWluEigKBHJ1bnMYDSADKAsyGi5mc2NoZWQuZ29zc2lwLnYxLlJ1blNoYXJlEhEKCXByb2ZpbGVycxgOIAMoCRIaCg1tb2RlbF92ZXJzaW9uGA8gASgESACIAQESGgoNbW9kZWxfYmFja2VuZBgQIAEoCUgBiAEBQhAKDl9tb2RlbF92ZXJzaW9uQhAKDl9tb2RlbF9iYWNrZW5kIlYKBkRvbWFpbhIKCgJpZBgBIAEoDRIMCgRjcHVzGAIgAygNEgwKBHdheXMYAyABKA0SEQoJZnJlZV93YXlzGAQgASgNEhEKCXdheV9ieXRlcxgFIAEoBCJJCghSdW5TaGFyZRIOCgZydW5faWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoDRIOCgZkb21haW4YAyABKA0SDAoEd2F5cxgEIAEoDSKXAQoNQ2x1c3RlckRpZ2VzdBIMCgR0ZXJtGAEgASgEEg4KBm1hc3RlchgCIAEoCRIUCgxjb21taXRfaW5kZXgYAyABKAQSMQoIdmVyc2lvbnMYBCABKAsyHy5mc2NoZWQuZ29zc2lwLnYxLlRhYmxlVmVyc2lvbnMSDgoGcXVldWVkGAUgASgEEg8KB3J1bm5pbmcYBiABKAQidQoNVGFibGVWZXJzaW9ucxIPCgdtZW1iZXJzGAEgASgEEg0KBXRhc2tzGAIgASgEEhAKCHByb2ZpbGVzGAMgASgEEgwKBHJ1bnMYBCABKAQSDgoGbW9kZWxzGAUgASgEEhQKDG9ic2VydmF0aW9ucxgGIAEoBCp6CgtFbmZvcmNlbWVudBIbChdFTkZPUkNFTUVOVF9VTlNQRUNJRklFRBAAEhgKFEVORk9SQ0VNRU5UX0VORk9SQ0VEEAESGAoURU5GT1JDRU1FTlRfRU1VTEFURUQQAhIaChZFTkZPUkNFTUVOVF9VTkVORk9SQ0VEEANiBnByb3RvMw");
+  fileDesc("ChNnb3NzaXAvZ29zc2lwLnByb3RvEhBmc2NoZWQuZ29zc2lwLnYxIr8DCg5DYXBhY2l0eU5vdGljZRIMCgRub2RlGAEgASgJEgwKBG5hbWUYAiABKAkSDwoHdmVyc2lvbhgDIAEoCRIQCghzZXF1ZW5jZRgEIAEoBBIVCg1zdGFydGVkX2F0X21zGAUgASgEEgwKBGNwdXMYBiABKA0SEQoJY3B1X21vZGVsGAcgASgJEhQKDG1lbW9yeV9ieXRlcxgIIAEoBBIZChFmcmVlX21lbW9yeV9ieXRlcxgJIAEoBBINCgVsb2FkMRgKIAEoARIyCgtlbmZvcmNlbWVudBgLIAEoDjIdLmZzY2hlZC5nb3NzaXAudjEuRW5mb3JjZW1lbnQSKQoHZG9tYWlucxgMIAMoCzIYLmZzY2hlZC5nb3NzaXAudjEuRG9tYWluEigKBHJ1bnMYDSADKAsyGi5mc2NoZWQuZ29zc2lwLnYxLlJ1blNoYXJlEhEKCXByb2ZpbGVycxgOIAMoCRIaCg1tb2RlbF92ZXJzaW9uGA8gASgESACIAQESGgoNbW9kZWxfYmFja2VuZBgQIAEoCUgBiAEBQhAKDl9tb2RlbF92ZXJzaW9uQhAKDl9tb2RlbF9iYWNrZW5kIpcCCgZEb21haW4SCgoCaWQYASABKA0SDAoEY3B1cxgCIAMoDRIMCgR3YXlzGAMgASgNEhEKCWZyZWVfd2F5cxgEIAEoDRIRCgl3YXlfYnl0ZXMYBSABKAQSMQoFbWFza3MYKCABKAsyHS5mc2NoZWQuZ29zc2lwLnYxLkRvbWFpbk1hc2tzSACIAQESEAoIbWluX3dheXMYKSABKA0SHAoPb2NjdXBhbmN5X2J5dGVzGCogASgESAGIAQESIwoWcG9vbF9iYW5kd2lkdGhfcGVyY2VudBgrIAEoDUgCiAEBQggKBl9tYXNrc0ISChBfb2NjdXBhbmN5X2J5dGVzQhkKF19wb29sX2JhbmR3aWR0aF9wZXJjZW50IkkKC0RvbWFpbk1hc2tzEg8KB3Jlc2VydmUYASABKA0SDwoHZm9yZWlnbhgCIAEoDRIKCgJpbxgDIAEoDRIMCgRwb29sGAQgASgNItIBCghSdW5TaGFyZRIOCgZydW5faWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoDRIOCgZkb21haW4YAyABKA0SDAoEd2F5cxgEIAEoDRIRCgRtYXNrGCggASgNSACIAQESHAoPb2NjdXBhbmN5X2J5dGVzGCkgASgESAGIAQESJAoEaG9sZBgqIAEoDjIWLmZzY2hlZC5nb3NzaXAudjEuSG9sZBITCgtpbnNlbnNpdGl2ZRgrIAEoCEIHCgVfbWFza0ISChBfb2NjdXBhbmN5X2J5dGVzIpcBCg1DbHVzdGVyRGlnZXN0EgwKBHRlcm0YASABKAQSDgoGbWFzdGVyGAIgASgJEhQKDGNvbW1pdF9pbmRleBgDIAEoBBIxCgh2ZXJzaW9ucxgEIAEoCzIfLmZzY2hlZC5nb3NzaXAudjEuVGFibGVWZXJzaW9ucxIOCgZxdWV1ZWQYBSABKAQSDwoHcnVubmluZxgGIAEoBCJ1Cg1UYWJsZVZlcnNpb25zEg8KB21lbWJlcnMYASABKAQSDQoFdGFza3MYAiABKAQSEAoIcHJvZmlsZXMYAyABKAQSDAoEcnVucxgEIAEoBBIOCgZtb2RlbHMYBSABKAQSFAoMb2JzZXJ2YXRpb25zGAYgASgEKnoKC0VuZm9yY2VtZW50EhsKF0VORk9SQ0VNRU5UX1VOU1BFQ0lGSUVEEAASGAoURU5GT1JDRU1FTlRfRU5GT1JDRUQQARIYChRFTkZPUkNFTUVOVF9FTVVMQVRFRBACEhoKFkVORk9SQ0VNRU5UX1VORU5GT1JDRUQQAypRCgRIb2xkEhQKEEhPTERfVU5TUEVDSUZJRUQQABISCg5IT0xEX1BBUlRJVElPThABEg0KCUhPTERfUE9PTBACEhAKDEhPTERfQ09VTlRFRBADYgZwcm90bzM");
 
 /**
  * By every member, on change and as a heartbeat.
@@ -144,6 +144,34 @@ export type Domain = Message<"fsched.gossip.v1.Domain"> & {
    * @generated from field: uint64 way_bytes = 5;
    */
   wayBytes: bigint;
+
+  /**
+   * Absent from nodes of older versions.
+   *
+   * @generated from field: optional fsched.gossip.v1.DomainMasks masks = 40;
+   */
+  masks?: DomainMasks | undefined;
+
+  /**
+   * The fewest ways that a run can be lent there; 0 stands for 1.
+   *
+   * @generated from field: uint32 min_ways = 41;
+   */
+  minWays: number;
+
+  /**
+   * That its runs fill; absent where nothing is counted.
+   *
+   * @generated from field: optional uint64 occupancy_bytes = 42;
+   */
+  occupancyBytes?: bigint | undefined;
+
+  /**
+   * Memory bandwidth of its pool; absent: no limit.
+   *
+   * @generated from field: optional uint32 pool_bandwidth_percent = 43;
+   */
+  poolBandwidthPercent?: number | undefined;
 };
 
 /**
@@ -152,6 +180,48 @@ export type Domain = Message<"fsched.gossip.v1.Domain"> & {
  */
 export const DomainSchema: GenMessage<Domain> = /*@__PURE__*/
   messageDesc(file_gossip_gossip, 1);
+
+/**
+ * Where ways are that no single run holds. Bit n is way n.
+ *
+ * @generated from message fsched.gossip.v1.DomainMasks
+ */
+export type DomainMasks = Message<"fsched.gossip.v1.DomainMasks"> & {
+  /**
+   * Of everything that isn't ours.
+   *
+   * @generated from field: uint32 reserve = 1;
+   */
+  reserve: number;
+
+  /**
+   * Of other programs that use resctrl.
+   *
+   * @generated from field: uint32 foreign = 2;
+   */
+  foreign: number;
+
+  /**
+   * That I/O devices fill too.
+   *
+   * @generated from field: uint32 io = 3;
+   */
+  io: number;
+
+  /**
+   * Of the runs that share; 0 while there are none.
+   *
+   * @generated from field: uint32 pool = 4;
+   */
+  pool: number;
+};
+
+/**
+ * Describes the message fsched.gossip.v1.DomainMasks.
+ * Use `create(DomainMasksSchema)` to create a new message.
+ */
+export const DomainMasksSchema: GenMessage<DomainMasks> = /*@__PURE__*/
+  messageDesc(file_gossip_gossip, 2);
 
 /**
  * @generated from message fsched.gossip.v1.RunShare
@@ -176,6 +246,30 @@ export type RunShare = Message<"fsched.gossip.v1.RunShare"> & {
    * @generated from field: uint32 ways = 4;
    */
   ways: number;
+
+  /**
+   * Ways that it may fill now; absent where nothing holds it.
+   *
+   * @generated from field: optional uint32 mask = 40;
+   */
+  mask?: number | undefined;
+
+  /**
+   * @generated from field: optional uint64 occupancy_bytes = 41;
+   */
+  occupancyBytes?: bigint | undefined;
+
+  /**
+   * @generated from field: fsched.gossip.v1.Hold hold = 42;
+   */
+  hold: Hold;
+
+  /**
+   * Gains nothing from cache of its own: takes its share of a pool, not its ways.
+   *
+   * @generated from field: bool insensitive = 43;
+   */
+  insensitive: boolean;
 };
 
 /**
@@ -183,7 +277,7 @@ export type RunShare = Message<"fsched.gossip.v1.RunShare"> & {
  * Use `create(RunShareSchema)` to create a new message.
  */
 export const RunShareSchema: GenMessage<RunShare> = /*@__PURE__*/
-  messageDesc(file_gossip_gossip, 2);
+  messageDesc(file_gossip_gossip, 3);
 
 /**
  * By the master. A hint: nothing is decided by it alone.
@@ -227,7 +321,7 @@ export type ClusterDigest = Message<"fsched.gossip.v1.ClusterDigest"> & {
  * Use `create(ClusterDigestSchema)` to create a new message.
  */
 export const ClusterDigestSchema: GenMessage<ClusterDigest> = /*@__PURE__*/
-  messageDesc(file_gossip_gossip, 3);
+  messageDesc(file_gossip_gossip, 4);
 
 /**
  * @generated from message fsched.gossip.v1.TableVersions
@@ -269,7 +363,7 @@ export type TableVersions = Message<"fsched.gossip.v1.TableVersions"> & {
  * Use `create(TableVersionsSchema)` to create a new message.
  */
 export const TableVersionsSchema: GenMessage<TableVersions> = /*@__PURE__*/
-  messageDesc(file_gossip_gossip, 4);
+  messageDesc(file_gossip_gossip, 5);
 
 /**
  * @generated from enum fsched.gossip.v1.Enforcement
@@ -306,4 +400,46 @@ export type Enforcement = (typeof Enforcement)[keyof typeof Enforcement] | Unkno
  */
 export const EnforcementSchema: GenEnum<Enforcement> = /*@__PURE__*/
   enumDesc(file_gossip_gossip, 0);
+
+/**
+ * What a run has its ways by.
+ *
+ * @generated from enum fsched.gossip.v1.Hold
+ */
+export const Hold = {
+  /**
+   * Not told, by nodes of older versions.
+   *
+   * @generated from enum value: HOLD_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: HOLD_PARTITION = 1;
+   */
+  PARTITION: 1,
+
+  /**
+   * @generated from enum value: HOLD_POOL = 2;
+   */
+  POOL: 2,
+
+  /**
+   * @generated from enum value: HOLD_COUNTED = 3;
+   */
+  COUNTED: 3,
+} as const;
+
+/**
+ * What a run has its ways by.
+ *
+ * @generated from enum fsched.gossip.v1.Hold
+ */
+export type Hold = (typeof Hold)[keyof typeof Hold] | UnknownEnum;
+
+/**
+ * Describes the enum fsched.gossip.v1.Hold.
+ */
+export const HoldSchema: GenEnum<Hold> = /*@__PURE__*/
+  enumDesc(file_gossip_gossip, 1);
 

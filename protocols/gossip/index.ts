@@ -4,6 +4,21 @@
  *
  * Keep the messages small and coalesced: gossipsub sends without back-pressure.
  */
+/** Bit n is way n. */
+export interface DomainMasks {
+  /** Of everything that isn't ours. */
+  readonly reserve: number;
+  /** Of other programs that use resctrl. */
+  readonly foreign: number;
+  /** That I/O devices fill too. */
+  readonly io: number;
+  /** Of the runs that share; 0 while there are none. */
+  readonly pool: number;
+}
+
+/** What a run has its ways by: a partition of its own, a place in the shared pool, or accounts alone. */
+export type Hold = 'partition' | 'pool' | 'counted';
+
 /** Gossiped by every member: its capacity, on change and as a heartbeat. */
 export interface CapacityNotice {
   readonly node: string;
@@ -24,12 +39,27 @@ export interface CapacityNotice {
     readonly ways: number;
     readonly freeWays: number;
     readonly wayBytes: number;
+    /** Where ways are that no single run holds; null or absent: not told. */
+    readonly masks?: DomainMasks | null;
+    /** The fewest ways that a run can be lent there. @default 1 */
+    readonly minWays?: number;
+    /** That its runs fill; null where nothing is counted. */
+    readonly occupancyBytes?: number | null;
+    /** Memory bandwidth of its pool; null: no limit, or no pool. */
+    readonly poolBandwidthPercent?: number | null;
   }[];
   readonly runs: readonly {
     readonly runId: string;
     readonly attempt: number;
     readonly domain: number;
+    /** That it counts for. */
     readonly ways: number;
+    /** Ways that it may fill now; null: nothing holds it. */
+    readonly mask?: number | null;
+    readonly occupancyBytes?: number | null;
+    readonly hold?: Hold | null;
+    /** Gains nothing from cache of its own: takes its share of a pool, not its ways. @default false */
+    readonly insensitive?: boolean;
   }[];
   /** By what its benchmarks can be measured (`ProfilerName`, or a name of a newer version). */
   readonly profilers: readonly string[];

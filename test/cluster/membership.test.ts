@@ -148,6 +148,13 @@ test('a member that is removed while it runs something loses its runs at once, e
     });
     assert.notEqual(over.result.node, leaver.peer);
   }
+  const health = (await leaver.get('/healthz')).json;
+  assert.equal(health.status, 'removed');
+  assert.match(health.message, /stop it, and remove its data directory/);
+  await eventually('it leaves the others in peace', async () => {
+    const { peers } = (await leaver.inspect(cluster.tokenFile)) as unknown as { peers: readonly unknown[] };
+    return peers.length === 0 && /nobody is dialled any more/.test(leaver.logs);
+  });
   await leaver.kill('SIGTERM');
   await assert.rejects(() => leaver.start(), /removed from its cluster/);
 });

@@ -1,4 +1,8 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
 import { type DaemonProcess, eventually, TestCluster } from '../support/daemon-process.ts';
 import { ECHO, NODE, SLEEPER, SQUARES } from './programs.ts';
@@ -29,6 +33,29 @@ describe('requests to a real node', () => {
     assert.equal(JSON.parse(bySize.json.result.stdout).size, String(Buffer.byteLength('{"word":"ä"}')));
     const none = await submit({ function_name: 'nope', parameters: {} });
     assert.equal(none.status, 404);
+  });
+
+  test('Ctrl-C at submit --wait says which run goes on; it does', async () => {
+    await node.upload('sleeper.mjs', SLEEPER, { command: NODE });
+    const bundle = join(import.meta.dirname, '../../dist/fsched.js');
+    const args = ['submit', 'sleeper', '{"input_size": 1500}', '--wait', '60s', '--api', node.rest];
+    const child = spawn(process.execPath, [bundle, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const said = text(child.stderr);
+    const ended = once(child, 'exit');
+    const run = await eventually('a run', async () => (await node.get('/runs?state=running')).json.runs[0]);
+    child.kill('SIGINT');
+    assert.deepEqual((await ended)[0], 130);
+    assert.match(await said, new RegExp(`Run ${run.run_id} goes on: .*fsched cancel ${run.run_id}`));
+    await eventually(
+      'its end',
+      async () => (await node.get(`/runs/${run.run_id}`)).json.state === 'succeeded',
+    );
+    assert.equal(
+      (await node.get('/runs')).json.runs.filter(
+        ({ task_id }: { task_id: string }) => task_id === run.task_id,
+      ).length,
+      1,
+    );
   });
 
   test('the same Idempotency-Key gives the same run; for something else it is refused', async () => {

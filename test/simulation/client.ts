@@ -2,6 +2,7 @@
 import type { Entry } from '../../node/consensus/types.ts';
 import type { Checker } from './checker.ts';
 import type { SimNode } from './sim-node.ts';
+import type { Workload } from './workload.ts';
 
 interface Waiting {
   readonly term: number;
@@ -11,10 +12,10 @@ interface Waiting {
 export class Client {
   readonly #waiting = new Map<SimNode, Map<number, Waiting>>();
   readonly #acknowledged = new Map<number, Uint8Array>();
-  readonly #nextCommand: () => Uint8Array;
+  readonly #workload: Pick<Workload, 'nextCommand' | 'refused'>;
 
-  constructor(nextCommand: () => Uint8Array) {
-    this.#nextCommand = nextCommand;
+  constructor(workload: Pick<Workload, 'nextCommand' | 'refused'>) {
+    this.#workload = workload;
   }
 
   get acknowledged(): number {
@@ -24,8 +25,13 @@ export class Client {
   /** @returns the index that the command got, or null when `node` refused it */
   propose(node: SimNode, count = 1): number | null {
     const commands: Uint8Array[] = [];
-    for (let made = 0; made < count; made++) commands.push(this.#nextCommand());
+    for (let made = 0; made < count; made++) commands.push(this.#workload.nextCommand(node));
+    return this.proposeThese(node, commands);
+  }
+
+  proposeThese(node: SimNode, commands: readonly Uint8Array[]): number | null {
     const proposed = node.step({ type: 'propose', commands });
+    for (const command of commands.slice(proposed?.accepted ?? 0)) this.#workload.refused(node, command);
     if (proposed === null || proposed.accepted === 0) return null;
     const waiting = this.#waiting.get(node) ?? new Map<number, Waiting>();
     this.#waiting.set(node, waiting);

@@ -11,6 +11,36 @@ export interface Mutant {
 
 export const MUTANTS: readonly Mutant[] = [
   {
+    name: 'placements that are on their way into the tables hold no ways',
+    file: 'node/master/placement.ts',
+    find: '    if (assignment) holders.push(holderOf(spec, assignment));\n',
+    replace: '',
+  },
+  {
+    name: 'a plan lends the ways of one step to the next again',
+    file: 'node/master/placement.ts',
+    find: 'open = lend(open, run.spec, placement);',
+    replace: '',
+  },
+  {
+    name: 'runs that share a pool are counted as if it were empty',
+    file: 'node/master/placement.ts',
+    find: 'return poolWays(sharing + 1, minWays) - poolWays(sharing, minWays);',
+    replace: 'return 0;',
+  },
+  {
+    name: 'a run is placed beside one that is measured',
+    file: 'node/master/placement.ts',
+    find: 'const isClosed = here.some(({ alone }) => alone === true);',
+    replace: 'const isClosed = false;',
+  },
+  {
+    name: 'a run asks for more ways than a domain can lend',
+    file: 'node/master/placement.ts',
+    find: 'const ways = Math.min(all, freeWays + lentThere);',
+    replace: 'const ways = all;',
+  },
+  {
     name: 'entries of earlier terms are committed by counting replicas (Raft, section 5.4.2, figure 8)',
     file: 'node/consensus/replication.ts',
     find: 'if (index <= s.commitIndex || s.log.termAt(index) !== s.term) return;',

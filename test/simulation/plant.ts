@@ -12,6 +12,11 @@ const COPIED = [
   'node/consensus',
   'node/store',
   'node/state',
+  'node/master/placement.ts',
+  'node/llc/allocation',
+  'node/llc/geometry.ts',
+  'node/llc/masks.ts',
+  'node/llc/profilers/traits.ts',
   'node/ports.ts',
   // What the tables need of it; its data is large.
   'predictor/change.ts',

@@ -2,19 +2,31 @@
 import { encodeCommand } from '../../node/state/commands.ts';
 import { Tables } from '../../node/state/tables.ts';
 import type { ApplyResult, Command, ModelVersion, RunResult, RunSpec } from '../../node/state/types.ts';
+import { LendingMachine } from './lending.ts';
 import type { Prng } from './prng.ts';
 import { ChainMachine, type SimMachine } from './sim-machine.ts';
+import type { SimNode } from './sim-node.ts';
 
 export interface Workload {
   newMachine(): SimMachine;
-  nextCommand(): Uint8Array;
+  /** What `node` proposes. */
+  nextCommand(node: SimNode): Uint8Array;
+  /** A node would not take it. */
+  refused(node: SimNode, command: Uint8Array): void;
+  /** In peace: commands that end all that goes on. */
+  drain(leader: SimNode): readonly Uint8Array[];
+  /** They are applied. */
+  checkDrained(node: SimNode): void;
 }
+
+const NOTHING_TO_DRAIN = { refused: () => {}, drain: () => [], checkDrained: () => {} };
 
 /** Opaque bytes into a chain of hashes: cheap, and sees every difference. */
 export function chainWorkload(bytes: number): Workload {
   let made = 0;
   return {
     newMachine: () => new ChainMachine(),
+    ...NOTHING_TO_DRAIN,
     nextCommand: () => new TextEncoder().encode(`c${++made}`.padEnd(bytes, '.')),
   };
 }
@@ -24,7 +36,28 @@ export function tablesWorkload(random: Prng): Workload {
   let made = 0;
   return {
     newMachine: () => new TablesMachine(),
+    ...NOTHING_TO_DRAIN,
     nextCommand: () => encodeCommand(drawCommand(random, ++made)),
+  };
+}
+
+/** Ways lent and given back by whoever is master. */
+export function lendingWorkload(random: Prng): Workload {
+  let made = 0;
+  const machineOf = (node: SimNode): LendingMachine => {
+    if (node.machine instanceof LendingMachine) return node.machine;
+    throw new TypeError('a machine of another workload');
+  };
+  return {
+    newMachine: () => new LendingMachine(random.fork()),
+    nextCommand: (node) => {
+      if (!node.alive) return new Uint8Array();
+      const { term, ready } = node.head();
+      return machineOf(node).next(++made, term, ready);
+    },
+    refused: (node, command) => machineOf(node).refused(command),
+    drain: (leader) => machineOf(leader).drain(++made),
+    checkDrained: (node) => machineOf(node).checkDrained(made),
   };
 }
 

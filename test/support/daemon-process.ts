@@ -13,7 +13,7 @@ const BUNDLE = join(import.meta.dirname, '../../dist/fsched.js');
  * Programs of tests are run by the Node of the tests, which may lie where `nobody` can't look. A sandbox brings it in; without
  * one, root has to say that programs run as root.
  */
-const RUN_AS: readonly string[] =
+export const RUN_AS: readonly string[] =
   process.getuid?.() === 0 && spawnSync('bwrap', ['--version']).status !== 0 ? ['--run-as', 'root'] : [];
 /** What tests count on, whatever cache their machine has. */
 const GEOMETRY: readonly string[] = ['--llc-geometry', '16x1MiB'];

@@ -5,7 +5,7 @@
 import { fail, type Outcome, succeed } from '../../ports.ts';
 import { unpromisedWays } from './domain.ts';
 import { type Placement, place, settle } from './place.ts';
-import { poolDemand } from './pool.ts';
+import { poolCapacity, poolDemand } from './pool.ts';
 import {
   DEFAULT_POOL_LIMITS,
   type DomainState,
@@ -110,9 +110,8 @@ function joinPool(state: WayState, domain: DomainState, request: WayRequest): Ou
   const { id, ways } = request;
   const member: PoolMember = { id, ways, waiting: request.sensitive, ticket: state.nextTicket };
   const after = { ...domain, members: [...domain.members, member] };
-  const { maxWays, membersPerWay } = state.limits;
   const insensitive = after.members.filter(({ waiting }) => !waiting).length;
-  if (!member.waiting && insensitive > maxWays * membersPerWay) {
+  if (!member.waiting && insensitive > poolCapacity(state.limits)) {
     return refuse('POOL_FULL', `the pool of LLC domain ${domain.id} has ${insensitive - 1} members`);
   }
   const grown = poolDemand(after, state.limits) - poolDemand(domain, state.limits);

@@ -9,6 +9,14 @@ export function poolFloor({ minBits }: DomainState, { minWays }: PoolLimits): nu
   return Math.max(minBits, minWays);
 }
 
+/** Ways that so many runs which gain nothing from cache share. What a node lends and what the master counts are both this. */
+export function sharedWays(runs: number, floor: number, { membersPerWay }: PoolLimits): number {
+  return runs === 0 ? 0 : Math.max(floor, Math.ceil(runs / membersPerWay));
+}
+
+/** So many runs can share one pool. */
+export const poolCapacity = ({ maxWays, membersPerWay }: PoolLimits): number => maxWays * membersPerWay;
+
 /** Ways that its members are counted with: insensitive ones share, waiting ones bring theirs along. 0 without members. */
 export function poolDemand(
   domain: DomainState,
@@ -18,7 +26,8 @@ export function poolDemand(
   if (members.length === 0) return 0;
   const insensitive = members.filter(({ waiting }) => !waiting).length;
   const waiting = members.reduce((sum, member) => sum + (member.waiting ? member.ways : 0), 0);
-  return Math.max(poolFloor(domain, limits), Math.ceil(insensitive / limits.membersPerWay) + waiting);
+  const floor = poolFloor(domain, limits);
+  return Math.max(floor, sharedWays(insensitive, floor, limits) + waiting);
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Peak and mean of a group's counters over the samples of a lease's life. */
+import type { CacheUse, CounterSummary } from '../../state/types.ts';
 import type { DomainCounters } from '../resctrl/occupancy.ts';
-import type { CounterSummary, Observation } from './types.ts';
 
 interface Reading {
   readonly atMs: number;
@@ -12,6 +12,12 @@ export class CounterTrail {
   readonly #total = new Rate();
   readonly #local = new Rate();
   #samples = 0;
+
+  /** Where the counters stand as the first process comes: bytes that were moved before are not the run's. */
+  begin(atMs: number, counters: DomainCounters): void {
+    this.#total.add(atMs, counters.mbmTotal);
+    this.#local.add(atMs, counters.mbmLocal);
+  }
 
   /** @param atMs monotonic */
   add(atMs: number, counters: DomainCounters): void {
@@ -27,7 +33,7 @@ export class CounterTrail {
     this.#local.restart();
   }
 
-  summary(): Observation {
+  summary(): CacheUse {
     return {
       samples: this.#samples,
       occupancyBytes: this.#occupancy.value(),

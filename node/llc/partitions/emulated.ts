@@ -3,9 +3,9 @@
  * demo for the real thing, what is recorded of a run says `unenforced`, and what hardware would have made of it.
  */
 import { type Outcome, succeed } from '../../ports.ts';
+import type { CacheUse } from '../../state/types.ts';
 import type {
   Lease,
-  Observation,
   PartitionRefusal,
   PartitionRequest,
   Partitions,
@@ -92,7 +92,7 @@ export class EmulatedPartitions implements Partitions {
     return this.#inner.release(innerOf(lease));
   }
 
-  observe(lease: Lease): Observation {
+  observe(lease: Lease): Promise<CacheUse> {
     return this.#inner.observe(innerOf(lease));
   }
 

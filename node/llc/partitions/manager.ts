@@ -5,20 +5,21 @@
  */
 
 import { type Cancel, type Clock, fail, type Logger, type Outcome, succeed } from '../../ports.ts';
+import type { CacheUse } from '../../state/types.ts';
 import { DEFAULT_POOL_LIMITS, type PoolLimits } from '../allocation/types.ts';
 import { readOccupancy } from '../resctrl/occupancy.ts';
 import { ResctrlError, type ResctrlFs } from '../resctrl/port.ts';
-import { readResctrlTopology } from '../resctrl/resctrl-topology.ts';
+import { type ResctrlTopology, readResctrlTopology } from '../resctrl/resctrl-topology.ts';
 import type { Topology } from '../types.ts';
-import { countedFree, heldFree } from './free-ways.ts';
+import { countedFree, fitsCounted, heldFree } from './free-ways.ts';
 import { GroupNames } from './group-names.ts';
 import { HeldLease } from './held-lease.ts';
 import { isAbsent, Mount, messageOf, type Shortage } from './mount.ts';
+import { type PoolBandwidth, planPoolBandwidth } from './pool-bandwidth.ts';
 import { memoryNote, type RootNote } from './root-group.ts';
 import type { ThreadsOf } from './tasks.ts';
 import type {
   Lease,
-  Observation,
   PartitionRefusal,
   PartitionRequest,
   Partitions,
@@ -32,6 +33,8 @@ export interface PartitionManagerOptions {
   readonly reserveWays?: number;
   /** @default DEFAULT_POOL_LIMITS */
   readonly pool?: PoolLimits;
+  /** Memory bandwidth of the pool, percent; null: no limit. @default null */
+  readonly poolBandwidthPercent?: number | null;
   /** How often a group is asked for while monitoring ids are in limbo. @default 5 */
   readonly limboTries?: number;
   /** Wait before the second try; doubles with each. Milliseconds. @default 50 */
@@ -62,6 +65,7 @@ type Phase =
 const DEFAULTS = {
   reserveWays: 2,
   pool: DEFAULT_POOL_LIMITS,
+  poolBandwidthPercent: null,
   limboTries: 5,
   limboBackoffMs: 50,
   maintenanceMs: 1000,
@@ -128,8 +132,10 @@ export class PartitionManager implements Partitions {
 
   async enter(lease: Lease, pid: number): Promise<Standing> {
     const held = this.#own(lease);
+    const first = held.pids.size === 0;
     held.entered(pid);
     await this.#read(held, (mount) => mount.enter(held, pid));
+    if (first) await this.#sample(held, 'begin');
     return held.standing;
   }
 
@@ -143,7 +149,6 @@ export class PartitionManager implements Partitions {
     const held = this.#own(lease);
     if (held.released) return;
     held.released = true;
-    await this.#sample(held);
     this.#leases.delete(held);
     // What fails here is tried again by `maintain`.
     await this.#change(async (mount) => {
@@ -154,15 +159,17 @@ export class PartitionManager implements Partitions {
     this.#dependencies.onChange?.();
   }
 
-  observe(lease: Lease): Observation {
-    return this.#own(lease).trail.summary();
+  async observe(lease: Lease): Promise<CacheUse> {
+    const held = this.#own(lease);
+    await this.#sample(held);
+    return held.trail.summary();
   }
 
   freeWays(domain: number): number {
     const { topology } = this.#dependencies;
     if (this.#phase.name === 'stopped') return 0;
     if (this.#phase.name !== 'holding') {
-      return countedFree(topology, this.#options.reserveWays, this.#leases, domain);
+      return countedFree(topology, this.#options.reserveWays, this.#leases, domain, this.#options.pool);
     }
     const { mount } = this.#phase;
     return heldFree(mount.state, this.#unheld(mount), domain);
@@ -232,7 +239,10 @@ export class PartitionManager implements Partitions {
     // Runs that nothing holds count as well, or there would be no end of them.
     const unheld = this.#unheld(mount);
     const known = mount.state.domains.some(({ id }) => id === lease.domain);
-    if (unheld.length > 0 && known && lease.ways > this.freeWays(lease.domain)) return this.#full(lease);
+    const free = this.freeWays(lease.domain);
+    const pooled = [...mount.leases].filter(({ sensitive }) => !sensitive);
+    const fits = fitsCounted(free, lease.sensitive ? unheld : pooled, lease, this.#options.pool);
+    if (unheld.length > 0 && known && !fits) return this.#full(lease);
     let lent = await mount.lend(lease, wait);
     if (lent.kind === 'short' && wait === null) {
       if (lent.of === 'LIMBO') return 'limbo';
@@ -264,8 +274,9 @@ export class PartitionManager implements Partitions {
     const known = mount?.state.domains.some(({ id }) => id === lease.domain) ?? false;
     const free = known
       ? this.freeWays(lease.domain)
-      : countedFree(topology, this.#options.reserveWays, this.#leases, lease.domain);
-    if (lease.ways > free) return this.#full(lease);
+      : countedFree(topology, this.#options.reserveWays, this.#leases, lease.domain, this.#options.pool);
+    const beside = mount === null ? [...this.#leases] : this.#unheld(mount);
+    if (!fitsCounted(free, beside, lease, this.#options.pool)) return this.#full(lease);
     lease.lose(reason);
     this.#leases.add(lease);
     this.#dependencies.logger.warn(
@@ -349,7 +360,8 @@ export class PartitionManager implements Partitions {
         const read = await readResctrlTopology(fs, topology);
         if (!read.ok) return this.#notHere(read.error.message);
         const parts = { fs, logger, topology: read.value, names: this.#names, note: this.#note };
-        const mount = await Mount.open({ ...parts, threadsOf, limits, reserveWays });
+        const poolBandwidth = await this.#planBandwidth(read.value);
+        const mount = await Mount.open({ ...parts, threadsOf, limits, reserveWays, poolBandwidth });
         this.#phase = { name: 'holding', mount };
         logger.info(
           { domains: read.value.domains.length, ways: read.value.ways },
@@ -363,6 +375,15 @@ export class PartitionManager implements Partitions {
     }
   }
 
+  async #planBandwidth(topology: ResctrlTopology): Promise<PoolBandwidth | null> {
+    const { poolBandwidthPercent: wanted } = this.#options;
+    if (wanted === null) return null;
+    const plan = await planPoolBandwidth(wanted, this.#dependencies.fs, topology);
+    if (plan.ok) return plan.value;
+    this.#dependencies.logger.warn({ wanted }, `the shared pool has no limit of bandwidth: ${plan.error}`);
+    return null;
+  }
+
   #notHere(reason: string): void {
     const known = this.#phase.name === 'lost' && this.#phase.reason === reason;
     const first = this.#phase.name === 'new';
@@ -371,13 +392,13 @@ export class PartitionManager implements Partitions {
     this.#phase = { name: 'lost', reason };
   }
 
-  async #sample(lease: HeldLease): Promise<void> {
+  async #sample(lease: HeldLease, as: 'begin' | 'add' = 'add'): Promise<void> {
     const { fs, clock } = this.#dependencies;
     if (lease.monitor === null) return;
     try {
       const counters = await readOccupancy(fs, lease.monitor);
       const own = counters.find(({ domain }) => domain === lease.domain);
-      if (own !== undefined) lease.trail.add(clock.monotonicMs(), own);
+      if (own !== undefined) lease.trail[as](clock.monotonicMs(), own);
     } catch (error) {
       if (!(error instanceof ResctrlError)) throw error;
       // The next look at the mount tells what is the matter.

@@ -15,6 +15,7 @@ import type { ResctrlTopology } from '../resctrl/resctrl-topology.ts';
 import type { GroupNames } from './group-names.ts';
 import type { HeldLease } from './held-lease.ts';
 import { PlanCarrier } from './plan-carrier.ts';
+import type { PoolBandwidth } from './pool-bandwidth.ts';
 import { RootGroup, type RootNote } from './root-group.ts';
 import { readMasks, removeGroup, type Survey, survey } from './survey.ts';
 import { emptyInto, moveProcess, readTasks, strayThreads, type ThreadsOf } from './tasks.ts';
@@ -29,6 +30,8 @@ export interface MountParts {
   readonly threadsOf: ThreadsOf;
   readonly limits: PoolLimits;
   readonly reserveWays: number;
+  /** Null: the pool's group has what every group has. */
+  readonly poolBandwidth: PoolBandwidth | null;
 }
 
 /** What the kernel lacks for a group: a class of service, a monitoring id, or one that is clean yet. */
@@ -84,6 +87,11 @@ export class Mount {
 
   get foreign(): Survey['foreign'] {
     return this.#foreign;
+  }
+
+  /** Percent; null without a limit. */
+  get poolBandwidthPercent(): number | null {
+    return this.#parts.poolBandwidth?.percent ?? null;
   }
 
   get topology(): ResctrlTopology {
@@ -203,27 +211,27 @@ export class Mount {
     const { fs, threadsOf } = this.#parts;
     const { group, monitor } = lease;
     if (group === null) return;
-    try {
+    await this.#unlessVanished(group, async () => {
       const path = monitor === null || monitor === group ? [group] : [group, monitor];
       const strays = await moveProcess(fs, path, pid, threadsOf);
       if (strays.length > 0) lease.become(outside(pid, strays));
-    } catch (error) {
-      if (!isAbsent(error) || (await this.#exists(group))) throw error;
-    }
+    });
     await this.verify(lease);
   }
 
   /** Compares with what the kernel says; what is wrong goes on the lease. */
   async verify(lease: HeldLease): Promise<void> {
+    const { group } = lease;
+    if (group === null || (await this.#unlessVanished(group, () => this.#compare(lease, group)))) return;
+    await this.refresh();
+    await this.#tidy();
+  }
+
+  async #compare(lease: HeldLease, group: string): Promise<void> {
     const { fs, threadsOf } = this.#parts;
-    const { group, monitor } = lease;
-    if (group === null) return;
+    const { monitor } = lease;
     const masks = await readMasks(fs, group);
-    if (masks === null) {
-      await this.refresh();
-      await this.#tidy();
-      return;
-    }
+    if (masks === null) return;
     const wanted = this.#carrier.masksOf(this.#state, group === lease.id ? lease.id : null);
     for (const [domain, mask] of wanted) {
       const actual = masks.get(domain);
@@ -321,7 +329,7 @@ export class Mount {
   async #make(group: string): Promise<'made' | 'there' | Shortage> {
     try {
       await this.#parts.fs.mkdir(group);
-      if (group === this.#parts.names.pool) this.#hasPool = true;
+      if (group === this.#parts.names.pool) await this.#madePool(group);
       return 'made';
     } catch (error) {
       if (!(error instanceof ResctrlError)) throw error;
@@ -331,6 +339,19 @@ export class Mount {
       if (error.code === 'ENOSPC')
         return /Out of RMIDs\s*$/.test(error.lastCmdStatus ?? '') ? 'RMID' : 'CLOSID';
       throw error;
+    }
+  }
+
+  /** A limit goes with its group. That it can't be set is no reason to refuse a run. */
+  async #madePool(group: string): Promise<void> {
+    const { fs, logger, poolBandwidth } = this.#parts;
+    this.#hasPool = true;
+    if (poolBandwidth === null) return;
+    try {
+      await fs.write(`${group}/schemata`, poolBandwidth.schemata);
+    } catch (error) {
+      if (!(error instanceof ResctrlError) || isAbsent(error)) throw error;
+      logger.warn({ err: error }, 'the shared pool has no limit of memory bandwidth');
     }
   }
 
@@ -379,8 +400,15 @@ export class Mount {
     if (lease !== undefined) lease.mask = mask;
   }
 
-  async #exists(group: string): Promise<boolean> {
-    return (await readMasks(this.#parts.fs, group)) !== null;
+  /** False when the group is gone: another program may remove it between any two steps. */
+  async #unlessVanished(group: string, work: () => Promise<void>): Promise<boolean> {
+    const exists = async () => (await readMasks(this.#parts.fs, group)) !== null;
+    try {
+      await work();
+    } catch (error) {
+      if (!isAbsent(error) || (await exists())) throw error;
+    }
+    return exists();
   }
 }
 

@@ -3,7 +3,7 @@
  * nothing but accounts (`UnenforcedPartitions`).
  */
 import type { Outcome } from '../../ports.ts';
-import type { Enforcement } from '../../state/types.ts';
+import type { CacheUse, Enforcement } from '../../state/types.ts';
 
 export interface PartitionRequest {
   readonly runId: string;
@@ -42,27 +42,12 @@ export interface Lease extends Standing {
   readonly recorded: Standing;
 }
 
-/** Of one counter over the life of a lease. */
-export interface CounterSummary {
-  readonly last: number;
-  readonly peak: number;
-  readonly mean: number;
-}
-
-/** Null where there were no samples: no monitoring, `Unavailable`, or too short a life. */
-export interface Observation {
-  readonly samples: number;
-  readonly occupancyBytes: CounterSummary | null;
-  /** To and from all memory. */
-  readonly bandwidthBytesPerSecond: CounterSummary | null;
-  /** To and from the memory of its own NUMA node. */
-  readonly localBandwidthBytesPerSecond: CounterSummary | null;
-}
-
 export interface DomainView {
   readonly id: number;
   readonly ways: number;
   readonly wayBytes: number;
+  /** The fewest that a run can be lent. */
+  readonly minWays: number;
   /** Masks: bit n is way n. */
   readonly reserveMask: number;
   readonly foreignMask: number;
@@ -70,10 +55,14 @@ export interface DomainView {
   readonly ioMask: number;
   readonly pool: {
     readonly mask: number;
+    /** Of memory; null: no limit. */
+    readonly bandwidthPercent: number | null;
     readonly members: readonly {
       readonly runId: string;
       readonly attempt: number;
       readonly waiting: boolean;
+      /** As of partitions. */
+      readonly occupancyBytes: number | null;
     }[];
   } | null;
   readonly partitions: readonly {
@@ -110,7 +99,8 @@ export interface Partitions extends AsyncDisposable {
   verify(lease: Lease): Promise<Standing>;
   /** Idempotent. The standing of the lease stays readable. */
   release(lease: Lease): Promise<void>;
-  observe(lease: Lease): Observation;
+  /** Reads the counters once more, and sums up the life of the lease so far. Of a lease that is gone: what was seen. */
+  observe(lease: Lease): Promise<CacheUse>;
   /** The most ways that one run can be lent in a domain now; 0 for a domain that isn't there. */
   freeWays(domain: number): number;
   view(): PartitionsView;

@@ -1,11 +1,11 @@
 /** Accounts for ways that nothing holds: for machines without resctrl. */
 import { fail, type Outcome, succeed } from '../../ports.ts';
+import type { CacheUse } from '../../state/types.ts';
 import type { Topology } from '../types.ts';
-import { countedFree } from './free-ways.ts';
+import { countedFree, fitsCounted } from './free-ways.ts';
 import { HeldLease } from './held-lease.ts';
 import type {
   Lease,
-  Observation,
   PartitionRefusal,
   PartitionRequest,
   Partitions,
@@ -61,11 +61,11 @@ export class UnenforcedPartitions implements Partitions {
     if (!Number.isInteger(ways) || ways < 1) {
       return fail({ code: 'BAD_WAYS', message: `${ways} is no number of ways.` });
     }
-    if (ways > free) {
+    const lease = new HeldLease(`${request.runId}-${request.attempt}`, request);
+    if (!fitsCounted(free, [...this.#leases], lease)) {
       const message = `LLC domain ${domain} can lend ${free} ways at most, not ${ways}.`;
       return fail({ code: 'FULL', message });
     }
-    const lease = new HeldLease(`${request.runId}-${request.attempt}`, request);
     lease.lose(this.#reason);
     this.#leases.add(lease);
     this.#dependencies.onChange?.();
@@ -84,7 +84,7 @@ export class UnenforcedPartitions implements Partitions {
     if (lease instanceof HeldLease && this.#leases.delete(lease)) this.#dependencies.onChange?.();
   }
 
-  observe(_lease: Lease): Observation {
+  async observe(_lease: Lease): Promise<CacheUse> {
     return {
       samples: 0,
       occupancyBytes: null,

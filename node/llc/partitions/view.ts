@@ -22,15 +22,16 @@ export function heldView(
       id: domain.id,
       ways: domain.ways,
       wayBytes: wayBytes.get(domain.id) ?? 0,
+      minWays: domain.minBits,
       reserveMask: spanMask(domain.reserve),
       foreignMask: domain.foreignMask,
       freeMask: freeMask(domain),
       ioMask: domain.ioMask,
-      pool: poolView(domain, byId),
+      pool: poolView(domain, byId, mount.poolBandwidthPercent),
       partitions: domain.partitions.flatMap(({ id, span }) => {
         const lease = byId.get(id);
         if (lease === undefined) return [];
-        const occupancyBytes = lease.trail.summary().occupancyBytes?.last ?? null;
+        const occupancyBytes = occupancyOf(lease);
         const { runId, attempt, enforcement } = lease;
         return [{ runId, attempt, mask: spanMask(span), enforcement, occupancyBytes }];
       }),
@@ -54,19 +55,37 @@ export function countedView(
     const reserveMask = count === 0 ? 0 : spanMask({ start: ways - count, count });
     const masks = { reserveMask, foreignMask: 0, freeMask: 0, ioMask: 0 };
     const unenforced = unheldView(leases, id);
-    return { id, ways, wayBytes, ...masks, pool: null, partitions: [], unenforced, freeWays: freeWays(id) };
+    return {
+      id,
+      ways,
+      wayBytes,
+      minWays: 1,
+      ...masks,
+      pool: null,
+      partitions: [],
+      unenforced,
+      freeWays: freeWays(id),
+    };
   });
   return { state, reason, domains, foreignGroups: [] };
 }
 
-function poolView({ pool, members }: DomainState, byId: ReadonlyMap<string, HeldLease>): DomainView['pool'] {
+function poolView(
+  { pool, members }: DomainState,
+  byId: ReadonlyMap<string, HeldLease>,
+  bandwidthPercent: number | null,
+): DomainView['pool'] {
   if (pool === null) return null;
   const known = members.flatMap(({ id, waiting }) => {
     const lease = byId.get(id);
-    return lease === undefined ? [] : [{ runId: lease.runId, attempt: lease.attempt, waiting }];
+    if (lease === undefined) return [];
+    const { runId, attempt } = lease;
+    return [{ runId, attempt, waiting, occupancyBytes: occupancyOf(lease) }];
   });
-  return { mask: spanMask(pool), members: known };
+  return { mask: spanMask(pool), bandwidthPercent, members: known };
 }
+
+const occupancyOf = (lease: HeldLease): number | null => lease.trail.summary().occupancyBytes?.last ?? null;
 
 function unheldView(leases: readonly Lease[], domainId: number): DomainView['unenforced'] {
   return leases

@@ -9,7 +9,13 @@
 import { execFile } from 'node:child_process';
 import { chmod, mkdir, open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type CachegrindSummary, estimate, L1_CACHE, parseSummary } from '../../../predictor/cachegrind.ts';
+import {
+  type CachegrindSummary,
+  censusOf,
+  estimate,
+  L1_CACHE,
+  parseSummary,
+} from '../../../predictor/cachegrind.ts';
 import { fail, type Outcome, succeed } from '../../ports.ts';
 import type { Measure, Measurement } from '../../state/types.ts';
 import { resolveProgram } from '../../worker/command.ts';
@@ -115,7 +121,7 @@ class CachegrindInstrument implements Instrument {
     if (this.#summaries.some((summary) => summary.llBytes !== bytes || summary.llWays !== ways)) {
       return fail(`valgrind simulated another cache than ${bytes} bytes in ${ways} ways`);
     }
-    return succeed(estimate(this.#summaries));
+    return succeed({ ...estimate(this.#summaries), processes: censusOf(this.#summaries) });
   }
 }
 

@@ -8,6 +8,8 @@ interface Traits {
   readonly deterministic: boolean;
   /** Whether the ways are simulated: then one real way is enough, and nobody is disturbed. */
   readonly simulates: boolean;
+  /** Whether others on its LLC domain would falsify it: then it has the domain for itself, whatever ways it is given of it. */
+  readonly needsQuiet: boolean;
   /** A measured run may take so many times its time limit: cachegrind is 30 to 100 times slower than the program. */
   readonly timeFactor: number;
   /** Executions that one curve may take. */
@@ -15,9 +17,30 @@ interface Traits {
 }
 
 export const TRAITS: Readonly<Record<ProfilerName, Traits>> = {
-  resctrl: { seesCache: true, deterministic: false, simulates: false, timeFactor: 1, maxExecutions: 48 },
-  cachegrind: { seesCache: true, deterministic: true, simulates: true, timeFactor: 100, maxExecutions: 48 },
-  wallclock: { seesCache: false, deterministic: false, simulates: false, timeFactor: 1, maxExecutions: 16 },
+  resctrl: {
+    seesCache: true,
+    deterministic: false,
+    simulates: false,
+    needsQuiet: true,
+    timeFactor: 1,
+    maxExecutions: 48,
+  },
+  cachegrind: {
+    seesCache: true,
+    deterministic: true,
+    simulates: true,
+    needsQuiet: false,
+    timeFactor: 100,
+    maxExecutions: 48,
+  },
+  wallclock: {
+    seesCache: false,
+    deterministic: false,
+    simulates: false,
+    needsQuiet: false,
+    timeFactor: 1,
+    maxExecutions: 16,
+  },
 };
 
 /** What `auto` takes, the best first. */

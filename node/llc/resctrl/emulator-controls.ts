@@ -45,6 +45,20 @@ export class Controls {
     this.#values.set(key, byClosid.set(closid, value));
   }
 
+  /** Everything that was ever written: resource and domain, CLOSID, value. */
+  written(): [string, number, number][] {
+    return [...this.#values].flatMap(([key, byClosid]) =>
+      [...byClosid].map(([closid, value]): [string, number, number] => [key, closid, value]),
+    );
+  }
+
+  restore(written: readonly (readonly [string, number, number])[]): void {
+    for (const [key, closid, value] of written) {
+      const byClosid = this.#values.get(key) ?? new Map<number, number>();
+      this.#values.set(key, byClosid.set(closid, value));
+    }
+  }
+
   default(schema: Pick<Schema, 'kind'>): number {
     return schema.kind === 'bandwidth' ? FULL_BANDWIDTH : fullMask(this.#machine.ways);
   }

@@ -40,6 +40,11 @@ export class Closids {
     return null;
   }
 
+  /** Of a group that was there before. */
+  hold(closid: number): void {
+    this.#used.add(closid);
+  }
+
   free(closid: number): void {
     this.#used.delete(closid);
   }
@@ -71,6 +76,12 @@ export class Rmids {
   take(): number | 'EBUSY' | 'ENOSPC' {
     this.#clean(this.#clock.monotonicMs());
     return this.#free.shift() ?? (this.#limbo.length > 0 ? 'EBUSY' : 'ENOSPC');
+  }
+
+  /** Of a group that was there before. */
+  hold(rmid: number): void {
+    const index = this.#free.indexOf(rmid);
+    if (index >= 0) this.#free.splice(index, 1);
   }
 
   free(rmid: number): void {

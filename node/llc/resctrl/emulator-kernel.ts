@@ -5,7 +5,7 @@ import { Controls } from './emulator-controls.ts';
 import { Closids, type ControlGroup, type Group, type MonitorGroup, type Rmids } from './emulator-groups.ts';
 import type { CompleteMachine } from './emulator-machine.ts';
 import type { LastCommandStatus } from './emulator-status.ts';
-import { TaskAssignments } from './emulator-tasks.ts';
+import { controlOf, TaskAssignments } from './emulator-tasks.ts';
 import type { Errno } from './port.ts';
 import type { ProcessTable } from './process-table.ts';
 
@@ -21,10 +21,14 @@ export interface CounterQuery {
   readonly rmid: number;
   readonly domain: number;
   readonly counter: CounterName;
+  /** Of the ways that it may fill there. */
+  readonly bytes: number;
+  /** Its processes, without those of its monitor groups. */
+  readonly pids: ReadonlySet<number>;
 }
 
 /** Bytes, or null where the hardware has no value (`Unavailable`). */
-export type CounterSource = (query: CounterQuery) => number | null;
+export type CounterSource = (query: CounterQuery) => number | null | Promise<number | null>;
 
 export interface KernelParts {
   readonly machine: CompleteMachine;
@@ -88,6 +92,22 @@ export class MountedKernel {
     return null;
   }
 
+  /** A group as it was before, with its numbers. */
+  restoreGroup(saved: Omit<ControlGroup, 'kind' | 'monitors'>): ControlGroup {
+    const group = newControlGroup(saved.name, saved.closid, saved.rmid, saved.cpus);
+    group.mode = saved.mode;
+    if (saved.name === '') return this.root;
+    this.#closids.hold(saved.closid);
+    if (this.monitors) this.parts.rmids.hold(saved.rmid);
+    this.#groups.set(saved.name, group);
+    return group;
+  }
+
+  restoreMonitor(parent: ControlGroup, name: string, rmid: number, cpus: Iterable<number>): void {
+    if (this.monitors) this.parts.rmids.hold(rmid);
+    parent.monitors.set(name, { kind: 'monitor', name, rmid, parent, cpus: new Set(cpus) });
+  }
+
   makeMonitorGroup(parent: ControlGroup, name: string): Errno | null {
     const rmid = this.#takeRmid();
     if (typeof rmid === 'string') return rmid;
@@ -135,10 +155,23 @@ export class MountedKernel {
   }
 
   /** Of a control group: with its monitor groups. As long as one of them has a value there is a sum. */
-  readCounter(group: Group, domain: number, counter: CounterName): string {
+  async readCounter(group: Group, domain: number, counter: CounterName): Promise<string> {
     const members = group.kind === 'control' ? [group, ...group.monitors.values()] : [group];
-    const values = members.map((member) =>
-      this.parts.counters({ group: pathOf(member), rmid: member.rmid, domain, counter }),
+    const cache = this.controls.schemas.find(({ kind }) => kind === 'cache');
+    const mask = cache === undefined ? 0 : this.controls.get(cache, domain, controlOf(group).closid);
+    const bytes = popCount(mask) * this.parts.machine.wayBytes;
+    const values = await Promise.all(
+      members.map(async (member) => {
+        const pids = this.tasks.processesIn(member);
+        return this.parts.counters({
+          group: pathOf(member),
+          rmid: member.rmid,
+          domain,
+          counter,
+          bytes,
+          pids,
+        });
+      }),
     );
     const known = values.filter((value) => value !== null);
     return known.length === 0 ? 'Unavailable\n' : `${known.reduce((sum, value) => sum + value, 0)}\n`;

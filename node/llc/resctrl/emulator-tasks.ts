@@ -54,6 +54,18 @@ export class TaskAssignments {
     return this.#assignments.get(tid)?.group ?? this.#root;
   }
 
+  /** Threads outside of the root group, as last settled: thread, process, group. */
+  outside(): [number, number, Group][] {
+    return [...this.#assignments].flatMap(([tid, { pid, group }]): [number, number, Group][] =>
+      group === this.#root ? [] : [[tid, pid, group]],
+    );
+  }
+
+  /** Where a thread was before; forgotten at the next look unless it still lives. */
+  restore(tid: number, pid: number, group: Group): void {
+    this.#assignments.set(tid, { pid, group });
+  }
+
   move(tid: number, group: Group): void {
     const assignment = this.#assignments.get(tid);
     if (assignment !== undefined) assignment.group = group;
@@ -63,6 +75,12 @@ export class TaskAssignments {
     for (const assignment of this.#assignments.values()) {
       if (isIn(assignment.group, from)) assignment.group = to;
     }
+  }
+
+  /** As last settled; a control group without its monitor groups. */
+  processesIn(group: Group): Set<number> {
+    const inside = [...this.#living.values()].filter(({ tid }) => this.groupOf(tid) === group);
+    return new Set(inside.map(({ pid }) => pid));
   }
 
   /** A control group lists the threads of its monitor groups too. */

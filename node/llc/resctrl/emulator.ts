@@ -7,6 +7,7 @@ import type { Clock } from '../../ports.ts';
 import { Rmids } from './emulator-groups.ts';
 import { type CounterSource, MountedKernel } from './emulator-kernel.ts';
 import { type CompleteMachine, completeMachine, type EmulatedMachine } from './emulator-machine.ts';
+import { type EmulatorMemory, freeze, thaw } from './emulator-memory.ts';
 import { type Directory, isDirectory, type Node, resolve } from './emulator-nodes.ts';
 import { LastCommandStatus } from './emulator-status.ts';
 import { controlOf } from './emulator-tasks.ts';
@@ -30,7 +31,12 @@ export interface EmulatorDependencies {
   readonly clock?: Pick<Clock, 'monotonicMs'>;
   /** What `mon_data` shows. @default zeros */
   readonly counters?: CounterSource;
+  /** Keeps the groups where they outlive this process. @default they end with it */
+  readonly memory?: EmulatorMemory;
 }
+
+/** Keeps nothing. */
+const NO_MEMORY: EmulatorMemory = { load: async () => null, save: async () => {} };
 
 /** One write(2) to a kernfs file takes a page at most. */
 const MAX_WRITE_BYTES = 4096;
@@ -43,6 +49,8 @@ export class EmulatedResctrl implements ResctrlFs {
   readonly #rmids: Rmids;
   readonly #lock = new RwQueue();
   #kernel: MountedKernel | null = null;
+  /** What was last kept; null before the first look. */
+  #kept: string | null = null;
   /** Operations run one after the other, as under the kernel's mutex. */
   #last: Promise<unknown> = Promise.resolve();
 
@@ -52,6 +60,7 @@ export class EmulatedResctrl implements ResctrlFs {
       processes: new SimulatedProcesses(),
       clock: systemClock,
       counters: () => 0,
+      memory: NO_MEMORY,
       ...dependencies,
     };
     this.#rmids = new Rmids(
@@ -74,39 +83,51 @@ export class EmulatedResctrl implements ResctrlFs {
   }
 
   write(path: string, text: string): Promise<void> {
-    return this.#run(`write ${path} <- ${JSON.stringify(text)}`, async () => {
-      const node = this.#resolve(path);
-      if (typeof node === 'string') return node;
-      if (isDirectory(node)) return 'EISDIR';
-      if (node.write === undefined) return 'EACCES';
-      if (Buffer.byteLength(text) > MAX_WRITE_BYTES) return 'E2BIG';
-      return (await node.write(text)) ?? { value: undefined };
-    });
+    return this.#run(
+      `write ${path} <- ${JSON.stringify(text)}`,
+      async () => {
+        const node = this.#resolve(path);
+        if (typeof node === 'string') return node;
+        if (isDirectory(node)) return 'EISDIR';
+        if (node.write === undefined) return 'EACCES';
+        if (Buffer.byteLength(text) > MAX_WRITE_BYTES) return 'E2BIG';
+        return (await node.write(text)) ?? { value: undefined };
+      },
+      'changes',
+    );
   }
 
   mkdir(path: string): Promise<void> {
-    return this.#run(`mkdir ${path}`, async () => {
-      const { parent, name } = splitPath(path);
-      const node = this.#resolve(path);
-      if (node !== 'ENOENT') return typeof node === 'string' ? node : 'EEXIST';
-      const directory = this.#resolve(parent);
-      if (typeof directory === 'string') return directory;
-      if (!isDirectory(directory)) return 'ENOTDIR';
-      if (name.includes('\n')) return 'EINVAL';
-      const errno = directory.make === undefined ? 'EPERM' : directory.make(name);
-      return errno ?? { value: undefined };
-    });
+    return this.#run(
+      `mkdir ${path}`,
+      async () => {
+        const { parent, name } = splitPath(path);
+        const node = this.#resolve(path);
+        if (node !== 'ENOENT') return typeof node === 'string' ? node : 'EEXIST';
+        const directory = this.#resolve(parent);
+        if (typeof directory === 'string') return directory;
+        if (!isDirectory(directory)) return 'ENOTDIR';
+        if (name.includes('\n')) return 'EINVAL';
+        const errno = directory.make === undefined ? 'EPERM' : directory.make(name);
+        return errno ?? { value: undefined };
+      },
+      'changes',
+    );
   }
 
   rmdir(path: string): Promise<void> {
-    return this.#run(`rmdir ${path}`, async () => {
-      const node = this.#resolve(path);
-      if (typeof node === 'string') return node;
-      if (!isDirectory(node)) return 'ENOTDIR';
-      if (path === '') return 'EBUSY';
-      const errno = node.remove === undefined ? 'EPERM' : await node.remove();
-      return errno ?? { value: undefined };
-    });
+    return this.#run(
+      `rmdir ${path}`,
+      async () => {
+        const node = this.#resolve(path);
+        if (typeof node === 'string') return node;
+        if (!isDirectory(node)) return 'ENOTDIR';
+        if (path === '') return 'EBUSY';
+        const errno = node.remove === undefined ? 'EPERM' : await node.remove();
+        return errno ?? { value: undefined };
+      },
+      'changes',
+    );
   }
 
   list(path: string): Promise<string[]> {
@@ -192,12 +213,38 @@ export class EmulatedResctrl implements ResctrlFs {
     await this.#last;
   }
 
+  /** Before the first operation: what an earlier process left. */
+  async #recall(): Promise<void> {
+    if (this.#kept !== null || this.#dependencies.memory === NO_MEMORY) return;
+    this.#kept = (await this.#dependencies.memory.load()) ?? '';
+    if (this.#kernel !== null && this.#kept !== '') thaw(this.#kernel, this.#kept);
+  }
+
+  async #keep(): Promise<void> {
+    const { memory } = this.#dependencies;
+    if (memory === NO_MEMORY) return;
+    const text = freeze(this.#kernel);
+    if (text === this.#kept) return;
+    this.#kept = text;
+    await memory.save(text);
+  }
+
   #resolve(path: string): Node | Errno {
     return resolve(this.#kernel === null ? UNMOUNTED : rootDirectory(this.#kernel), namesOf(path));
   }
 
-  #run<T>(operation: string, work: () => Promise<{ readonly value: T } | Errno>): Promise<T> {
-    const result = this.#last.then(work).then((done) => {
+  #run<T>(
+    operation: string,
+    work: () => Promise<{ readonly value: T } | Errno>,
+    kind: 'reads' | 'changes' = 'reads',
+  ): Promise<T> {
+    const remembered = async () => {
+      await this.#recall();
+      const done = await work();
+      if (kind === 'changes') await this.#keep();
+      return done;
+    };
+    const result = this.#last.then(remembered).then((done) => {
       if (typeof done !== 'string') return done.value;
       const status = this.#kernel === null ? 'ok' : this.#status.read().trim();
       throw new ResctrlError(done, operation, status === 'ok' ? null : status);

@@ -36,7 +36,37 @@ const Domain = Type.Object({
   ways: Type.Integer(),
   free_ways: Type.Integer(),
   way_bytes: Type.Integer(),
-  runs: Type.Array(Type.Object({ run_id: Type.String(), ways: Type.Integer() })),
+  masks: nullable(
+    Type.Object(
+      {
+        reserve: Type.Integer({ description: "Of everything that isn't ours." }),
+        foreign: Type.Integer({ description: 'Of other programs that use resctrl.' }),
+        io: Type.Integer({ description: 'That I/O devices fill too.' }),
+        pool: Type.Integer({ description: 'Of the runs that share; 0 while there are none.' }),
+      },
+      { description: 'Where ways are that no single run holds: bit n is way n.' },
+    ),
+  ),
+  occupancy_bytes: nullable(Type.Integer({ description: 'That its runs fill.' })),
+  pool_bandwidth_percent: nullable(
+    Type.Integer({
+      description: 'Limit of memory bandwidth of the shared pool; null without a limit or a pool.',
+    }),
+  ),
+  runs: Type.Array(
+    Type.Object({
+      run_id: Type.String(),
+      attempt: Type.Integer(),
+      ways: Type.Integer({ description: 'That it counts for.' }),
+      hold: nullable(
+        Type.Enum(['partition', 'pool', 'counted'], {
+          description: 'What it has its ways by; on an emulated node what it would have them by.',
+        }),
+      ),
+      mask: nullable(Type.Integer({ description: 'Ways that it may fill now: bit n is way n.' })),
+      occupancy_bytes: nullable(Type.Integer()),
+    }),
+  ),
 });
 
 const Worker = Type.Object({
@@ -90,7 +120,12 @@ const workerExample: WorkerJson = {
       ways: 16,
       free_ways: 12,
       way_bytes: 1048576,
-      runs: [{ run_id: 'run123', ways: 4 }],
+      masks: { reserve: 49152, foreign: 0, io: 49152, pool: 0 },
+      occupancy_bytes: 3_900_000,
+      pool_bandwidth_percent: null,
+      runs: [
+        { run_id: 'run123', attempt: 1, ways: 4, hold: 'partition', mask: 15, occupancy_bytes: 3_900_000 },
+      ],
     },
   ],
 };

@@ -26,11 +26,6 @@ export const Choice = Type.Object(
   { description: 'Why it got so many ways. Null for benchmarks and in mode INOP.' },
 );
 
-export const Occupancy = Type.Object(
-  { mean_bytes: Type.Integer(), peak_bytes: Type.Integer() },
-  { description: 'How much of the cache it filled. Null where nothing counts it.' },
-);
-
 export const choiceExample: Static<typeof Choice> = {
   needed: 3,
   ways: 4,

@@ -11,7 +11,7 @@ import {
   TimeLimitField,
   Timestamp,
 } from './fields.ts';
-import { Choice, choiceExample, Isolation, Occupancy } from './run-parts.ts';
+import { Choice, choiceExample, Isolation } from './run-parts.ts';
 
 const executed = {
   command: CommandField,
@@ -25,6 +25,19 @@ export const RunBody = Type.Object(
   { examples: [{ command: 'python3', task_id: 'task123', input_size: 1024 }] },
 );
 export type RunBodyJson = Static<typeof RunBody>;
+
+const Counter = (description: string) =>
+  nullable(Type.Object({ last: Type.Number(), peak: Type.Number(), mean: Type.Number() }, { description }));
+
+const CacheUse = Type.Object(
+  {
+    samples: Type.Integer(),
+    occupancy_bytes: Counter('Of its LLC domain; may exceed its ways, for old lines stay where they are.'),
+    bandwidth_bytes_per_second: Counter('To and from all memory.'),
+    local_bandwidth_bytes_per_second: Counter('To and from the memory of its own NUMA node.'),
+  },
+  { description: 'What the counters of the hardware said of the run; null where one said nothing.' },
+);
 
 /** The seed's fields first, under its names (`cos`: class of service, our ways); then what we add. */
 const Result = Type.Object({
@@ -45,9 +58,9 @@ const Result = Type.Object({
   ways: Type.Integer(),
   enforcement: nullable(Type.Enum(['enforced', 'shared', 'unenforced'])),
   enforcement_reason: nullable(Type.String()),
+  cache_use: nullable(CacheUse),
   isolation: nullable(Isolation),
   choice: nullable(Choice),
-  occupancy: nullable(Occupancy),
   state: Type.String(),
   error: nullable(Type.String()),
   attempts: Type.Integer(),
@@ -73,9 +86,14 @@ const resultExample: ResultJson = {
   ways: 4,
   enforcement: 'unenforced',
   enforcement_reason: 'This machine has no cache allocation.',
+  cache_use: {
+    samples: 3,
+    occupancy_bytes: { last: 3_900_000, peak: 4_100_000, mean: 3_500_000 },
+    bandwidth_bytes_per_second: null,
+    local_bandwidth_bytes_per_second: null,
+  },
   isolation: { user: 'nobody', limits: 'prlimit', sandbox: 'bubblewrap', network: false, pinned: true },
   choice: choiceExample,
-  occupancy: null,
   state: 'succeeded',
   error: null,
   attempts: 1,

@@ -4,7 +4,10 @@ import { nullable } from './fields.ts';
 
 export const Health = Type.Object(
   {
-    status: Type.Enum(['ok', 'no_master'], { description: 'Whether this node knows a master.' }),
+    status: Type.Enum(['ok', 'no_master', 'removed'], {
+      description: 'Whether this node knows a master; removed: it is no member any more.',
+    }),
+    message: nullable(Type.String({ description: 'What to do, unless it is ok.' })),
     id: Type.String(),
     name: Type.String(),
     version: Type.String(),
@@ -19,6 +22,7 @@ export const Health = Type.Object(
     examples: [
       {
         status: 'ok',
+        message: null,
         id: '12D3KooWExample',
         name: 'alpha',
         version: '0.1.0',

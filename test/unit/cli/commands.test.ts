@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
 import { displayWidth } from '../../../cli/display-width.ts';
 import { cluster, explanation, health, model, otherTask, result, run, task, taskDetail } from './fixtures.ts';
@@ -164,6 +167,16 @@ describe('status', () => {
     assert.match(stderr, /There is no master/);
   });
 
+  it('says when the node was removed, and what to do', async () => {
+    const message = 'this node was removed; stop it';
+    const { stdout } = await fsched(['status'], {
+      'GET /cluster': NO_MASTER,
+      'GET /healthz': [200, { ...health, status: 'removed', message, master: null }],
+    });
+    assert.match(stdout, /state +removed: this node was removed; stop it/);
+    assert.doesNotMatch(stdout, /master +none now/);
+  });
+
   it('bears the API token', async () => {
     const file = join(folder, 'token');
     await writeFile(file, 'secret\n');
@@ -207,6 +220,14 @@ describe('tables', () => {
     });
   }
 
+  it('peers: a node that is down was not heard now', async () => {
+    const members = cluster.members.map((member) => ({ ...member, last_heard_seconds: 0.2 }));
+    const { stdout } = await fsched(['peers'], { 'GET /cluster': [200, { ...cluster, members }] });
+    const [, alpha, beta] = stdout.split('\n');
+    assert.match(alpha ?? '', /up +now/);
+    assert.match(beta ?? '', /down +1 s ago/);
+  });
+
   it('--json is the answer of the API', async () => {
     const { stdout } = await fsched(['runs', '--json', '--state', 'failed', '--limit', '3'], answers);
     assert.deepEqual(JSON.parse(stdout), { runs: [run] });
@@ -215,6 +236,52 @@ describe('tables', () => {
   it('asks for what was filtered', async () => {
     const { seen } = await fsched(['runs', '--state', 'failed', '--task', 'sort'], answers);
     assert.equal(seen.at(-1)?.request, `GET /runs?state=failed&limit=20&task_id=${task.task_id}`);
+  });
+});
+
+describe('Ctrl-C while a run is waited for', () => {
+  /** Ends it once the node was asked for `request`. */
+  async function interrupted(
+    args: readonly string[],
+    answers: Readonly<Record<string, FakeAnswer>>,
+    request: string,
+  ) {
+    await using node = await FakeNode.start(answers);
+    const env = { PATH: process.env.PATH, HOME: folder };
+    const child = spawn(process.execPath, [bundle.program, ...args, '--api', node.url], { env });
+    const said = text(child.stderr);
+    const ended = once(child, 'exit');
+    while (!node.seen.some((seen) => seen.request.startsWith(request)))
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    child.kill('SIGINT');
+    const [exitCode] = await ended;
+    return { exitCode, stderr: await said };
+  }
+  const asked = 'POST /controller/task/run';
+  const waiting = { ...run, state: 'running', input_size: 1000, finished_at: null };
+
+  it('says which run goes on, and how to end it', async () => {
+    const answers = {
+      'GET /tasks': tasks,
+      [asked]: 'silence',
+      'GET /runs': [200, { runs: [waiting] }],
+    } as const;
+    const { exitCode, stderr } = await interrupted(['run', 'sort', '1000'], answers, asked);
+    assert.equal(exitCode, 130);
+    assert.match(
+      stderr,
+      /Run run123 goes on: "fsched logs run123" follows it, "fsched cancel run123" ends it/,
+    );
+  });
+
+  it('does not guess between two, and does not wait for a node that is silent', async () => {
+    const two = [waiting, { ...waiting, run_id: 'run124' }];
+    for (const runs of [[200, { runs: two }], 'silence'] as const) {
+      const answers = { 'GET /tasks': tasks, [asked]: 'silence', 'GET /runs': runs } as const;
+      const { exitCode, stderr } = await interrupted(['run', 'sort', '1000'], answers, asked);
+      assert.equal(exitCode, 130);
+      assert.match(stderr, /The run goes on if the node had taken it: "fsched runs" lists it/);
+    }
   });
 });
 

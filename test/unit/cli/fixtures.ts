@@ -9,6 +9,7 @@ const PEER = '12D3KooWQ1mqJXkZoVyFcVpJ7DbcrLdqcyLBbZaaaaaaaaaaaaaa';
 
 export const health: HealthJson = {
   status: 'ok',
+  message: null,
   id: PEER,
   name: 'alpha',
   version: '0.1.0',
@@ -45,7 +46,19 @@ const worker: WorkerJson = {
       ways: 16,
       free_ways: 12,
       way_bytes: 2 ** 20,
-      runs: [{ run_id: 'run123', ways: 4 }],
+      masks: { reserve: 0xc000, foreign: 0, io: 0xc000, pool: 0 },
+      occupancy_bytes: 3 * 2 ** 20,
+      pool_bandwidth_percent: null,
+      runs: [
+        {
+          run_id: 'run123',
+          attempt: 1,
+          ways: 4,
+          hold: 'partition',
+          mask: 0xf,
+          occupancy_bytes: 3 * 2 ** 20,
+        },
+      ],
     },
   ],
 };
@@ -118,6 +131,7 @@ export const result: ResultJson = {
   ways: 4,
   enforcement: 'unenforced',
   enforcement_reason: 'This machine has no cache allocation.',
+  cache_use: null,
   isolation: { user: 'nobody', limits: 'prlimit', sandbox: 'bubblewrap', network: false, pinned: true },
   choice: {
     needed: 3,
@@ -128,7 +142,6 @@ export const result: ResultJson = {
     model: 'fsched',
     model_version: 2,
   },
-  occupancy: { mean_bytes: 2 ** 20, peak_bytes: 2 ** 21 },
   state: 'succeeded',
   error: null,
   attempts: 1,

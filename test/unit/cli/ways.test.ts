@@ -2,58 +2,112 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
 import { displayWidth } from '../../../cli/display-width.ts';
-import { type DrawnDomain, drawWays } from '../../../cli/ways.ts';
+import { type DrawnDomain, type DrawnNode, type DrawnRun, drawWays } from '../../../cli/ways.ts';
 
-const domain = (ways: number, freeWays: number, runs: DrawnDomain['runs'] = []): DrawnDomain => ({
-  id: 0,
+const run = (runId: string, ways: number, changes: Partial<DrawnRun> = {}): DrawnRun => ({
+  runId,
   ways,
-  freeWays,
-  wayBytes: 1024 * 1024,
-  runs,
+  hold: null,
+  mask: null,
+  occupancyBytes: null,
+  ...changes,
 });
-const draw = (name: string, ...domains: readonly DrawnDomain[]) =>
-  drawWays([{ name, note: 'nothing known', domains }], { colour: false });
+const domain = (
+  ways: number,
+  freeWays: number,
+  runs: DrawnDomain['runs'] = [],
+  masks: DrawnDomain['masks'] = null,
+): DrawnDomain => ({ id: 0, ways, freeWays, wayBytes: 1024 * 1024, masks, poolBandwidthPercent: null, runs });
+const node = (
+  name: string,
+  domains: readonly DrawnDomain[],
+  changes: Partial<DrawnNode> = {},
+): DrawnNode => ({
+  name,
+  note: 'nothing known',
+  enforcement: 'enforced',
+  domains,
+  ...changes,
+});
+const draw = (...nodes: readonly DrawnNode[]) => drawWays(nodes, { colour: false });
 const bar = (line: string | undefined) => /\[(.*)\]/.exec(line ?? '')?.[1];
 
 describe('drawing of ways', () => {
-  it('has a cell for each way and a letter for each run', () => {
+  it('has every way where it is: reserve, pool, other programs, I/O, partitions with what they fill', () => {
+    const masks = { reserve: 0xc00, foreign: 0x001, io: 0xe00, pool: 0x200 };
     const runs = [
-      { runId: 'first', ways: 3 },
-      { runId: 'second', ways: 1 },
+      run('first', 2, { hold: 'partition', mask: 0x00c, occupancyBytes: 1.5 * 2 ** 20 }),
+      run('second', 3, { hold: 'partition', mask: 0x1c0, occupancyBytes: 0 }),
+      run('third', 1, { hold: 'pool', mask: 0x200, occupancyBytes: 4096 }),
     ];
-    const lines = draw('alpha', domain(8, 4, runs));
-    assert.equal(bar(lines[0]), 'AAAB····');
-    assert.match(lines[0] ?? '', /^alpha .* 4\/8 free × 1 MiB$/);
-    assert.deepEqual(lines.slice(2), ['A run first', 'B run second']);
+    assert.deepEqual(draw(node('alpha', [domain(12, 3, runs, masks)])), [
+      'alpha                  LLC 0   [RRSBBB··AA·#] 3/12 free × 1 MiB',
+      '                                ^^^',
+      'R reserve   S shared pool   # other programs   ^ filled by I/O too   · free',
+      'A first: 2 ways, 1.5 MiB filled',
+      'B second: 3 ways, 0 B filled',
+      'S third: in the shared pool (1 way), 4 KiB filled',
+    ]);
   });
 
-  it('marks ways that are lent to nobody known', () => {
-    assert.equal(bar(draw('alpha', domain(4, 1))[0]), '###·');
+  it('says how much memory bandwidth the pool may have', () => {
+    const masks = { reserve: 0x8, foreign: 0, io: 0, pool: 0x4 };
+    const limited = { ...domain(4, 2, [run('a', 1, { hold: 'pool' })], masks), poolBandwidthPercent: 30 };
+    assert.equal(draw(node('alpha', [limited]))[1], 'R reserve   S shared pool (30 % bandwidth)   · free');
+  });
+
+  it('draws ways that are only counted small, on the lowest that are free, and says so', () => {
+    const masks = { reserve: 0x80, foreign: 0, io: 0, pool: 0 };
+    const runs = [run('a', 2, { hold: 'counted' }), run('b', 1, { hold: 'counted' })];
+    const alpha = node('alpha', [domain(8, 4, runs, masks)], { enforcement: 'unenforced' });
+    assert.deepEqual(draw(alpha), [
+      'alpha                  LLC 0   [R····baa] 4/8 free × 1 MiB',
+      'R reserve   · free',
+      'A a: 2 ways counted'.replace('A', 'a'),
+      'b b: 1 way counted',
+      'alpha: no cache allocation, ways are only counted',
+    ]);
+  });
+
+  it('says that an emulator holds nothing', () => {
+    const masks = { reserve: 0x8, foreign: 0, io: 0, pool: 0 };
+    const lines = draw(node('alpha', [domain(4, 3, [], masks)], { enforcement: 'emulated' }));
+    assert.deepEqual(lines.slice(1), ['R reserve   · free   no runs', 'alpha: emulated, so nothing is held']);
+  });
+
+  it('draws a node of an older version by its counts', () => {
+    const lines = draw(node('alpha', [domain(8, 3, [run('first', 3), run('second', 1)])]));
+    assert.equal(bar(lines[0]), '···?BAAA');
+    assert.match(lines[0] ?? '', /^alpha .* 3\/8 free × 1 MiB$/);
+    assert.deepEqual(lines.slice(1), [
+      '? lent, run not known here   · free',
+      'A first: 3 ways',
+      'B second: 1 way',
+    ]);
   });
 
   it('gives one run one letter on all nodes', () => {
-    const node = { note: '', domains: [domain(2, 1, [{ runId: 'r', ways: 1 }])] };
-    const lines = drawWays(
-      [
-        { ...node, name: 'a' },
-        { ...node, name: 'b' },
-      ],
-      { colour: false },
-    );
-    assert.deepEqual([bar(lines[0]), bar(lines[1])], ['A·', 'A·']);
+    const domains = [domain(2, 1, [run('r', 1)])];
+    const lines = draw(node('a', domains), node('b', domains));
+    assert.deepEqual([bar(lines[0]), bar(lines[1])], ['·A', '·A']);
   });
 
   it('fits 80 columns with long names, many ways and colours', () => {
-    const runs = Array.from({ length: 70 }, (_, index) => ({ runId: `run-${index}`.repeat(20), ways: 1 }));
-    const node = { name: 'n'.repeat(60), note: '', domains: [domain(128, 58, runs)] };
-    const lines = drawWays([node], { colour: true });
+    const runs = Array.from({ length: 70 }, (_, index) =>
+      run(`run-${index}`.repeat(20), 1, { hold: 'counted' }),
+    );
+    const masks = { reserve: 0, foreign: 0, io: 3, pool: 0 };
+    const crowded = node('n'.repeat(60), [domain(128, 58, runs, masks)], { enforcement: 'unenforced' });
+    const lines = drawWays([crowded], { colour: true });
     for (const line of lines) assert.ok(displayWidth(stripVTControlCharacters(line)) <= 80, line);
     const cells = lines.map(stripVTControlCharacters).flatMap((line) => [...(bar(line) ?? '')]);
     assert.equal(cells.length, 128);
     assert.equal(cells.filter((cell) => cell === '·').length, 58);
+    for (const line of drawWays([crowded], { colour: false, width: 60 }))
+      assert.ok(displayWidth(line) <= 60, line);
   });
 
   it('says when nothing is known of a node', () => {
-    assert.match(draw('alpha')[0] ?? '', /^alpha +nothing known$/);
+    assert.match(draw(node('alpha', []))[0] ?? '', /^alpha +nothing known$/);
   });
 });

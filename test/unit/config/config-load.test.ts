@@ -9,6 +9,7 @@ import {
   type ConfigErrorCode,
   type ConfigSources,
   loadConfig,
+  unknownVariables,
 } from '../../../node/config-load.ts';
 import { NODE_OPTIONS } from '../../../node/config-options.ts';
 
@@ -68,6 +69,7 @@ describe('loadConfig', () => {
       apiTokenFile: '/a',
       llc: 'emulated',
       llcGeometry: '12x1MiB',
+      poolBandwidth: '30%',
       voters: '1',
       maxUploadBytes: '1k',
       queueLimit: '5',
@@ -95,6 +97,7 @@ describe('loadConfig', () => {
       apiTokenFile: '/a',
       llc: 'emulated',
       llcGeometry: { ways: 12, wayBytes: 1048576 },
+      poolBandwidth: 30,
       voters: 1,
       maxUploadBytes: 1024,
       queueLimit: 5,
@@ -220,4 +223,19 @@ describe('loadConfig refuses', () => {
 
   it('an election timeout that one lost heartbeat would trip', () =>
     refuses({ flags: { heartbeatMs: '300' } }, 'CONFLICT', /three heartbeats \(900 ms\)/));
+});
+
+it('a variable that no option has is told with the nearest that is one', () => {
+  const environment = {
+    FSCHED_DATADIR: '/x',
+    FSCHED_DATA_DIR: '/x',
+    FSCHED_RESTS: '',
+    FSCHED_RUN_ID: 'of the run that starts this node',
+    FSCHED_CONFIG: 'f',
+    HOME: '/root',
+  };
+  assert.deepEqual(unknownVariables(environment), [
+    { variable: 'FSCHED_DATADIR', meant: 'FSCHED_DATA_DIR' },
+    { variable: 'FSCHED_RESTS', meant: 'FSCHED_REST' },
+  ]);
 });

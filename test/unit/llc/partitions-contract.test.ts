@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { drawDomain } from '../../../node/llc/partitions/draw-domain.ts';
 import { fileNote } from '../../../node/llc/partitions/root-group.ts';
 import type { Lease, Partitions } from '../../../node/llc/partitions/types.ts';
 import { UnenforcedPartitions } from '../../../node/llc/partitions/unenforced.ts';
@@ -50,7 +49,7 @@ for (const [name, make] of IMPLEMENTATIONS) {
       assert.deepEqual(standing, { enforcement: lease.enforcement, reason: lease.reason });
       assert.deepEqual(await partitions.verify(lease), standing);
       assert.deepEqual(lease.recorded, standing);
-      assert.equal(typeof partitions.observe(lease).samples, 'number');
+      assert.equal(typeof (await partitions.observe(lease)).samples, 'number');
       await partitions.release(lease);
       await partitions.release(lease);
       assert.equal(partitions.freeWays(0), 10);
@@ -184,6 +183,36 @@ describe('PartitionManager', () => {
     assert.equal((await rig.groups()).length, 2);
   });
 
+  it('says who took its group, at whatever step it went', async () => {
+    for (const step of ['write', 'read'] as const) {
+      await using rig = new Rig();
+      const fs = watched(rig);
+      let armed = false;
+      const vanish = async (path: string) => {
+        if (!armed || !path.endsWith('/tasks')) return;
+        armed = false;
+        await rig.fs.rmdir(path.slice(0, -'/tasks'.length));
+      };
+      const node = await rig.node('node-a', {
+        ...fs,
+        read: async (path) => {
+          if (step === 'read') await vanish(path);
+          return fs.read(path);
+        },
+        write: async (path, text) => {
+          if (step === 'write') await vanish(path);
+          return fs.write(path, text);
+        },
+      });
+      const lease = await take(rig, node);
+      armed = true;
+      const { enforcement, reason } = await node.enter(lease, rig.processes.fork());
+      assert.deepEqual([enforcement, armed], ['unenforced', false]);
+      assert.match(reason ?? '', /^another program removed fsched-/);
+      assert.equal(lease.group, null);
+    }
+  });
+
   it('tries again to give back what the kernel did not take', async () => {
     await using rig = new Rig();
     let refuse = true;
@@ -209,19 +238,6 @@ describe('PartitionManager', () => {
     assert.equal(await rig.mask(''), 0xc00);
     await node.release(lease);
     assert.equal(await rig.mask(''), 0xff0);
-  });
-
-  it('draws its domains', async () => {
-    await using rig = new Rig({ machine: { shareableBits: 0xc00 } });
-    await rig.fs.mkdir('theirs');
-    await rig.fs.write('theirs/schemata', 'L3:0=1\n');
-    const node = await rig.node();
-    await take(rig, node, { ways: 3 });
-    await take(rig, node, { ways: 2 });
-    await take(rig, node, { sensitive: false });
-    const domains = node.view().domains.map(drawDomain);
-    assert.deepEqual(domains[0], { ways: 'RRS...BBAAA#', io: '^^          ', letters: ['A', 'B'] });
-    assert.equal(domains[1]?.ways, 'RR..........');
   });
 
   it('keeps its note of root in a file', async () => {

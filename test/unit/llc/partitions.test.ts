@@ -112,6 +112,41 @@ describe('the pool', () => {
     assert.deepEqual(await rig.groups(), []);
   });
 
+  it('has the memory bandwidth that it may have, as the hardware can hold it, and takes it along when it goes', async () => {
+    const mba = { closids: 8, minBandwidth: 20, granularity: 10 };
+    for (const [wanted, held] of [
+      [33, 40],
+      [5, 20],
+      [100, 100],
+    ] as const) {
+      await using rig = new Rig({ machine: { mba }, manager: { poolBandwidthPercent: wanted } });
+      const bandwidth = async (group: string) =>
+        /MB:0=\s*(\d+);8=\s*(\d+)/.exec(await rig.fs.read(`${group}schemata`))?.slice(1);
+      const node = await rig.node();
+      const own = await take(rig, node);
+      const shares = await take(rig, node, { sensitive: false });
+      assert.deepEqual(await bandwidth(`${shares.group}/`), [String(held), String(held)]);
+      assert.deepEqual(await bandwidth(`${own.group}/`), ['100', '100'], 'partitions have no limit');
+      assert.deepEqual(await bandwidth(''), ['100', '100']);
+      assert.equal(node.view().domains[0]?.pool?.bandwidthPercent, held);
+      await node.release(shares);
+      await rig.fs.mkdir('after');
+      assert.deepEqual(await bandwidth('after/'), ['100', '100'], 'its class of service is as new');
+    }
+  });
+
+  it('goes on without a limit where there is none to be had, and says so', async () => {
+    await using rig = new Rig({ manager: { poolBandwidthPercent: 50 } });
+    const node = await rig.node();
+    const shares = await take(rig, node, { sensitive: false });
+    assert.equal(shares.enforcement, 'shared');
+    assert.equal(node.view().domains[0]?.pool?.bandwidthPercent, null);
+    const warnings = rig.log.filter(({ level }) => level === 'warn').map(({ message }) => message);
+    assert.deepEqual(warnings, [
+      'the shared pool has no limit of bandwidth: this machine has no memory bandwidth allocation',
+    ]);
+  });
+
   it('takes who waits for a class of service, and moves it up with all that it started', async () => {
     await using rig = new Rig({ machine: { closids: 4 } });
     const node = await rig.node();
@@ -442,18 +477,45 @@ describe('counters', () => {
     });
     const node = await rig.node();
     const lease = await take(rig, node);
-    assert.equal(node.observe(lease).occupancyBytes, null);
     for (const next of readings) {
       reading = next;
       await node.maintain();
       rig.clock.advance(500);
     }
-    const { occupancyBytes, bandwidthBytesPerSecond, samples } = node.observe(lease);
-    assert.equal(samples, 4);
+    reading = null;
+    const { occupancyBytes, bandwidthBytesPerSecond, samples } = await node.observe(lease);
+    assert.equal(samples, 5, 'asking is one more look');
     assert.deepEqual(occupancyBytes, { last: 6144, peak: 8192, mean: 6144 });
     // From 4,096,000 to 8,192,000 bytes in a second; then the counter began anew.
     assert.deepEqual(bandwidthBytesPerSecond, { last: 4_096_000, peak: 4_096_000, mean: 4_096_000 });
     assert.equal(node.view().domains[0]?.partitions[0]?.occupancyBytes, 6144);
+    const member = await take(rig, node, { sensitive: false });
+    reading = 6144;
+    await node.observe(member);
+    assert.equal(node.view().domains[0]?.pool?.members[0]?.occupancyBytes, 6144);
+    const before = await node.observe(lease);
+    await node.release(lease);
+    assert.deepEqual(await node.observe(lease), before, 'what was seen stays');
+  });
+
+  it('tell of a run that is over before the first look at it', async () => {
+    let moved = 1_000_000;
+    await using rig = new Rig({
+      counters: ({ counter }) =>
+        counter === 'llc_occupancy' ? 2048 : counter === 'mbm_total_bytes' ? moved : null,
+    });
+    const node = await rig.node();
+    const lease = await take(rig, node);
+    await node.enter(lease, rig.processes.fork());
+    rig.clock.advance(500);
+    moved += 3000;
+    const use = await node.observe(lease);
+    assert.deepEqual(use, {
+      samples: 1,
+      occupancyBytes: { last: 2048, peak: 2048, mean: 2048 },
+      bandwidthBytesPerSecond: { last: 6000, peak: 6000, mean: 6000 },
+      localBandwidthBytesPerSecond: null,
+    });
   });
 
   it('are not missed where there is no monitoring', async () => {
@@ -462,6 +524,6 @@ describe('counters', () => {
     const lease = await take(rig, node);
     await node.maintain();
     assert.equal(lease.enforcement, 'enforced');
-    assert.equal(node.observe(lease).samples, 0);
+    assert.equal((await node.observe(lease)).samples, 0);
   });
 });

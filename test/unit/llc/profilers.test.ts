@@ -6,7 +6,7 @@ import { CachegrindProfiler } from '../../../node/llc/profilers/cachegrind.ts';
 import { ProfilerSet } from '../../../node/llc/profilers/profiler-set.ts';
 import { resctrlProfiler, wallclockProfiler } from '../../../node/llc/profilers/timing.ts';
 import { measuredGeometry } from '../../../node/llc/profilers/traits.ts';
-import { estimate, parseSummary } from '../../../predictor/cachegrind.ts';
+import { censusOf, estimate, parseSummary } from '../../../predictor/cachegrind.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -70,6 +70,7 @@ describe("cachegrind's output", () => {
     assert.deepEqual(parseSummary({ head: HEAD, tail: TAIL }), {
       llBytes: 393216,
       llWays: 3,
+      command: './a 100000',
       iRefs: 730317,
       l1Misses: 1258 + 1226 + 382,
       llMisses: 1239 + 1008 + 351,
@@ -88,11 +89,18 @@ describe("cachegrind's output", () => {
   });
 
   test('cycles are those of callgrind: 1 an instruction, 10 an L1 miss, 100 an LLC miss; 1 GHz', () => {
-    const process = { llBytes: 1, llWays: 1, iRefs: 1000, l1Misses: 20, llMisses: 3 };
-    assert.deepEqual(estimate([process, process]), {
-      seconds: 3000e-9,
-      counts: { cycles: 3000, iRefs: 2000, l1Misses: 40, llMisses: 6 },
+    const process = { llBytes: 1, llWays: 1, command: 'a', iRefs: 1000, l1Misses: 20, llMisses: 3 };
+    assert.deepEqual(estimate([process]), {
+      seconds: 1500e-9,
+      counts: { cycles: 1500, iRefs: 1000, l1Misses: 20, llMisses: 3 },
     });
+    assert.equal(censusOf([process]), null);
+    const shim = { ...process, command: 'bash shim', iRefs: 4000 };
+    assert.deepEqual(estimate([process, shim]), {
+      seconds: 6000e-9,
+      counts: { cycles: 6000, iRefs: 5000, l1Misses: 40, llMisses: 6 },
+    });
+    assert.deepEqual(censusOf([process, shim]), { count: 2, mostly: 'bash shim', share: 0.75 });
   });
 });
 

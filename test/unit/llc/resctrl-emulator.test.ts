@@ -1,10 +1,14 @@
 /** What the emulator does where the recorded transcripts don't look; sources are the kernel's fs/resctrl and docs. */
 import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { fullMask, isContiguous, lowestRun, popCount } from '../../../node/llc/masks.ts';
 import { EmulatedResctrl, type EmulatorOptions } from '../../../node/llc/resctrl/emulator.ts';
 import { machineLike } from '../../../node/llc/resctrl/emulator-machine.ts';
+import { fileMemory } from '../../../node/llc/resctrl/emulator-memory.ts';
 import { SimulatedProcesses, type ThreadInfo } from '../../../node/llc/resctrl/process-table.ts';
 import { refusal } from '../../resctrl/bench.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -187,6 +191,79 @@ describe('the emulated resctrl: threads', () => {
     for (const text of ['039', '3 1', '31,', '0x', '99999999999']) {
       assert.equal((await refusal(fs.write('a/tasks', text)))?.code, 'EINVAL', text);
     }
+  });
+});
+
+describe('the emulated resctrl: what outlives its process', () => {
+  const options = { machine: { domains: [{ id: 0, cpus: [0, 1] }], ways: 8, wayBytes: 1024, rmids: 6 } };
+
+  it('is there for the next one: groups with their masks, numbers, modes, CPUs and threads', async () => {
+    let kept: string | null = null;
+    const memory = {
+      load: async () => kept,
+      save: async (text: string) => {
+        kept = text;
+      },
+    };
+    const processes = new SimulatedProcesses();
+    const [inside, watched, outside] = [processes.fork(), processes.fork(), processes.fork()];
+    const first = new EmulatedResctrl(options, { processes, memory });
+    await first.mkdir('gone');
+    await first.mkdir('a');
+    await first.mkdir('a/mon_groups/m');
+    await first.rmdir('gone');
+    await first.write('schemata', 'L3:0=c0\n');
+    await first.write('a/schemata', 'L3:0=3\n');
+    await first.write('a/cpus_list', '1\n');
+    await first.write('a/tasks', `${inside}\n`);
+    await first.write('a/tasks', `${watched}\n`);
+    await first.write('a/mon_groups/m/tasks', `${watched}\n`);
+    await first.write('a/mode', 'exclusive\n');
+    const files = [
+      'schemata',
+      'a/schemata',
+      'a/mode',
+      'a/cpus_list',
+      'cpus_list',
+      'a/tasks',
+      'a/mon_groups/m/tasks',
+    ];
+    const told = (fs: EmulatedResctrl) => Promise.all(files.map((file) => fs.read(file)));
+    const before = await told(first);
+    // The first process is gone; what it started lives on, and has had a child since.
+    const child = processes.fork(inside);
+    const second = new EmulatedResctrl(options, { processes, memory });
+    const after = await told(second);
+    assert.deepEqual(after.slice(0, 5), before.slice(0, 5));
+    assert.deepEqual(after[5], `${inside}\n${watched}\n${child}\n`);
+    assert.deepEqual(after[6], before[6]);
+    assert.ok(!(await second.read('a/tasks')).includes(`${outside}\n`));
+    // Root, a and m hold three of the six monitoring ids.
+    for (const name of ['b', 'c', 'd']) await second.mkdir(name);
+    await assert.rejects(() => second.mkdir('e'), { code: 'ENOSPC' });
+    await second.rmdir('a');
+    assert.equal(await second.read('mode'), 'shareable\n');
+    const third = new EmulatedResctrl(options, { processes, memory });
+    assert.deepEqual(
+      (await third.list('')).filter((name) => name.length === 1),
+      ['b', 'c', 'd'],
+    );
+    const other = new EmulatedResctrl({ machine: { ...options.machine, ways: 9 } }, { processes, memory });
+    assert.ok(!(await other.list('')).includes('b'), 'another machine');
+  });
+
+  it('is kept in a file of this boot', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'fsched-emulator-'));
+    const path = join(directory, 'state');
+    const memory = fileMemory(path);
+    assert.equal(await memory.load(), null);
+    await memory.save('{"groups":[]}');
+    assert.equal(await fileMemory(path).load(), '{"groups":[]}');
+    await writeFile(path, 'another boot\n{"groups":[]}');
+    assert.equal(await memory.load(), null);
+    await memory.save('null');
+    assert.equal(await memory.load(), null);
+    await rm(directory, { recursive: true });
   });
 });
 

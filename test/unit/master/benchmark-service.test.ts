@@ -7,7 +7,7 @@ import { CapacityBoard } from '../../../node/mesh/capacity-board.ts';
 import { fail, succeed } from '../../../node/ports.ts';
 import type { Answer, BenchmarkRequest } from '../../../node/rest/backend.ts';
 import { createRun } from '../../../node/state/run-lifecycle.ts';
-import type { Measure, Run, RunResult, TerminalState } from '../../../node/state/types.ts';
+import type { Measure, ProcessCensus, Run, RunResult, TerminalState } from '../../../node/state/types.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { finish, spec, TASK, tablesWithTask } from '../state/fixtures.ts';
 
@@ -28,6 +28,7 @@ interface Ending {
   readonly seconds?: number;
   readonly error?: string;
   readonly enforcement?: RunResult['enforcement'];
+  readonly processes?: ProcessCensus;
 }
 
 /** A cluster that carries out measurements as the test says. `measure` null: the program by itself. */
@@ -107,7 +108,8 @@ class Bench {
     const { state = 'succeeded', seconds = 1, error = null, enforcement = 'unenforced' } = ending;
     const { result } = finish(id);
     assert.ok(result);
-    const read = run.spec.measure && state === 'succeeded' ? { seconds, counts: null } : null;
+    const { processes = null } = ending;
+    const read = run.spec.measure && state === 'succeeded' ? { seconds, counts: null, processes } : null;
     const outcome: RunResult = { ...result, executionTimeNs: seconds * 1e9, measurement: read, enforcement };
     return succeed({ ...run, state, result: outcome, error });
   }
@@ -142,6 +144,17 @@ describe('a benchmark', () => {
     assert.ok(ways.includes(6) && ways.includes(7) && ways.length <= 8, String(ways));
     assert.ok(bench.plans.every((plan) => plan.ways === 1 && plan.pinnedTo?.node === 'a'));
     assert.deepEqual(bench.state.tables.profiles(TASK.id), [answer.value]);
+  });
+
+  test('of a command that starts other programs says what was measured', async () => {
+    const bench = new Bench();
+    bench.carryOut = () => ({ processes: { count: 31, mostly: '/bin/bash /shims/python3', share: 0.704 } });
+    const answer = await bench.benchmark();
+    assert.ok(answer.ok, message(answer));
+    assert.match(
+      answer.value.note ?? '',
+      /^31 processes were measured and added up; most of it \(70 %\) is \/bin\/bash \/shims\/python3; .*name the interpreter itself/,
+    );
   });
 
   test('by time: the real ways are reserved, points are repeated, the samples kept', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { type DomainView, place, planQueue, viewDomains } from '../../../node/master/placement.ts';
+import { type DomainView, holderOf, place, planQueue, viewDomains } from '../../../node/master/placement.ts';
 import { createRun } from '../../../node/state/run-lifecycle.ts';
 import { spec } from '../state/fixtures.ts';
 
@@ -66,6 +66,64 @@ describe('planQueue', () => {
       plan.map((step) => step.placement.node),
       ['b'],
     );
+  });
+});
+
+describe('a run that is measured in a partition', () => {
+  const options = { nowMs: 20_000, starvationMs: 10_000 };
+  const measured = (createdAtMs: number) =>
+    createRun(
+      spec('measured', {
+        ways: 3,
+        pinnedTo: { node: 'a', domain: 0 },
+        measure: { profiler: 'resctrl', ways: 3, wayBytes: 1 },
+        purpose: 'benchmark',
+        createdAtMs,
+      }),
+      null,
+    );
+  const geometry = [0, 1].map((id) => ({ id, ways: 12, freeWays: 12, wayBytes: 1, cpus: [0, 1, 2] }));
+  const view = (
+    held: Parameters<typeof viewDomains>[1],
+    runs: Parameters<typeof viewDomains>[0][0]['runs'] = [],
+  ) => viewDomains([{ node: 'a', domains: geometry, runs }], held);
+  const plan = (queue: Parameters<typeof planQueue>[0], domains: readonly DomainView[]) =>
+    planQueue(queue, domains, options).map(({ run, placement }) => `${run.spec.id}@${placement.domain}`);
+
+  test('has its domain for itself, with the ways that are measured', () => {
+    const [placed] = planQueue([measured(19_000)], view([]), options);
+    assert.deepEqual(placed?.placement, { node: 'a', domain: 0, ways: 3 });
+    const queue = [measured(19_000), queuedRun('small', 1, 19_500)];
+    assert.deepEqual(plan(queue, view([])), ['measured@0', 'small@1']);
+    const shares = createRun(spec('shares', { ways: 1, sensitive: false }), null);
+    const held = [holderOf(measured(0).spec, { node: 'a', domain: 0, ways: 3 })];
+    assert.deepEqual(plan([queuedRun('small', 1), shares], view(held).slice(0, 1)), []);
+  });
+  test('waits while anybody is there, in the tables or by the word of the node', () => {
+    const held = [{ node: 'a', domain: 0, ways: 1 }];
+    assert.deepEqual(plan([measured(19_000)], view(held)), []);
+    const dying = [{ runId: 'dying', attempt: 1, domain: 0, ways: 1 }];
+    assert.deepEqual(plan([measured(19_000)], view([], dying)), []);
+    assert.deepEqual(plan([measured(19_000)], view([{ node: 'a', domain: 1, ways: 1 }])), ['measured@0']);
+  });
+  test('is overtaken for a while, and then the domain runs empty for it', () => {
+    const domains = view([{ node: 'a', domain: 0, ways: 1 }]).slice(0, 1);
+    assert.deepEqual(plan([measured(19_000), queuedRun('small', 1, 19_500)], domains), ['small@0']);
+    assert.deepEqual(plan([measured(1_000), queuedRun('small', 1, 19_500)], domains), []);
+  });
+  test('starves nobody: who has waited longer comes before the next measurement', () => {
+    assert.deepEqual(plan([queuedRun('small', 1, 18_000), measured(19_000)], view([]).slice(0, 1)), [
+      'small@0',
+    ]);
+  });
+  test('by simulation disturbs nobody, and nobody disturbs it', () => {
+    const { spec: base } = measured(19_000);
+    const simulated = createRun(
+      { ...base, ways: 1, measure: { profiler: 'cachegrind', ways: 3, wayBytes: 1 } },
+      null,
+    );
+    const domains = view([{ node: 'a', domain: 0, ways: 1 }]).slice(0, 1);
+    assert.deepEqual(plan([simulated, queuedRun('small', 1, 19_500)], domains), ['measured@0', 'small@0']);
   });
 });
 

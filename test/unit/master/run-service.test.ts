@@ -4,8 +4,9 @@ import { silentLogger } from '../../../node/adapters.ts';
 import { RunService } from '../../../node/master/run-service.ts';
 import { WayPlanner } from '../../../node/master/way-planner.ts';
 import { succeed } from '../../../node/ports.ts';
+import type { ProfilerName } from '../../../node/state/types.ts';
 import { CurveFitPredictor } from '../../../predictor/curve-fit.ts';
-import { FakeClock } from '../../support/fake-clock.ts';
+import { FakeClock, settled } from '../../support/fake-clock.ts';
 import { TASK, tablesWithTask } from '../state/fixtures.ts';
 
 function setUp() {
@@ -17,8 +18,10 @@ function setUp() {
       tables,
       scheduler: {
         admit: async (spec) => {
-          apply({ type: 'run-create', spec, assignment: null });
-          const run = tables.run(spec.id);
+          // As long as a majority's disks take.
+          await settled();
+          const result = apply({ type: 'run-create', spec, assignment: null });
+          const run = tables.run(result.runId ?? spec.id);
           assert.ok(run);
           return succeed(run);
         },
@@ -43,8 +46,59 @@ function setUp() {
     });
     return answer.ok ? answer.value.spec.id : answer.error.code;
   };
-  return { apply, submit };
+  return { apply, submit, service };
 }
+
+describe('a run of a function', () => {
+  /** As REST asks for it, after profiles by these instruments. */
+  async function specOf(
+    profilers: readonly { readonly profiler: ProfilerName; readonly seconds: readonly number[] }[],
+    inputSize = 100,
+  ) {
+    const { apply, service } = setUp();
+    for (const { profiler, seconds } of profilers) {
+      const points = seconds.map((second, way) => ({ ways: way + 1, seconds: [second] }));
+      const geometry = { ways: seconds.length, wayBytes: 1024, cpuModel: 'x', node: 'n' };
+      const profile = { taskId: TASK.id, inputSize: 100, command: 'c', profiler, points, measuredAtMs: 1 };
+      apply({ type: 'profile-put', profile: { ...profile, ...geometry } });
+    }
+    const answer = await service.submit({
+      functionName: TASK.name,
+      parameters: { input_size: inputSize },
+      maxSlowdown: null,
+      idempotencyKey: null,
+    });
+    assert.ok(answer.ok);
+    const { sensitive, ways } = answer.value.spec;
+    return { sensitive, ways };
+  }
+  const FLAT = [1.02, 1.01, 1, 1];
+  const STEEP = [3, 2, 1.5, 1];
+
+  test('that gains nothing from cache belongs into the shared pool', async () => {
+    assert.deepEqual(await specOf([{ profiler: 'cachegrind', seconds: FLAT }]), {
+      sensitive: false,
+      ways: 1,
+    });
+  });
+  test('that gains has ways of its own', async () => {
+    assert.equal((await specOf([{ profiler: 'cachegrind', seconds: STEEP }])).sensitive, undefined);
+  });
+  test('that was never benchmarked has its equal share', async () => {
+    assert.deepEqual(await specOf([]), { sensitive: undefined, ways: 1 });
+  });
+  test('is not sent there by times that say nothing about cache', async () => {
+    assert.equal((await specOf([{ profiler: 'wallclock', seconds: FLAT }])).sensitive, undefined);
+    const both = await specOf([
+      { profiler: 'cachegrind', seconds: STEEP },
+      { profiler: 'wallclock', seconds: FLAT },
+    ]);
+    assert.equal(both.sensitive, undefined);
+  });
+  test('is not sent there by another input size, unless that is sure', async () => {
+    assert.equal((await specOf([{ profiler: 'cachegrind', seconds: FLAT }], 5000)).sensitive, undefined);
+  });
+});
 
 describe('a submission that is repeated with its Idempotency-Key', () => {
   test('is the same run even when a newer task has taken the name, with another command', async () => {
@@ -52,6 +106,21 @@ describe('a submission that is repeated with its Idempotency-Key', () => {
     assert.equal(await submit({ word: 'a' }), 'run-1');
     apply({ type: 'task-create', task: { ...TASK, id: 'task-2', command: null } });
     assert.equal(await submit({ word: 'a' }), 'run-1');
+  });
+
+  test('is the same run, or refused, also when the run is over and its parameters are gone', async () => {
+    const { apply, submit } = setUp();
+    assert.equal(await submit({ word: 'a' }), 'run-1');
+    apply({ type: 'run-cancel', runId: 'run-1', atMs: 5 });
+    assert.equal(await submit({ word: 'a' }), 'run-1');
+    assert.equal(await submit({ word: 'b' }), 'CONFLICT');
+    assert.equal(await submit(undefined), 'CONFLICT');
+  });
+
+  test('is the same run, or refused, also when the first is not committed yet', async () => {
+    const { submit } = setUp();
+    const together = ['a', 'b', 'a'].map((word) => submit({ word }));
+    assert.deepEqual(await Promise.all(together), ['run-1', 'CONFLICT', 'run-1']);
   });
 
   test('is refused when only the parameters differ, not their size', async () => {

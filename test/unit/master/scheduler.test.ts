@@ -100,6 +100,31 @@ describe('admission', () => {
     assert.deepEqual(dispatched(), ['a@node-a', 'b@node-a']);
   });
 
+  test('a run that is measured in a partition starts once its domain is empty, and is alone then', async () => {
+    const { scheduler, tables, apply, clock, hearAll } = setUp();
+    const measure = { profiler: 'resctrl', ways: 2, wayBytes: 1 } as const;
+    const pinnedTo = { node: 'node-a', domain: 0 };
+    await scheduler.admit(spec('before', { ways: 1 }));
+    await scheduler.admit(spec('measured', { ways: 2, measure, pinnedTo, purpose: 'benchmark' }));
+    await scheduler.admit(spec('beside', { ways: 1 }));
+    const states = () => ['before', 'measured', 'beside'].map((id) => tables.run(id)?.state);
+    // FakeClock begins long after the runs were made: the measured one is no longer overtaken.
+    assert.deepEqual(states(), ['assigned', 'queued', 'queued']);
+    apply(finish('before'));
+    clock.advance(1);
+    await settled();
+    assert.deepEqual(states(), ['succeeded', 'assigned', 'queued']);
+    assert.equal(scheduler.freeWays(), 0);
+    hearAll();
+    clock.advance(1000);
+    await settled();
+    assert.deepEqual(states(), ['succeeded', 'assigned', 'queued']);
+    apply(finish('measured'));
+    clock.advance(1);
+    await settled();
+    assert.deepEqual(states(), ['succeeded', 'succeeded', 'assigned']);
+  });
+
   test('a full queue refuses, and nothing is changed', async () => {
     const { scheduler, tables } = setUp({ queueLimit: 1 });
     await scheduler.admit(spec('a', { ways: 16 }));
@@ -131,6 +156,19 @@ describe('dispatch', () => {
     await settled();
     assert.deepEqual(dispatched(), ['r@node-a', 'r@node-b']);
     assert.equal(tables.run('r')?.assignment?.attempt, 2);
+  });
+
+  test('a worker is told of a run that gains nothing from cache', async () => {
+    const { scheduler, calls } = setUp();
+    await scheduler.admit(spec('own'));
+    await scheduler.admit(spec('shares', { ways: 1, sensitive: false }));
+    const told = calls.map(({ request }) =>
+      request.type === 'dispatch' ? request.dispatch.sensitive : null,
+    );
+    assert.deepEqual(told, [true, false]);
+    assert.equal(scheduler.freeWays(), 16 - 4 - 1);
+    for (const id of ['a', 'b', 'c']) await scheduler.admit(spec(id, { ways: 1, sensitive: false }));
+    assert.equal(scheduler.freeWays(), 16 - 4 - 1, 'four share one way (and here their CPUs are used up)');
   });
 
   test('a cancelled run is ended on its node', async () => {

@@ -214,7 +214,30 @@ export function notice(node: string, sequence: number): CapacityNotice {
     freeMemoryBytes: 2,
     load1: 0.5,
     enforcement: 'unenforced',
-    domains: [{ id: 0, cpus: [0, 1], ways: 12, freeWays: 7, wayBytes: 1024 }],
-    runs: [{ runId: 'r', attempt: 1, domain: 0, ways: 5 }],
+    domains: [
+      {
+        id: 0,
+        cpus: [0, 1],
+        ways: 12,
+        freeWays: 7,
+        wayBytes: 1024,
+        masks: null,
+        minWays: 1,
+        occupancyBytes: null,
+        poolBandwidthPercent: null,
+      },
+    ],
+    runs: [
+      {
+        runId: 'r',
+        attempt: 1,
+        domain: 0,
+        ways: 5,
+        hold: 'counted',
+        mask: null,
+        occupancyBytes: null,
+        insensitive: false,
+      },
+    ],
   };
 }

@@ -308,6 +308,25 @@ describe('as a member', () => {
     assert.deepEqual(world.calls, []);
   });
 
+  test('a node that was removed dials nobody after a while, unless it is called in again', async () => {
+    const { membership, world, apply, clock } = setUp({ world: joined });
+    await membership.start();
+    for (const id of ['self', 'other']) apply({ type: 'member-put', member: member(id) });
+    const known = () => world.gate?.members.map(({ id }) => id).sort();
+    apply({ type: 'member-remove', id: 'self' });
+    clock.advance(4_000);
+    assert.ok(known()?.includes('other'), 'it may have to hand over');
+    clock.advance(2_000);
+    world.change();
+    assert.deepEqual(known(), []);
+    apply({ type: 'member-put', member: member('self') });
+    assert.ok(known()?.includes('other'));
+    clock.advance(60_000);
+    assert.ok(known()?.includes('other'));
+    membership.stop();
+    assert.equal(clock.pendingTimers, 0);
+  });
+
   test('a node that was removed knows it at its next start, though its log does not say that it is committed', async () => {
     const first = setUp({ world: joined });
     await first.membership.start();

@@ -23,6 +23,8 @@ import { formatReport } from '../../../predictor/eval/table.ts';
 import { type Truth, truthOf } from '../../../predictor/eval/truth.ts';
 
 const GEOMETRY = { ways: 16, wayBytes: 128 * 1024 };
+/** Those that are dear to train take a minute for each time. */
+const LIGHT = METHODS.filter(({ training }) => training !== 'heavy');
 const BENCHMARKED_ALL: Scenario = { mode: 'benchmarked', points: 'all' };
 
 function curve(
@@ -255,7 +257,7 @@ describe('questions', () => {
 });
 
 describe('methods', () => {
-  const report = evaluate({ train: null, test: SET, methods: METHODS, resamples: 50 });
+  const report = evaluate({ train: null, test: SET, methods: LIGHT, resamples: 50 });
 
   test('the oracle is always right, at the fewest ways', async () => {
     const { rows } = await report;
@@ -438,7 +440,7 @@ describe('evaluate', () => {
       });
     await fc.assert(
       fc.asyncProperty(sets, fc.option(sets, { nil: null }), async (test, train) => {
-        const report = await evaluate({ train, test, methods: METHODS, resamples: 3 });
+        const report = await evaluate({ train, test, methods: LIGHT, resamples: 3 });
         assertFinite(report);
         assert.ok(!/NaN|Infinity|undefined/.test(formatReport(report)));
         for (const { within, waysRatio, regret } of report.rows) {
@@ -451,7 +453,7 @@ describe('evaluate', () => {
 
   test('makes a table of 80 columns', async () => {
     const now = () => 1;
-    const report = await evaluate({ train: null, test: SET, methods: METHODS, resamples: 20 }, { now });
+    const report = await evaluate({ train: null, test: SET, methods: LIGHT, resamples: 20 }, { now });
     const table = formatReport(report);
     for (const line of table.split('\n')) assert.ok([...line].length <= 80, line);
     assert.equal(table.match(/^method /gm)?.length, 2 * SCENARIOS.length, 'a block a scenario');
@@ -473,7 +475,10 @@ describe('npm run predictor:eval', () => {
 
   function run(...args: string[]) {
     const main = join(import.meta.dirname, '../../../predictor/eval/main.ts');
-    return spawnSync(process.execPath, ['--import', 'tsx', main, ...args], { encoding: 'utf8' });
+    // The learned model is left out: it would be trained for a minute.
+    const light = args.includes('--methods') ? [] : ['--methods', LIGHT.map(({ name }) => name).join()];
+    const all = ['--import', 'tsx', main, ...args, ...light];
+    return spawnSync(process.execPath, all, { encoding: 'utf8' });
   }
   async function file(name: string, text: string): Promise<string> {
     await writeFile(join(folder, name), text);
@@ -515,7 +520,7 @@ describe('npm run predictor:eval', () => {
         /two points/,
       ],
       [['--folds', '1'], /--folds 1 is no whole number of at least 2/],
-      [['--methods', 'magic'], /--methods magic: there are curve-fit, /],
+      [['--methods', 'magic'], /--methods magic: there are fsched, curve-fit, /],
       [['--frobnicate'], /--frobnicate/],
     ];
     for (const [args, message] of cases) {

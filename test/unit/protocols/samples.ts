@@ -21,7 +21,18 @@ const isolation = fc.record({
 });
 const measurement = fc.record({
   seconds: fc.double({ min: 0, noNaN: true, noDefaultInfinity: true }),
+  processes: orNull(
+    fc.record({ count: short, mostly: text, share: fc.double({ min: 0, max: 1, noNaN: true }) }),
+  ),
   counts: orNull(fc.record({ cycles: whole, iRefs: whole, l1Misses: whole, llMisses: whole })),
+});
+const positive = fc.double({ min: 0, noNaN: true, noDefaultInfinity: true });
+const counter = orNull(fc.record({ last: positive, peak: positive, mean: positive }));
+const cacheUse = fc.record({
+  samples: short,
+  occupancyBytes: counter,
+  bandwidthBytesPerSecond: counter,
+  localBandwidthBytesPerSecond: counter,
 });
 const result = fc.record({
   pid: orNull(short),
@@ -35,9 +46,9 @@ const result = fc.record({
   cpus: fc.array(short, { maxLength: 5 }),
   enforcement: fc.constantFrom('enforced', 'shared', 'unenforced'),
   enforcementReason: orNull(text),
+  cacheUse: orNull(cacheUse),
   isolation: orNull(isolation),
   llc: orNull(fc.record({ ways: short, wayBytes: whole, cpuModel: text })),
-  occupancy: orNull(fc.record({ meanBytes: whole, peakBytes: whole })),
 });
 const report = fc.record({
   runId: text,
@@ -68,6 +79,7 @@ const dispatch = fc.record({
       wayBytes: whole,
     }),
   ),
+  sensitive: fc.boolean(),
 });
 const held = fc.record({
   runId: text,
@@ -129,7 +141,16 @@ export const blobReply = fc.oneof(
 );
 
 const domain = fc
-  .record({ cpus: fc.array(short, { maxLength: 5 }), ways: short, freeWays: short, wayBytes: whole })
+  .record({
+    cpus: fc.array(short, { maxLength: 5 }),
+    ways: short,
+    freeWays: short,
+    wayBytes: whole,
+    masks: orNull(fc.record({ reserve: short, foreign: short, io: short, pool: short })),
+    minWays: fc.integer({ min: 1, max: 4 }),
+    occupancyBytes: orNull(whole),
+    poolBandwidthPercent: orNull(fc.integer({ min: 1, max: 100 })),
+  })
   .map(({ ways, freeWays, ...rest }) => ({
     ...rest,
     ways: Math.max(ways, freeWays),
@@ -149,7 +170,19 @@ export const capacityNotice = fc.record({
   load1: fc.double({ min: 0, noNaN: true, noDefaultInfinity: true }),
   enforcement: fc.constantFrom('enforced', 'emulated', 'unenforced'),
   domains: fc.array(domain, { maxLength: 4 }).map((list) => list.map((item, id) => ({ id, ...item }))),
-  runs: fc.array(fc.record({ runId: text, attempt: short, domain: short, ways: short }), { maxLength: 5 }),
+  runs: fc.array(
+    fc.record({
+      runId: text,
+      attempt: short,
+      domain: short,
+      ways: short,
+      mask: orNull(short),
+      occupancyBytes: orNull(whole),
+      hold: orNull(fc.constantFrom('partition', 'pool', 'counted')),
+      insensitive: fc.boolean(),
+    }),
+    { maxLength: 5 },
+  ),
   profilers: texts,
   modelVersion: orNull(whole),
   modelBackend: orNull(text),

@@ -114,7 +114,7 @@ const aMember = (id: string, host: string, alive: boolean): MemberView => ({
   role: alive ? 'master' : 'voter',
   host,
   alive,
-  lastHeardMs: alive ? 250 : null,
+  lastHeardMs: alive ? 250.43 : null,
   capacity: alive
     ? {
         cpus: 2,
@@ -129,7 +129,10 @@ const aMember = (id: string, host: string, alive: boolean): MemberView => ({
             ways: 16,
             freeWays: 12,
             wayBytes: 1 << 20,
-            runs: [{ runId: 'r1', ways: 4 }],
+            masks: { reserve: 0xc000, foreign: 0, io: 0, pool: 0 },
+            occupancyBytes: 4096,
+            poolBandwidthPercent: 50,
+            runs: [{ runId: 'r1', attempt: 1, ways: 4, hold: 'partition', mask: 15, occupancyBytes: 4096 }],
           },
         ],
         enforcement: 'unenforced',
@@ -237,6 +240,8 @@ export class FakeBackend implements RestBackend {
     };
   }
 
+  removed: string | null = null;
+
   localHealth() {
     return {
       id: 'node-a',
@@ -246,6 +251,7 @@ export class FakeBackend implements RestBackend {
       enforcement: 'unenforced',
       uptimeSeconds: 12.5,
       modelVersion: 3,
+      removed: this.removed,
     };
   }
 

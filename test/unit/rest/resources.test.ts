@@ -210,7 +210,17 @@ test('workers: add, list, information, remove', async () => {
     ways: 16,
     free_ways: 12,
     llc: [
-      { id: 0, cpus: [0, 1], ways: 16, free_ways: 12, way_bytes: 1 << 20, runs: [{ run_id: 'r1', ways: 4 }] },
+      {
+        id: 0,
+        cpus: [0, 1],
+        ways: 16,
+        free_ways: 12,
+        way_bytes: 1 << 20,
+        masks: { reserve: 0xc000, foreign: 0, io: 0, pool: 0 },
+        occupancy_bytes: 4096,
+        pool_bandwidth_percent: 50,
+        runs: [{ run_id: 'r1', attempt: 1, ways: 4, hold: 'partition', mask: 15, occupancy_bytes: 4096 }],
+      },
     ],
   });
   const silentNode = information.json['node-b'] as Record<string, unknown>;
@@ -268,6 +278,7 @@ test('the local endpoints answer without a master and without asking for one', a
   assert.equal(health.status, 200);
   assert.deepEqual(health.json, {
     status: 'no_master',
+    message: 'there is no master now: an election is under way, or a majority of the voters is down',
     id: 'node-a',
     name: 'alpha',
     version: '9.9.9',
@@ -277,6 +288,10 @@ test('the local endpoints answer without a master and without asking for one', a
     enforcement: 'unenforced',
     uptime_seconds: 12.5,
   });
+  rest.backend.removed = 'removed; start anew';
+  const removed = (await rest.call('GET', '/healthz')).json;
+  assert.deepEqual([removed.status, removed.message], ['removed', 'removed; start anew']);
+  rest.backend.removed = null;
   assert.equal((await rest.call('HEAD', '/healthz')).status, 200);
   assert.equal((await rest.call('GET', '/openapi.json')).status, 200);
   const index = await rest.call('GET', '/');

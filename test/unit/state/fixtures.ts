@@ -42,7 +42,7 @@ export function assignment(changes: Partial<Assignment> = {}): Assignment {
 }
 
 /** Tables with one task, and a function that applies commands to them as the log would. */
-export function tablesWithTask(options: { readonly keptFinishedRuns?: number } = {}): {
+export function tablesWithTask(options: ConstructorParameters<typeof Tables>[0] = {}): {
   readonly tables: Tables;
   readonly apply: (command: Command) => ReturnType<Tables['apply']>;
 } {

@@ -24,13 +24,12 @@ function setUp() {
 describe('run times', () => {
   test('a run that succeeded leaves its time, with where it ran', () => {
     const { run, of, tables } = setUp();
-    run({ result: { enforcement: 'enforced', occupancy: { meanBytes: 10, peakBytes: 20 } } });
+    run({ result: { enforcement: 'enforced' } });
     const time = {
       seconds: 0.005,
       ways: 4,
       llc: LLC,
       enforcement: 'enforced',
-      occupancy: { meanBytes: 10, peakBytes: 20 },
       atMs: 10_001,
     };
     const [series] = of();

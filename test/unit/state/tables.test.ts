@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { encodeCommand } from '../../../node/state/commands.ts';
+import { hasParameters } from '../../../node/state/parameters.ts';
 import { isTerminal, MAX_ATTEMPTS } from '../../../node/state/run-lifecycle.ts';
 import { Tables } from '../../../node/state/tables.ts';
 import type { Command } from '../../../node/state/types.ts';
@@ -120,6 +121,57 @@ describe('the life of a run', () => {
     );
     assert.equal(tables.runWithKey('key-b'), undefined);
   });
+});
+
+test('parameters are kept as long as the run may be carried out; then their size and hash', () => {
+  const { tables, apply } = tablesWithTask();
+  const parameters = '{"word":"ä"}';
+  apply({ type: 'run-create', spec: spec('r', { parameters }), assignment: assignment() });
+  apply({ type: 'run-requeue', runId: 'r', attempt: 1, reason: 'gone', atMs: 5 });
+  assert.equal(tables.run('r')?.spec.parameters, parameters);
+  apply({ type: 'run-assign', runId: 'r', assignment: assignment({ attempt: 2 }) });
+  apply(finish('r', 2));
+  const over = tables.run('r')?.spec;
+  assert.ok(over);
+  assert.equal(over.parameters, null);
+  assert.deepEqual([over.droppedParameters?.bytes, over.droppedParameters?.sha256.length], [13, 64]);
+  assert.deepEqual(
+    [parameters, '{"word":"o"}', null].map((text) => hasParameters(over, text)),
+    [true, false, false],
+  );
+});
+
+test('runs that are over are bounded by their outputs too, but for the last', () => {
+  const { tables, apply } = tablesWithTask({ keptFinishedBytes: 100 });
+  const end = (id: string, bytes: number): void => {
+    apply({ type: 'run-create', spec: spec(id), assignment: assignment() });
+    const command = finish(id);
+    const stdout = {
+      kind: 'inline',
+      encoding: 'utf8',
+      data: 'x'.repeat(bytes),
+      size: bytes,
+      truncated: false,
+    } as const;
+    apply({ ...command, result: command.result && { ...command.result, stdout } });
+  };
+  const kept = () => [...tables.runs()].map((run) => run.spec.id);
+  for (const [id, bytes] of [
+    ['a', 40],
+    ['b', 40],
+    ['c', 20],
+  ] as const)
+    end(id, bytes);
+  assert.deepEqual(kept(), ['a', 'b', 'c']);
+  end('d', 1);
+  assert.deepEqual(kept(), ['b', 'c', 'd']);
+  end('e', 500);
+  assert.deepEqual(kept(), ['e']);
+  tables.reset();
+  apply({ type: 'task-create', task: TASK });
+  end('f', 90);
+  end('g', 10);
+  assert.deepEqual(kept(), ['f', 'g'], 'what is gone no longer counts');
 });
 
 test('bytes that are no command change nothing', () => {

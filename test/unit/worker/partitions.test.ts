@@ -4,7 +4,15 @@ import { readlinkSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import type { Lease, PartitionsView, Standing } from '../../../node/llc/partitions/types.ts';
 import { UnenforcedPartitions } from '../../../node/llc/partitions/unenforced.ts';
+import type { CacheUse } from '../../../node/state/types.ts';
 import { LaunchBench } from './launch-bench.ts';
+
+const USE: CacheUse = {
+  samples: 2,
+  occupancyBytes: null,
+  bandwidthBytesPerSecond: { last: 1, peak: 3, mean: 2 },
+  localBandwidthBytesPerSecond: null,
+};
 
 /** Notes what is asked of it and holds nothing. */
 class NotedPartitions extends UnenforcedPartitions {
@@ -26,6 +34,11 @@ class NotedPartitions extends UnenforcedPartitions {
     return { enforcement: lease.enforcement, reason: lease.reason };
   }
 
+  override async observe(): Promise<CacheUse> {
+    this.calls.push('observe');
+    return USE;
+  }
+
   override async release(lease: Lease): Promise<void> {
     this.calls.push(`release ${lease.runId}`);
     return super.release(lease);
@@ -37,7 +50,8 @@ describe('a run in its partition', () => {
     const partitions = new NotedPartitions();
     await using bench = await LaunchBench.create({ partitions });
     const report = await bench.run('console.log(process.pid)', { domain: 0 });
-    assert.deepEqual(partitions.calls, [`enter ${report.runId} true`, `release ${report.runId}`]);
+    assert.deepEqual(partitions.calls, [`enter ${report.runId} true`, 'observe', `release ${report.runId}`]);
+    assert.deepEqual(report.result?.cacheUse, USE);
     assert.equal(report.stdout, `${report.result?.pid}\n`);
     assert.deepEqual([report.result?.enforcement, report.result?.enforcementReason], ['unenforced', 'noted']);
     assert.equal(partitions.freeWays(0), 1000);

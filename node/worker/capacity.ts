@@ -1,0 +1,58 @@
+/** What a worker lends and to whom, as it is gossiped. */
+import type { DomainView, Partitions } from '../llc/partitions/types.ts';
+import type { Topology } from '../llc/types.ts';
+import type { CapacityNotice, DomainMasks } from '../mesh/types.ts';
+import type { Dispatch } from './types.ts';
+
+export type WorkerCapacity = Pick<CapacityNotice, 'domains' | 'runs'>;
+
+type RunShare = CapacityNotice['runs'][number];
+
+/** @param holding dispatches of the attempts that hold ways */
+export function describeCapacity(
+  { domains }: Pick<Topology, 'domains'>,
+  partitions: Pick<Partitions, 'freeWays' | 'view'>,
+  holding: readonly Dispatch[],
+): WorkerCapacity {
+  const view = new Map(partitions.view().domains.map((domain) => [domain.id, domain]));
+  const runs = holding.map((dispatch) => describeRun(dispatch, view.get(dispatch.domain)));
+  return {
+    domains: domains.map((domain) => ({
+      ...domain,
+      freeWays: partitions.freeWays(domain.id),
+      masks: masksOf(view.get(domain.id)),
+      minWays: view.get(domain.id)?.minWays ?? 1,
+      poolBandwidthPercent: view.get(domain.id)?.pool?.bandwidthPercent ?? null,
+      occupancyBytes: sumOf(runs.filter((run) => run.domain === domain.id)),
+    })),
+    runs,
+  };
+}
+
+function describeRun(
+  { runId, attempt, domain, ways, sensitive }: Dispatch,
+  view: DomainView | undefined,
+): RunShare {
+  const isIt = (other: { readonly runId: string; readonly attempt: number }) =>
+    other.runId === runId && other.attempt === attempt;
+  const share = { runId, attempt, domain, ways, insensitive: sensitive === false };
+  const own = view?.partitions.find(isIt);
+  if (own !== undefined)
+    return { ...share, hold: 'partition', mask: own.mask, occupancyBytes: own.occupancyBytes };
+  const member = view?.pool?.members.find(isIt);
+  if (member === undefined) return { ...share, hold: 'counted', mask: null, occupancyBytes: null };
+  const { occupancyBytes } = member;
+  return { ...share, hold: 'pool', mask: view?.pool?.mask ?? null, occupancyBytes };
+}
+
+function masksOf(view: DomainView | undefined): DomainMasks | null {
+  if (view === undefined) return null;
+  const { reserveMask: reserve, foreignMask: foreign, ioMask: io, pool } = view;
+  return { reserve, foreign, io, pool: pool?.mask ?? 0 };
+}
+
+/** Null when nothing was counted of any. */
+function sumOf(runs: readonly RunShare[]): number | null {
+  const counted = runs.map((run) => run.occupancyBytes ?? null).filter((bytes) => bytes !== null);
+  return counted.length === 0 ? null : counted.reduce((sum, bytes) => sum + bytes, 0);
+}
