@@ -20,6 +20,12 @@ export interface TrainOptions {
   readonly onNetwork?: (done: number, all: number) => void | Promise<void>;
 }
 
+export interface FurtherOptions {
+  readonly shippedQuestions: number;
+  readonly taskQuestions: number;
+  readonly fit: FitOptions;
+}
+
 const HIDDEN = [48, 48];
 const DEFAULTS = {
   questions: 12_000,
@@ -27,7 +33,7 @@ const DEFAULTS = {
   fit: { steps: 2000, batchSize: 512, learningRate: 2e-3, weightDecay: 2e-4 },
 };
 /** A training that goes on: shorter and gentler, and mostly on what is known already, so that nothing is forgotten. */
-const FURTHER = {
+const FURTHER: FurtherOptions = {
   shippedQuestions: 6000,
   taskQuestions: 3000,
   fit: { steps: 400, batchSize: 256, learningRate: 5e-4, weightDecay: 2e-4 },
@@ -66,6 +72,7 @@ export async function retrain(
   before: ModelWeights,
   { tasks, seed }: TrainingRequest,
   dependencies: { readonly backend: TensorBackend; readonly shipped: readonly Family[] },
+  options: FurtherOptions = FURTHER,
 ): Promise<TrainingResult> {
   const { backend, shipped } = dependencies;
   const usable = tasks
@@ -79,13 +86,13 @@ export async function retrain(
   const learnt = usable.slice(held.length);
   const families = learnt.flatMap((each) => each.families);
   const examples = [
-    ...makeExamples(shipped, FURTHER.shippedQuestions, hash(seed, 'shipped')),
-    ...makeExamples(families, FURTHER.taskQuestions, hash(seed, 'tasks')),
+    ...makeExamples(shipped, options.shippedQuestions, hash(seed, 'shipped')),
+    ...makeExamples(families, options.taskQuestions, hash(seed, 'tasks')),
   ];
   const lesson = scale(toLesson(examples), before.mean, before.deviation);
   const ensemble = before.ensemble.map((network, i) => {
     const random = randomFrom(hash(seed, `network ${i}`));
-    return fitNetwork(network, lesson, FURTHER.fit, { tf: backend.tf, random });
+    return fitNetwork(network, lesson, options.fit, { tf: backend.tf, random });
   });
   const after = { ...before, ensemble };
   const questions: readonly Example[] = held.flatMap((each) =>

@@ -324,35 +324,6 @@ describe('what the kernel lacks for a moment', () => {
     assert.match(lease.reason ?? '', /RMID/);
     assert.equal((await node.enter(lease, rig.processes.fork())).enforcement, 'unenforced');
   });
-
-  it('leaves nothing behind in 10,000 runs', async () => {
-    await using rig = new Rig({ machine: { closids: 4, rmids: 8 }, limboMs: 60 });
-    const node = await rig.node('node-a', rig.fs);
-    const held: Awaited<ReturnType<typeof take>>[] = [];
-    const seen = { enforced: 0, shared: 0, unenforced: 0 };
-    for (let run = 0; run < 10_000; run++) {
-      const domain = run % 3 === 0 ? 8 : 0;
-      const acquired = node.acquire({
-        runId: `r${run}`,
-        attempt: 1,
-        domain,
-        ways: 1 + (run % 3),
-        sensitive: run % 5 > 0,
-      });
-      rig.clock.advance(run % 7);
-      const answer = await rig.drive(acquired);
-      if (answer.ok) {
-        seen[answer.value.enforcement]++;
-        held.push(answer.value);
-      }
-      while (held.length > run % 5) await node.release(held.splice(run % held.length, 1)[0] as never);
-    }
-    for (const lease of held) await node.release(lease);
-    assert.ok(seen.enforced > 2000 && seen.shared > 500, JSON.stringify(seen));
-    assert.deepEqual(await rig.groups(), []);
-    assert.equal(await rig.mask('', 0), 0xfff);
-    assert.deepEqual([node.freeWays(0), node.freeWays(8)], [10, 10]);
-  });
 });
 
 describe('the loss of resctrl', () => {

@@ -9,6 +9,11 @@ import type { TrainingTask } from '../../../../predictor/types.ts';
 import { families, GEOMETRY } from './fixtures.ts';
 
 const BRIEF = { questions: 400, networks: 1, fit: { steps: 60, batchSize: 128 } };
+const FURTHER = {
+  shippedQuestions: 300,
+  taskQuestions: 300,
+  fit: { steps: 100, batchSize: 128, learningRate: 1e-3, weightDecay: 1e-5 },
+};
 const SHIPPED = families([4, 8, 24]);
 
 const tasks = (elementBytes: readonly number[]): TrainingTask[] =>
@@ -42,7 +47,7 @@ describe('training', () => {
 
   test('goes on with the tasks of a cluster, and is judged on some that it did not see', async () => {
     const request = { tasks: tasks([3, 5, 10, 20, 40]), seed: 7 };
-    const result = await retrain(base, request, { backend, shipped: SHIPPED });
+    const result = await retrain(base, request, { backend, shipped: SHIPPED }, FURTHER);
     const decoded = decodeWeights(result.weights);
     assert.ok(decoded.ok);
     assert.notDeepEqual(result.weights, encodeWeights(base));
@@ -54,7 +59,7 @@ describe('training', () => {
     assert.ok(result.after.loss < result.before.loss, 'these tasks are much alike');
     assert.deepEqual(result.extent, { functions: 3 + 4, curves: 15 + 20, points: 16 * 35 });
     assert.equal(result.backend, backend.name);
-    const again = await retrain(base, request, { backend, shipped: SHIPPED });
+    const again = await retrain(base, request, { backend, shipped: SHIPPED }, FURTHER);
     assert.deepEqual(again.weights, result.weights);
   });
 
