@@ -17,7 +17,10 @@ import { onInterrupt } from '../signals.ts';
 import { commandFor, findTask } from '../task-lookup.ts';
 
 /** What `executeBody` makes. */
-type BenchmarkBodyJson = ReturnType<typeof executeBody> & { readonly profiler: string };
+type BenchmarkBodyJson = ReturnType<typeof executeBody> & {
+  readonly profiler: string;
+  readonly executions?: number;
+};
 
 export interface ExecuteFlags extends ApiFlags {
   readonly command?: string;
@@ -48,6 +51,11 @@ export function registerBenchmark(program: Command): void {
         .choices(['auto', 'resctrl', 'cachegrind', 'wallclock'])
         .default('auto'),
     )
+    .option(
+      '--executions <count>',
+      'measure this often at most, where it tells the most (default: until the curve is known)',
+      (count) => wholeNumber('--executions', count),
+    )
     .addHelpText('after', MORE)
     .action(benchmark);
 }
@@ -58,6 +66,7 @@ was known of the task before stays.`;
 
 interface BenchmarkFlags extends ExecuteFlags {
   readonly profiler: string;
+  readonly executions?: number;
 }
 
 async function benchmark(wanted: string, size: string, flags: BenchmarkFlags): Promise<void> {
@@ -65,7 +74,9 @@ async function benchmark(wanted: string, size: string, flags: BenchmarkFlags): P
   const client = makeClient(flags);
   const task = await findTask(client, wanted);
   const body = executeBody(task.task_id, commandFor(task, flags.command), inputSize, flags);
-  const answer = await carryOut(client, { ...body, profiler: flags.profiler });
+  const { profiler, executions } = flags;
+  const limit = executions === undefined ? {} : { executions };
+  const answer = await carryOut(client, { ...body, profiler, ...limit });
   const profile = await newestProfile(client, task.task_id, inputSize);
   if (flags.json) return printJson({ ...(answer as object), profile });
   print([`${(answer as { message: string }).message}.`]);

@@ -3,6 +3,8 @@
  * one profile. Each measurement is a run like any other, so it is placed, limited, recorded, and can be cancelled like one.
  */
 import { nextWays } from '../../predictor/adaptive-ways.ts';
+import { guidedWays } from '../../predictor/guided-ways.ts';
+import type { Predictor } from '../../predictor/types.ts';
 import type { LlcGeometry } from '../llc/geometry.ts';
 import { measuredGeometry, TRAITS } from '../llc/profilers/traits.ts';
 import type { CapacityBoard } from '../mesh/capacity-board.ts';
@@ -36,6 +38,7 @@ export interface BenchmarkServiceDependencies {
   readonly finished: (runId: string, signal: AbortSignal) => Promise<Answer<Run>>;
   readonly cancel: (runId: string) => Promise<Answer<Run>>;
   readonly propose: Propose;
+  readonly predictor: Pick<Predictor, 'predict'>;
   readonly clock: Clock;
 }
 
@@ -98,14 +101,13 @@ export class BenchmarkService {
   }
 
   async #curve(course: Course): Promise<Outcome<Curve, Failure>> {
-    const { deterministic, maxExecutions } = TRAITS[course.profiler];
-    const { ways, wayBytes } = geometryOf(course);
+    const { wayBytes } = geometryOf(course);
     const samples = new Map<number, number[]>();
     let census: ProcessCensus | null = null;
     const points = (): ProfilePoint[] =>
       [...samples].map(([count, seconds]) => ({ ways: count, seconds })).sort((a, b) => a.ways - b.ways);
     for (;;) {
-      const next = nextWays(points(), ways, { deterministic, maxExecutions });
+      const next = await this.#next(course, points());
       if (next === null) return succeed({ points: points(), census });
       const measure = { profiler: course.profiler, ways: next, wayBytes };
       const reading = await this.#measure(course, measure);
@@ -113,6 +115,21 @@ export class BenchmarkService {
       samples.set(next, [...(samples.get(next) ?? []), reading.value.seconds]);
       census = reading.value.processes ?? null;
     }
+  }
+
+  /** With few executions the model says which of them tell the most of what a run needs; what is left of them goes into the curve. */
+  async #next(course: Course, points: readonly ProfilePoint[]): Promise<number | null> {
+    const { request, profiler } = course;
+    const geometry = geometryOf(course);
+    const { deterministic, maxExecutions } = TRAITS[profiler];
+    if (request.executions === null) return nextWays(points, geometry.ways, { deterministic, maxExecutions });
+    const executionsLeft = request.executions - points.reduce((sum, { seconds }) => sum + seconds.length, 0);
+    if (executionsLeft <= 0) return null;
+    if (points.length === 0) return geometry.ways;
+    const known = { inputSize: request.inputSize, wayBytes: geometry.wayBytes, profiler, points };
+    const prediction = await this.#deps.predictor.predict([known], request.inputSize, geometry);
+    const guided = guidedWays(prediction, new Set(points.map(({ ways }) => ways)), { executionsLeft });
+    return guided ?? nextWays(points, geometry.ways, { deterministic, maxExecutions: request.executions });
   }
 
   /** @param measure null: of the program by itself */

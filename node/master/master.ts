@@ -94,6 +94,7 @@ export class Master {
       runs: this.runs,
       finished: (runId, signal) => watch.finished(runId, signal),
       cancel: (runId) => this.cancel(runId),
+      predictor: dependencies.host,
       propose,
     });
     this.#reportDesk = new ReportDesk({ ...dependencies, tables, propose, shelf, replicate });

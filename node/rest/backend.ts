@@ -72,6 +72,8 @@ export interface RunRequest extends ExecuteRequest {
 /** Its runs are many, so no key stands for them. */
 export interface BenchmarkRequest extends ExecuteRequest {
   readonly profiler: ProfilerName | 'auto';
+  /** That it may take, 2 or more; null: as many as it takes to know the curve. */
+  readonly executions: number | null;
 }
 
 export interface SubmitRequest {

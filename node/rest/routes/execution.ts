@@ -86,7 +86,11 @@ export function executionRoutes(app: App, context: RouteContext): void {
     handler: async (request, reply) => {
       const profile = unwrap(
         await backend.benchmark(
-          { ...toRequest(request.body, request), profiler: request.body.profiler ?? 'auto' },
+          {
+            ...toRequest(request.body, request),
+            profiler: request.body.profiler ?? 'auto',
+            executions: request.body.executions ?? null,
+          },
           clientSignal(reply),
         ),
       );

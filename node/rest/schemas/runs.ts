@@ -129,6 +129,14 @@ export const BenchmarkBody = Type.Object(
         'x-expected': 'auto, resctrl, cachegrind or wallclock',
       }),
     ),
+    executions: Type.Optional(
+      Type.Integer({
+        minimum: 2,
+        maximum: 48,
+        description:
+          'How often it may be executed at most, after a first time that is not measured. The model then says which way counts tell the most. Left out: as often as it takes to know the curve.',
+      }),
+    ),
   },
   { examples: [{ command: 'python3', task_id: 'task123', input_size: 1024, profiler: 'auto' }] },
 );

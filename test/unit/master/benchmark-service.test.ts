@@ -8,6 +8,7 @@ import { fail, succeed } from '../../../node/ports.ts';
 import type { Answer, BenchmarkRequest } from '../../../node/rest/backend.ts';
 import { createRun } from '../../../node/state/run-lifecycle.ts';
 import type { Measure, ProcessCensus, Run, RunResult, TerminalState } from '../../../node/state/types.ts';
+import type { CacheGeometry, MeasuredCurve, Prediction } from '../../../predictor/types.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { finish, spec, TASK, tablesWithTask } from '../state/fixtures.ts';
 
@@ -39,6 +40,24 @@ class Bench {
   readonly state = tablesWithTask();
   domains: readonly DomainView[] = [DOMAIN];
   carryOut: (measure: Measure | null) => Ending | 'never' = () => ({});
+  /** Knows nothing: where a measured point doesn't settle it, any number of ways may be too few. */
+  predict = ([known]: readonly MeasuredCurve[], { ways }: CacheGeometry): Prediction => {
+    const full = known?.points.at(-1)?.seconds[0] ?? 1;
+    const slow = known?.points.filter(({ seconds }) => (seconds[0] ?? 0) > 1.05 * full) ?? [];
+    const fast = known?.points.filter(({ seconds }) => (seconds[0] ?? 0) <= 1.05 * full) ?? [];
+    const exceeds = Array.from({ length: ways }, (_, i) => {
+      if (fast.some((point) => point.ways <= i + 1)) return [0];
+      return [slow.some((point) => point.ways >= i + 1) ? 1 : 0.5];
+    });
+    const slowdown = exceeds.map(([risk = 0]) => 1 + risk);
+    return {
+      mode: 'BENCHMARKED',
+      slowdown,
+      quantiles: [],
+      tail: { thresholds: [1.05], exceeds },
+      fullCacheSeconds: full,
+    };
+  };
   readonly #board = new CapacityBoard({ clock: this.clock });
   readonly #runs = new Map<string, { run: Run; ending: Ending | 'never' }>();
   readonly #service: BenchmarkService;
@@ -70,6 +89,7 @@ class Bench {
           return fail({ code: 'NOT_FOUND', message: '' });
         },
         propose: async (command) => succeed(this.state.apply(command)),
+        predictor: { predict: async (known, _size, geometry) => this.predict(known, geometry) },
         clock: this.clock,
       },
     );
@@ -83,7 +103,7 @@ class Bench {
       timeLimitMs: null,
       idempotencyKey: null,
     };
-    return this.#service.benchmark({ ...request, profiler: 'auto', ...changes }, signal);
+    return this.#service.benchmark({ ...request, profiler: 'auto', executions: null, ...changes }, signal);
   }
 
   get measured(): (number | null)[] {
@@ -144,6 +164,27 @@ describe('a benchmark', () => {
     assert.ok(ways.includes(6) && ways.includes(7) && ways.length <= 8, String(ways));
     assert.ok(bench.plans.every((plan) => plan.ways === 1 && plan.pinnedTo?.node === 'a'));
     assert.deepEqual(bench.state.tables.profiles(TASK.id), [answer.value]);
+  });
+
+  test('with few executions measures where they tell the most, and no more', async () => {
+    for (const [executions, edge] of [
+      [2, 7],
+      [3, 7],
+      [6, 7],
+      [6, 16],
+      [6, 2],
+    ] as const) {
+      const bench = new Bench();
+      bench.carryOut = (measure) => ({ seconds: measure && measure.ways < edge ? 3 : 1 });
+      const answer = await bench.benchmark({ executions });
+      assert.ok(answer.ok, message(answer));
+      const ways = answer.value.points.map((point) => point.ways);
+      assert.deepEqual(bench.measured.slice(0, 2), [null, 20]);
+      assert.ok(bench.measured.length <= 1 + executions, `${bench.measured}`);
+      // 20 ways are settled by halves with the full cache and five more.
+      if (executions === 6) assert.ok(ways.includes(edge) && ways.includes(edge - 1), `${edge}: ${ways}`);
+      else assert.equal(bench.measured.length, 1 + executions);
+    }
   });
 
   test('of a command that starts other programs says what was measured', async () => {

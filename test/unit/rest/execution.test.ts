@@ -129,6 +129,16 @@ test('a benchmark is told the profiler; auto when none is named', async () => {
   assert.match(String(refused.json.message), /"profiler" must be auto, resctrl, cachegrind or wallclock/);
 });
 
+test('a benchmark is told how many executions it may take; none says as many as it needs', async () => {
+  await using rest = await startRest();
+  for (const executions of [2, 48, undefined])
+    assert.equal((await rest.call('POST', BENCHMARK, { ...body, executions })).status, 200);
+  const asked = rest.backend.runRequests.map((request) => (request as BenchmarkRequest).executions);
+  assert.deepEqual(asked, [2, 48, null]);
+  for (const executions of [1, 49, 2.5, 'few'])
+    assert.equal((await rest.call('POST', BENCHMARK, { ...body, executions })).status, 400);
+});
+
 test('how much slower a run may be is a number from 1 to 100, for run and submit', async () => {
   await using rest = await startRest();
   const submission = { function_name: 'f' };
