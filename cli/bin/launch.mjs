@@ -17,6 +17,8 @@ const PASSED_ON = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'];
 const here = dirname(fileURLToPath(import.meta.url));
 export const packageRoot = dirname(dirname(here));
 export const bundle = join(packageRoot, 'dist', 'fsched.js');
+/** Run only by the carried Node. */
+const withLauncher = join(here, 'with-launcher.mjs');
 
 const major = (version) => Number(String(version).split('.')[0]);
 
@@ -81,5 +83,6 @@ export function launch(args) {
     );
     return;
   }
-  standInFor(node, [bundle].concat(args));
+  const stdio = ['inherit', 'inherit', 'inherit', 'ipc'];
+  standInFor(node, ['--import', withLauncher, bundle].concat(args), { stdio });
 }

@@ -36,7 +36,8 @@ class Installed implements AsyncDisposable {
   static async create(carried: 'nested' | 'hoisted' | 'none', version = '24.1.0'): Promise<Installed> {
     const folder = await mkdtemp(join(tmpdir(), 'fsched-launcher-'));
     const own = join(folder, 'node_modules', 'fsched');
-    for (const name of ['fsched.mjs', 'launch.mjs']) await cp(join(bin, name), join(own, 'cli', 'bin', name));
+    for (const name of ['fsched.mjs', 'launch.mjs', 'with-launcher.mjs'])
+      await cp(join(bin, name), join(own, 'cli', 'bin', name));
     await mkdir(join(own, 'dist'));
     await writeFile(join(own, 'package.json'), '{"type": "module"}');
     await writeFile(join(own, 'dist', 'fsched.js'), PROGRAM);
@@ -114,6 +115,15 @@ describe('launcher', () => {
       assert.equal(code, 5);
     });
   }
+
+  it('takes its program with it when it is killed', { timeout: 10_000 }, async () => {
+    await using installed = await Installed.create('nested');
+    const child = installed.spawn(['wait']);
+    await once(child.stdout, 'data');
+    child.kill('SIGKILL');
+    // The program holds the pipe as well: it ends when both are gone.
+    assert.equal(await text(child.stdout), '');
+  });
 
   it('dies of the signal that its program died of', async () => {
     await using installed = await Installed.create('nested');
