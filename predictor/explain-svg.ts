@@ -24,20 +24,30 @@ const LETTERS_A_LINE = 104;
 /** A flat curve is drawn at the bottom of this, so that it looks flat. */
 const LEAST_TOP = 1.2;
 
-const STYLE = `
-  :root { --paper: #ffffff; --ink: #1c2430; --soft: #5b6675; --grid: #dfe4ea; --line: #0b62b8; --dot: #b3400a; --chosen: #18794e; }
-  @media (prefers-color-scheme: dark) {
-    :root { --paper: #12161c; --ink: #e8edf3; --soft: #9aa7b6; --grid: #2b333d; --line: #6cb2ff; --dot: #ff9a5c; --chosen: #4fd08f; }
-  }
-  text { font: 13px system-ui, sans-serif; fill: var(--ink); }
+/** Without variables: viewers that are no browsers don't know them. */
+const rules = (
+  paper: string,
+  ink: string,
+  soft: string,
+  grid: string,
+  line: string,
+  dot: string,
+  chosen: string,
+): string => `
+  .paper { fill: ${paper}; }
+  text { font: 13px system-ui, sans-serif; fill: ${ink}; }
   .title { font-size: 17px; font-weight: 600; }
-  .soft { fill: var(--soft); font-size: 12px; }
-  .grid { stroke: var(--grid); }
-  .band { fill: var(--line); opacity: 0.18; }
-  .line { fill: none; stroke: var(--line); stroke-width: 2; }
-  .dot { fill: var(--dot); }
-  .chosen { stroke: var(--chosen); stroke-width: 2; stroke-dasharray: 6 4; }
-  .allowed { stroke: var(--soft); stroke-dasharray: 2 4; }
+  .soft { fill: ${soft}; font-size: 12px; }
+  .grid { stroke: ${grid}; }
+  .band { fill: ${line}; opacity: 0.18; }
+  .line { fill: none; stroke: ${line}; stroke-width: 2; }
+  .dot { fill: ${dot}; }
+  .chosen { stroke: ${chosen}; stroke-width: 2; stroke-dasharray: 6 4; }
+  .allowed { stroke: ${soft}; stroke-dasharray: 2 4; }
+`;
+const LIGHT = rules('#ffffff', '#1c2430', '#5b6675', '#dfe4ea', '#0b62b8', '#b3400a', '#18794e');
+const DARK = rules('#12161c', '#e8edf3', '#9aa7b6', '#2b333d', '#6cb2ff', '#ff9a5c', '#4fd08f');
+const STYLE = `${LIGHT}  @media (prefers-color-scheme: dark) {${DARK}  }
 `;
 
 export function explainSvg(picture: ExplainedPicture): string {
@@ -63,7 +73,7 @@ export function explainSvg(picture: ExplainedPicture): string {
     .map((line, index) => `<text class="soft" x="20" y="${48 + index * 16}">${escapeXml(line)}</text>`);
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" role="img" aria-label="${escapeXml(`${picture.title}. ${picture.subtitle}`)}">
 <style>${STYLE}</style>
-<rect width="${WIDTH}" height="${HEIGHT}" fill="var(--paper)"/>
+<rect class="paper" width="${WIDTH}" height="${HEIGHT}"/>
 <text class="title" x="20" y="28">${escapeXml(picture.title)}</text>
 ${[...subtitle, ...parts.filter((part) => part !== '')].join('\n')}
 </svg>
