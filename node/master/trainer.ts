@@ -40,6 +40,10 @@ export interface TrainerDependencies {
   readonly logger: Logger;
 }
 
+/** One to learn from, and one to judge by. */
+const FEWEST_TASKS = 2;
+const TOO_FEW =
+  'there is one task to learn from, and none to judge by what was learned; benchmark another function first';
 const NOTHING_TO_LEARN =
   'there is nothing to learn from: no task was measured by cachegrind or resctrl, or ran in held ways, at two numbers of ways; benchmark some first';
 
@@ -102,6 +106,7 @@ export class Trainer {
       return fail({ code: 'CONFLICT', message });
     }
     if (learned.tasks === 0) return fail({ code: 'CONFLICT', message: NOTHING_TO_LEARN });
+    if (learned.tasks < FEWEST_TASKS) return fail({ code: 'CONFLICT', message: TOO_FEW });
     void this.#train(learned);
     return succeed({ tasks: learned.tasks, points: learned.points });
   }

@@ -175,8 +175,11 @@ describe('training', () => {
     const { promise, resolve } = Promise.withResolvers<Awaited<ReturnType<typeof host.onTrain>>>();
     host.onTrain = () => promise;
     measure(1);
-    assert.deepEqual(await trainer.train(), succeed({ tasks: 1, points: 2 }));
-    assert.deepEqual(trainer.view().running?.learned, { tasks: 1, points: 2 });
+    const alone = await trainer.train();
+    assert.ok(!alone.ok && /none to judge by/.test(alone.error.message));
+    measure(2);
+    assert.deepEqual(await trainer.train(), succeed({ tasks: 2, points: 4 }));
+    assert.deepEqual(trainer.view().running?.learned, { tasks: 2, points: 4 });
     const second = await trainer.train();
     assert.ok(!second.ok && /already/.test(second.error.message));
     resolve(fail('too few tasks to hold some out'));
