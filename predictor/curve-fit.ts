@@ -4,6 +4,7 @@
  * Known sizes answer for themselves (`BENCHMARKED`), unknown ones borrow the nearest in ratio (`ASSISTED`). Of two
  * profiles of one size the one that saw the cache is believed.
  */
+import { NOTHING_KNOWN } from './nothing-known.ts';
 import type { CacheGeometry, MeasuredCurve, Prediction, Predictor, PredictorInfo } from './types.ts';
 
 interface Point {
@@ -63,8 +64,6 @@ function slowdownOf(points: readonly Point[], geometry: CacheGeometry): number[]
   );
 }
 
-const UNKNOWN: Prediction = { mode: 'INOP', slowdown: [], quantiles: [], fullCacheSeconds: null };
-
 export class CurveFitPredictor implements Predictor {
   info(): PredictorInfo {
     return {
@@ -94,7 +93,7 @@ export class CurveFitPredictor implements Predictor {
       }
     }
     const longest = best?.points.at(-1);
-    if (!best || !longest) return UNKNOWN;
+    if (!best || !longest) return NOTHING_KNOWN;
     const same = best.curve.inputSize === inputSize && best.curve.origin !== 'run';
     return {
       mode: same ? 'BENCHMARKED' : 'ASSISTED',

@@ -1,5 +1,6 @@
 /** Answers questions by the network: evidence in, a believed curve out. */
 
+import { NOTHING_KNOWN } from '../nothing-known.ts';
 import { probabilityAbove } from '../slowdown-tail.ts';
 import type { CacheGeometry, MeasuredCurve, Prediction } from '../types.ts';
 import { believe } from './believe.ts';
@@ -9,7 +10,6 @@ import { LoadedNetworks } from './network.ts';
 import type { TensorBackend } from './tensor-backend.ts';
 import type { ModelWeights } from './weights-file.ts';
 
-const UNKNOWN: Prediction = { mode: 'INOP', slowdown: [], quantiles: [], tail: null, fullCacheSeconds: null };
 /** A task that was never benchmarked is placed all the same when so few of the ways surely do. */
 const SURE_SHARE = 0.5;
 const SURE = 0.95;
@@ -32,9 +32,10 @@ export class ModelPredictor {
   }
 
   predict(known: readonly MeasuredCurve[], inputSize: number, geometry: CacheGeometry): Prediction {
-    if (!Number.isInteger(geometry.ways) || geometry.ways < 1 || !(geometry.wayBytes > 0)) return UNKNOWN;
+    if (!Number.isInteger(geometry.ways) || geometry.ways < 1 || !(geometry.wayBytes > 0))
+      return NOTHING_KNOWN;
     const witnesses = chooseWitnesses(known, inputSize, geometry);
-    if (witnesses === null) return UNKNOWN;
+    if (witnesses === null) return NOTHING_KNOWN;
     const { thresholds } = this.#weights;
     const features = featuresOf(witnesses, inputSize, geometry);
     const probabilities = features.rows === 0 ? new Float32Array() : this.#networks.probabilities(features);
@@ -42,7 +43,7 @@ export class ModelPredictor {
     const measured = first.inputSize === Math.max(1, inputSize) ? first : null;
     const believed = believe(probabilities, thresholds, measured);
     const mode = modeOf(known, inputSize, believed);
-    if (mode === 'INOP') return UNKNOWN;
+    if (mode === 'INOP') return NOTHING_KNOWN;
     return { mode, ...believed, fullCacheSeconds: fullSeconds(witnesses, inputSize) };
   }
 

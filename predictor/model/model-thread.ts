@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { CurveFitPredictor } from '../curve-fit.ts';
 import type { ModelHost } from '../model-host.ts';
 import { SHIPPED_VERSION } from '../model-host.ts';
+import { NOTHING_KNOWN } from '../nothing-known.ts';
 import type { Outcome } from '../outcome.ts';
 import type {
   CacheGeometry,
@@ -79,11 +80,17 @@ export class ModelThread implements ModelHost {
     return this.#predicting.active || this.#training.active;
   }
 
+  warm(): void {
+    this.#ready().catch((error: unknown) => this.#complain(error));
+  }
+
   async predict(
     known: readonly MeasuredCurve[],
     inputSize: number,
     geometry: CacheGeometry,
   ): Promise<Prediction> {
+    // Nothing is known of nothing; a new master need not load TensorFlow to say so.
+    if (known.length === 0) return NOTHING_KNOWN;
     try {
       await this.#ready();
       return (await this.#call({ type: 'predict', known, inputSize, geometry })) as Prediction;

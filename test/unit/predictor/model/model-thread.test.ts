@@ -36,6 +36,8 @@ describe('the thread of the model', () => {
     await using _ = thread;
     assert.deepEqual([thread.active, thread.info().version, thread.info().backend], [false, 0, null]);
     assert.match(thread.info().sha256 ?? '', /^[0-9a-f]{64}$/);
+    assert.equal((await thread.predict([], 80_000, GEOMETRY)).mode, 'INOP');
+    assert.equal(thread.active, false, 'nothing is asked about nothing');
     const prediction = await thread.predict([curve], 80_000, GEOMETRY);
     assert.equal(prediction.mode, 'ASSISTED');
     assert.equal(prediction.tail?.exceeds.length, 16);
@@ -44,6 +46,15 @@ describe('the thread of the model', () => {
     clock.advance(1000);
     assert.equal(thread.active, false);
     assert.deepEqual(await thread.predict([curve], 80_000, GEOMETRY), prediction);
+  });
+
+  test('gets ready ahead of the questions when it is told to', async () => {
+    const { complaints, thread } = await open();
+    await using _ = thread;
+    thread.warm();
+    assert.equal(thread.active, true);
+    await thread.predict([curve], 80_000, GEOMETRY);
+    assert.deepEqual(complaints, []);
   });
 
   test('takes other weights into use, keeps them over a rest, and goes back', async () => {
