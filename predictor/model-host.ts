@@ -7,8 +7,6 @@ export const SHIPPED_VERSION = 0;
 
 /** `predict` never rejects: where nothing is loaded, or what is loaded fails, it falls back on a sound, wide prediction. */
 export interface ModelHost extends Predictor {
-  /** Predictions are about to be asked for: what is slow at the first of them may happen now. */
-  warm(): void;
   /** Takes the weights into use. Failure: a sentence (damaged, of another version); those before stay in use then. */
   load(version: number, weights: Uint8Array): Promise<Outcome<PredictorInfo, string>>;
   /** Back to the weights that the program ships with (version 0). */

@@ -104,8 +104,6 @@ export class Master {
   }
 
   start(): void {
-    const { host, tables } = this.#deps;
-    if (tables.versions().profiles > 0) host.warm();
     this.scheduler.start();
     this.#reconciler.start();
     this.#autopilot.start();

@@ -7,6 +7,7 @@ import { believe } from './believe.ts';
 import { chooseWitnesses, FEATURE_COUNT, FEATURE_VERSION, featuresOf, type Witnesses } from './features.ts';
 import { seesCache } from './known-curve.ts';
 import { LoadedNetworks } from './network.ts';
+import { PlainNetworks } from './plain-network.ts';
 import type { TensorBackend } from './tensor-backend.ts';
 import type { ModelWeights } from './weights-file.ts';
 
@@ -17,10 +18,13 @@ const ALLOWED = 1.05;
 
 export class ModelPredictor {
   readonly #weights: ModelWeights;
-  readonly #networks: LoadedNetworks;
+  readonly #networks: LoadedNetworks | PlainNetworks;
 
-  /** @throws when the weights are for other features than this program computes */
-  constructor(weights: ModelWeights, { tf }: TensorBackend) {
+  /**
+   * @param backend null: without TensorFlow
+   * @throws when the weights are for other features than this program computes
+   */
+  constructor(weights: ModelWeights, backend: TensorBackend | null) {
     const { featureVersion, mean } = weights;
     if (featureVersion !== FEATURE_VERSION || mean.length !== FEATURE_COUNT) {
       throw new Error(
@@ -28,7 +32,7 @@ export class ModelPredictor {
       );
     }
     this.#weights = weights;
-    this.#networks = new LoadedNetworks(weights, tf);
+    this.#networks = backend === null ? new PlainNetworks(weights) : new LoadedNetworks(weights, backend.tf);
   }
 
   predict(known: readonly MeasuredCurve[], inputSize: number, geometry: CacheGeometry): Prediction {

@@ -1,6 +1,7 @@
 /**
  * The model as the daemon sees it. Predictions and training have a thread each, started when first needed and ended when idle, so
- * that TensorFlow costs nothing until then and a training holds no prediction up.
+ * that TensorFlow costs nothing until then and a training holds no prediction up. Until its thread is ready, and where it never is,
+ * predictions are computed here and at once, in half a millisecond: a new master must not wait for TensorFlow.
  */
 import { createHash } from 'node:crypto';
 import { CurveFitPredictor } from '../curve-fit.ts';
@@ -17,8 +18,10 @@ import type {
   TrainingResult,
 } from '../types.ts';
 import type { ModelCall, ModelLoaded } from './messages.ts';
+import { ModelPredictor } from './model-predictor.ts';
 import { shippedWeights } from './shipped.ts';
 import { ModelThreadError, ThreadCaller } from './thread-caller.ts';
+import { decodeWeights } from './weights-file.ts';
 
 export interface ModelThreadOptions {
   /** How long the thread of predictions may stand idle; it holds some 60 MB. @default 600000 */
@@ -50,6 +53,11 @@ export class ModelThread implements ModelHost {
   /** Of what the thread of predictions holds; null while there is none. */
   #loaded: Promise<ModelLoaded> | null = null;
   #known: Pick<PredictorInfo, 'sha256' | 'backend'>;
+  /** Whether the thread of predictions holds the weights in use. */
+  #isReady = false;
+  /** Computes without a thread; null until it is needed. */
+  #plain: ModelPredictor | null = null;
+  readonly #shipped: Uint8Array;
   #complaint: string | null = null;
   #stopped = false;
 
@@ -58,14 +66,16 @@ export class ModelThread implements ModelHost {
     options: ModelThreadOptions,
     dependencies: ModelThreadDependencies,
   ): Promise<ModelThread> {
-    const sha256 = createHash('sha256')
-      .update(await shippedWeights())
-      .digest('hex');
-    return new ModelThread(options, dependencies, sha256);
+    return new ModelThread(options, dependencies, await shippedWeights());
   }
 
-  private constructor(options: ModelThreadOptions, dependencies: ModelThreadDependencies, sha256: string) {
-    this.#known = { sha256, backend: null };
+  private constructor(
+    options: ModelThreadOptions,
+    dependencies: ModelThreadDependencies,
+    shipped: Uint8Array,
+  ) {
+    this.#shipped = shipped;
+    this.#known = { sha256: createHash('sha256').update(shipped).digest('hex'), backend: null };
     this.#options = { idleMs: options.idleMs ?? IDLE_MS };
     this.#dependencies = dependencies;
     this.#predicting = new ThreadCaller(() => this.#restWhenIdle());
@@ -80,10 +90,6 @@ export class ModelThread implements ModelHost {
     return this.#predicting.active || this.#training.active;
   }
 
-  warm(): void {
-    this.#ready().catch((error: unknown) => this.#complain(error));
-  }
-
   async predict(
     known: readonly MeasuredCurve[],
     inputSize: number,
@@ -92,7 +98,10 @@ export class ModelThread implements ModelHost {
     // Nothing is known of nothing; a new master need not load TensorFlow to say so.
     if (known.length === 0) return NOTHING_KNOWN;
     try {
-      await this.#ready();
+      if (!this.#isReady) {
+        this.#ready().catch((error: unknown) => this.#complain(error));
+        return this.#atOnce().predict(known, inputSize, geometry);
+      }
       return (await this.#call({ type: 'predict', known, inputSize, geometry })) as Prediction;
     } catch (error) {
       this.#complain(error);
@@ -129,6 +138,7 @@ export class ModelThread implements ModelHost {
     this.#stopped = true;
     this.#cancelIdle();
     this.#loaded = null;
+    this.#isReady = false;
     await Promise.all([this.#predicting.end(STOPPED), this.#training.end(STOPPED)]);
   }
 
@@ -141,6 +151,8 @@ export class ModelThread implements ModelHost {
       const loaded = this.#call({ type: 'load', weights }) as Promise<ModelLoaded>;
       this.#known = await loaded;
       this.#loaded = loaded;
+      this.#isReady = true;
+      this.#plain = null;
       this.#weights = weights;
       this.#version = version;
       return { ok: true, value: this.info() };
@@ -151,10 +163,12 @@ export class ModelThread implements ModelHost {
 
   /** A thread that was started again knows only what the program ships with. */
   async #ready(): Promise<void> {
+    if (this.#stopped) throw STOPPED;
     if (!this.#predicting.active) this.#loaded = null;
     this.#loaded ??= this.#call({ type: 'load', weights: this.#weights }) as Promise<ModelLoaded>;
     try {
       this.#known = await this.#loaded;
+      this.#isReady = this.#predicting.active;
     } catch (error) {
       this.#loaded = null;
       throw error;
@@ -171,11 +185,21 @@ export class ModelThread implements ModelHost {
     this.#cancelIdle();
     this.#cancelIdle = this.#dependencies.after(this.#options.idleMs, () => {
       this.#loaded = null;
+      this.#isReady = false;
       void this.#predicting.end(STOPPED);
     });
   }
 
+  #atOnce(): ModelPredictor {
+    if (this.#plain !== null) return this.#plain;
+    const decoded = decodeWeights(this.#weights ?? this.#shipped);
+    if (!decoded.ok) throw new Error(decoded.error);
+    this.#plain = new ModelPredictor(decoded.value, null);
+    return this.#plain;
+  }
+
   #complain(error: unknown): void {
+    if (!this.#predicting.active) this.#isReady = false;
     const reason = messageOf(error);
     if (this.#complaint === reason || this.#stopped) return;
     this.#complaint = reason;

@@ -19,8 +19,6 @@ export class CurveFitHost implements ModelHost {
     return this.#predictor.info();
   }
 
-  warm(): void {}
-
   predict(known: readonly MeasuredCurve[], inputSize: number, geometry: CacheGeometry): Promise<Prediction> {
     return this.#predictor.predict(known, inputSize, geometry);
   }

@@ -150,12 +150,12 @@ describe('the shipped model', () => {
   });
 });
 
-test('the back ends agree within float tolerance', async (t) => {
+test('the back ends agree within float tolerance, and so does the network without any', async (t) => {
   const loaded = await weights();
   const families = (await shippedFamilies()).slice(0, 5);
   // One after the other: TensorFlow has one back end at a time.
-  const answersOf = async (name: 'wasm' | 'cpu'): Promise<number[]> => {
-    const predictor = new ModelPredictor(loaded, await openBackend(name));
+  const answersOf = async (name: 'wasm' | 'cpu' | null): Promise<number[]> => {
+    const predictor = new ModelPredictor(loaded, name && (await openBackend(name)));
     const numbers = families.flatMap(({ curves, geometry }) => {
       const [first, second] = curves;
       if (first === undefined || second === undefined) return [];
@@ -166,8 +166,11 @@ test('the back ends agree within float tolerance', async (t) => {
   };
   const wasm = await answersOf('wasm');
   const cpu = await answersOf('cpu');
+  const none = await answersOf(null);
   assert.ok(wasm.length > 500);
-  const worst = Math.max(...wasm.map((value, i) => Math.abs(value - (cpu[i] ?? Number.NaN))));
+  const worst = Math.max(
+    ...[cpu, none].flatMap((other) => wasm.map((value, i) => Math.abs(value - (other[i] ?? Number.NaN)))),
+  );
   t.diagnostic(`largest difference of a probability: ${worst}`);
   assert.ok(worst < 1e-4);
 });
