@@ -1,7 +1,7 @@
 /**
  * The model as the daemon sees it. Predictions and training have a thread each, started when first needed and ended when idle, so
  * that TensorFlow costs nothing until then and a training holds no prediction up. Until its thread is ready, and where it never is,
- * predictions are computed here and at once, in half a millisecond: a new master must not wait for TensorFlow.
+ * predictions are computed here and at once, in a millisecond: a new master must not wait for TensorFlow.
  */
 import { createHash } from 'node:crypto';
 import { CurveFitPredictor } from '../curve-fit.ts';
