@@ -128,10 +128,10 @@ describe('a model that learns in a cluster', { skip: missingTools() }, () => {
     rmSync(folder, { recursive: true });
   });
 
-  test('trains on benchmarks by request; what is better is held by every node, and can be gone back from', async (t) => {
+  test('trains on benchmarks by request; what is better is held by every node, and can be gone back from', async () => {
     const follower = await cluster.follower();
     const first = (await follower.get('/predictor/model')).json;
-    if (first.sha256 === null) return t.skip('the predictor in use has no weights');
+    assert.match(first.sha256, /^[0-9a-f]{64}$/);
     const names = ['sweep', 'matrix', 'random', 'arithmetic'] as const;
     for (const [index, name] of names.entries()) {
       const file = readFileSync(compile(PROGRAMS[name], folder));
