@@ -122,7 +122,10 @@ async function startParts(
     {
       after: (delayMs, task) => clock.after(delayMs, task),
       onFallback: (reason) =>
-        logger.warn({ room: 'model', reason }, 'the model can not answer; the curve fit does'),
+        logger.warn(
+          { room: 'model', reason },
+          'TensorFlow does not run here: predictions go on without it, nothing is trained',
+        ),
     },
   );
   stack.defer(() => host.stop());

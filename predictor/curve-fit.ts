@@ -4,6 +4,7 @@
  * Known sizes answer for themselves (`BENCHMARKED`), unknown ones borrow the nearest in ratio (`ASSISTED`). Of two
  * profiles of one size the one that saw the cache is believed.
  */
+import { seesCache } from './model/known-curve.ts';
 import { NOTHING_KNOWN } from './nothing-known.ts';
 import type { CacheGeometry, MeasuredCurve, Prediction, Predictor, PredictorInfo } from './types.ts';
 
@@ -24,8 +25,6 @@ const mean = (values: readonly number[]): number =>
  */
 const isUsable = ({ origin = 'benchmark', profiler, points }: MeasuredCurve): boolean =>
   origin === 'benchmark' || (profiler === 'run' && points.length > 1);
-
-const seesCache = ({ profiler = 'wallclock' }: MeasuredCurve): boolean => profiler !== 'wallclock';
 
 /** Positive, finite means of the samples; ways converted through bytes, so that a profile serves another machine. */
 function usablePoints(curve: MeasuredCurve, geometry: CacheGeometry): Point[] {

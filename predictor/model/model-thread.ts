@@ -31,7 +31,7 @@ export interface ModelThreadOptions {
 export interface ModelThreadDependencies {
   /** Calls `task` once after `delayMs`; returns what cancels it. */
   readonly after: (delayMs: number, task: () => void) => () => void;
-  /** Told when the model can't answer and the curve fit does; once for each reason. */
+  /** Told when the thread can't be had, and predictions go on without it; once for each reason. */
   readonly onFallback?: (reason: string) => void;
 }
 
