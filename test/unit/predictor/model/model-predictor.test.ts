@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
-import { chooseWays } from '../../../../predictor/choose-ways.ts';
+import { chooseWays, exceedings } from '../../../../predictor/choose-ways.ts';
 import { ModelPredictor } from '../../../../predictor/model/model-predictor.ts';
 import { shippedFamilies, shippedWeights } from '../../../../predictor/model/shipped.ts';
 import { openBackend } from '../../../../predictor/model/tensor-backend.ts';
@@ -53,6 +53,8 @@ describe('the shipped model', () => {
     for (const { ways, seconds } of curve.points) {
       const truth = (seconds[0] ?? 0) / timeOf(bytesAt(50_000), 16, GEOMETRY);
       assert.ok(Math.abs((prediction.slowdown[ways - 1] ?? 0) - truth) < 1e-6, `${ways} ways`);
+      const risk = exceedings(prediction, 1.05)[ways - 1];
+      assert.equal(risk, truth > 1.05 ? 1 : 0, `${ways} ways: a fact leaves no risk`);
     }
   });
 
