@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import { parseDuration } from '../node/config-values.ts';
+import { parseDuration } from '../node/config/values.ts';
 import { ApiClient, DEFAULT_API } from './api-client.ts';
 import { CliError, EXIT } from './exit-codes.ts';
 

@@ -1,6 +1,6 @@
 /** The program `fsched`: parses the command line and turns whatever goes wrong into a sentence and an exit code. */
 import { Command, CommanderError } from 'commander';
-import { ConfigError } from '../node/config-load.ts';
+import { ConfigError } from '../node/config/load.ts';
 import { VERSION } from '../node/version.ts';
 import { registerBenchmark } from './commands/benchmark.ts';
 import { registerCancel } from './commands/cancel.ts';

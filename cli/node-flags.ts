@@ -1,6 +1,6 @@
 /** The options of a node as flags of a command. */
 import { type Command, Option } from 'commander';
-import { NODE_OPTIONS, type NodeOption } from '../node/config-options.ts';
+import { NODE_OPTIONS, type NodeOption } from '../node/config/options.ts';
 
 export function addNodeOptions(command: Command): Command {
   for (const option of NODE_OPTIONS) command.addOption(toFlag(option));

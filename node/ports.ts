@@ -1,6 +1,6 @@
 /**
  * The world outside, as ports: everything that a core needs but may not reach for itself.
- * Real adapters stand at the end of this file; tests and the simulator bring their own.
+ * The real adapters stand in `adapters.ts`; tests and the simulator bring their own.
  */
 
 /** Stops what it was returned for; calling it twice is harmless. */
@@ -32,11 +32,3 @@ export interface Logger {
   debug(fields: object, message: string): void;
   child(fields: object): Logger;
 }
-
-/** An expected outcome as a value: exceptions are for broken promises. */
-export type Outcome<T, E> =
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly error: E };
-
-export const succeed = <T>(value: T): { readonly ok: true; readonly value: T } => ({ ok: true, value });
-export const fail = <E>(error: E): { readonly ok: false; readonly error: E } => ({ ok: false, error });

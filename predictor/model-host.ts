@@ -1,5 +1,5 @@
 /** Where a model lives: the port between whoever follows, trains and judges versions, and the thread that computes. */
-import type { Outcome } from './outcome.ts';
+import type { Outcome } from '../protocols/schema/outcome.ts';
 import type { Predictor, PredictorInfo, TrainingRequest, TrainingResult } from './types.ts';
 
 /** Of the weights that the program ships with. */

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { systemClock } from '../../node/adapters.ts';
-import { loadConfig } from '../../node/config-load.ts';
+import { loadConfig } from '../../node/config/load.ts';
 import type { Finding } from '../../node/doctor/types.ts';
 import { EXIT } from '../exit-codes.ts';
 import { addNodeOptions } from '../node-flags.ts';

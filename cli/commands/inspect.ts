@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
-import { DEFAULTS } from '../../node/config.ts';
-import { parseTarget } from '../../node/config-values.ts';
-import { loadToken } from '../../node/mesh/token.ts';
+import { DEFAULTS } from '../../node/config/config.ts';
+import { parseTarget } from '../../node/config/values.ts';
+import { loadToken } from '../../node/membership/token.ts';
 import { CliError, EXIT, type ExitCode } from '../exit-codes.ts';
 import { inspectPeer } from '../inspect-peer.ts';
 import { describeView } from '../inspect-view.ts';

@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import type { Command } from 'commander';
-import type { NodeConfig } from '../../node/config.ts';
-import { loadConfig, unknownVariables } from '../../node/config-load.ts';
+import type { NodeConfig } from '../../node/config/config.ts';
+import { loadConfig, unknownVariables } from '../../node/config/load.ts';
 import type { Daemon } from '../../node/daemon.ts';
 import { CliError, EXIT } from '../exit-codes.ts';
 import { addNodeOptions } from '../node-flags.ts';

@@ -6,8 +6,8 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import type { RaftEntry, RaftMessage } from '../../protocols/raft/raft_pb.ts';
 import { RaftEntrySchema, RaftHardStateSchema, RaftMessageSchema } from '../../protocols/raft/raft_pb.ts';
-import type { Outcome } from '../ports.ts';
-import { fail, succeed } from '../ports.ts';
+import type { Outcome } from '../../protocols/schema/outcome.ts';
+import { fail, succeed } from '../../protocols/schema/outcome.ts';
 import type { Message, MessageBody } from './messages.ts';
 import type { Entry, HardState } from './types.ts';
 

@@ -1,6 +1,6 @@
 /** Configurations and single-server changes of them (Ongaro's thesis, chapter 4). Pure. */
-import type { Outcome } from '../ports.ts';
-import { fail, succeed } from '../ports.ts';
+import type { Outcome } from '../../protocols/schema/outcome.ts';
+import { fail, succeed } from '../../protocols/schema/outcome.ts';
 import type { Configuration, ConfigurationChange, Entry, NodeId } from './types.ts';
 
 export const EMPTY_CONFIGURATION: Configuration = { voters: [], learners: [] };

@@ -4,12 +4,14 @@
  * Life: idle -> running -> stopped, or running -> failed. Everything that happens to the core goes through
  * `#step`, synchronously; only the disk is awaited.
  */
-import type { Cancel, Clock, Logger, Outcome, Random } from '../ports.ts';
-import { fail } from '../ports.ts';
-import type { LogStore } from '../store/log-store.ts';
+
+import type { Outcome } from '../../protocols/schema/outcome.ts';
+import { fail } from '../../protocols/schema/outcome.ts';
+import type { Cancel, Clock, Logger, Random } from '../ports.ts';
 import { decodeMessage, encodeMessage } from './codec.ts';
 import { RaftCore } from './core.ts';
 import { ConsensusError } from './errors.ts';
+import type { LogStore } from './log-store.ts';
 import type { Input, Persist, Proposed } from './messages.ts';
 import type { ConsensusOptions, TickPlan } from './options.ts';
 import { planTicks } from './options.ts';

@@ -1,7 +1,7 @@
 /** Proposals of this node that wait to be committed and applied. */
 
-import type { Outcome } from '../ports.ts';
-import { fail, succeed } from '../ports.ts';
+import type { Outcome } from '../../protocols/schema/outcome.ts';
+import { fail, succeed } from '../../protocols/schema/outcome.ts';
 import type { Proposed } from './messages.ts';
 import type { Committed, ProposalFailure } from './types.ts';
 

@@ -10,7 +10,8 @@
  * The core (`core.ts`) is pure: inputs in, effects out. `driver.ts` gives it disk, network and ticks.
  */
 
-import type { Cancel, Outcome } from '../ports.ts';
+import type { Outcome } from '../../protocols/schema/outcome.ts';
+import type { Cancel } from '../ports.ts';
 
 /** A libp2p peer id in its text form. */
 export type NodeId = string;

@@ -1,7 +1,7 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { NodeConfig } from '../config.ts';
+import type { NodeConfig } from '../config/config.ts';
 import type { Clock } from '../ports.ts';
 import { resolveProgram } from '../worker/command.ts';
 import { openIsolation } from '../worker/isolation/open-isolation.ts';

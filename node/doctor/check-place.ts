@@ -3,8 +3,8 @@ import { access, stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { multiaddr } from '@multiformats/multiaddr';
-import type { NodeConfig } from '../config.ts';
-import { formatHostPort, type HostPort } from '../config-values.ts';
+import type { NodeConfig } from '../config/config.ts';
+import { formatHostPort, type HostPort } from '../config/values.ts';
 import type { Finding } from './types.ts';
 
 const OTHERS = 0o077;

@@ -1,5 +1,5 @@
 /** Examines this machine: what a node with this configuration would find here. Changes nothing that stays. */
-import type { NodeConfig } from '../config.ts';
+import type { NodeConfig } from '../config/config.ts';
 import { detectResctrl } from '../llc/resctrl/detect.ts';
 import type { Clock } from '../ports.ts';
 import { resolveProgram } from '../worker/command.ts';

@@ -1,15 +1,16 @@
 /** What holds the runs of this node to their ways: resctrl, an emulation of it, or accounts alone. */
 import { readdir } from 'node:fs/promises';
-import { type Clock, fail, type Logger, type Outcome, succeed } from '../ports.ts';
+import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
+import type { Clock, Logger } from '../ports.ts';
+import { EmulatedResctrl } from './emulator/emulator.ts';
+import { machineLike } from './emulator/machine.ts';
+import { fileMemory } from './emulator/memory.ts';
 import { EmulatedPartitions } from './partitions/emulated.ts';
 import { PartitionManager } from './partitions/manager.ts';
 import { fileNote } from './partitions/root-group.ts';
 import type { Partitions } from './partitions/types.ts';
 import { UnenforcedPartitions } from './partitions/unenforced.ts';
 import { detectResctrl } from './resctrl/detect.ts';
-import { EmulatedResctrl } from './resctrl/emulator.ts';
-import { machineLike } from './resctrl/emulator-machine.ts';
-import { fileMemory } from './resctrl/emulator-memory.ts';
 import type { ResctrlFs } from './resctrl/port.ts';
 import { ProcProcesses } from './resctrl/proc-processes.ts';
 import { RealResctrl } from './resctrl/real.ts';

@@ -1,4 +1,4 @@
-import { fail, type Outcome, succeed } from '../ports.ts';
+import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 
 /** Shape of a last-level cache: `ways` of `wayBytes` each. */
 export interface LlcGeometry {

@@ -5,10 +5,11 @@
 import { nextWays } from '../../predictor/adaptive-ways.ts';
 import { guidedWays } from '../../predictor/guided-ways.ts';
 import type { Predictor } from '../../predictor/types.ts';
+import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import type { LlcGeometry } from '../llc/geometry.ts';
-import { measuredGeometry, TRAITS } from '../llc/profilers/traits.ts';
-import type { CapacityBoard } from '../mesh/capacity-board.ts';
-import { type Clock, fail, type Outcome, succeed } from '../ports.ts';
+import { measuredGeometry, TRAITS } from '../llc/profiler-traits.ts';
+import type { CapacityBoard } from '../membership/capacity-board.ts';
+import type { Clock } from '../ports.ts';
 import type { Answer, ApiFailure, BenchmarkRequest } from '../rest/backend.ts';
 import type { Tables } from '../state/tables.ts';
 import type { Measure, Measurement, ProcessCensus, Profile, ProfilePoint, Run } from '../state/types.ts';

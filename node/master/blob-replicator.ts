@@ -2,9 +2,11 @@
  * Puts a file that lies on this node's shelf onto the disks of a majority of the voters: only then may what
  * refers to it be committed. The other voters fetch it by themselves (`node/blob-keeper.ts`).
  */
+
+import { fail, succeed } from '../../protocols/schema/outcome.ts';
 import type { Configuration, NodeId } from '../consensus/types.ts';
 import type { Mesh } from '../mesh/types.ts';
-import { fail, type Logger, succeed } from '../ports.ts';
+import type { Logger } from '../ports.ts';
 import type { Answer } from '../rest/backend.ts';
 
 export interface BlobReplicatorDependencies {

@@ -1,7 +1,8 @@
 /** By what, and where, a benchmark is measured. Pure. */
+
+import { fail, succeed } from '../../protocols/schema/outcome.ts';
 import type { NodeId } from '../consensus/types.ts';
-import { BY_MERIT, TRAITS } from '../llc/profilers/traits.ts';
-import { fail, succeed } from '../ports.ts';
+import { BY_MERIT, TRAITS } from '../llc/profiler-traits.ts';
 import type { Answer } from '../rest/backend.ts';
 import type { ProfilerName } from '../state/types.ts';
 import { splitCommand } from '../worker/command.ts';

@@ -5,11 +5,13 @@
 
 import { generosity } from '../../predictor/choose-ways.ts';
 import type { ModelHost } from '../../predictor/model-host.ts';
+import { fail, succeed } from '../../protocols/schema/outcome.ts';
 import type { Consensus } from '../consensus/types.ts';
-import type { CapacityBoard } from '../mesh/capacity-board.ts';
+import type { CapacityBoard } from '../membership/capacity-board.ts';
 import type { ControlRequest, ControlResponse, Mesh } from '../mesh/types.ts';
-import { type Clock, fail, type Logger, type Random, succeed } from '../ports.ts';
+import type { Clock, Logger, Random } from '../ports.ts';
 import type { Answer } from '../rest/backend.ts';
+import type { RunWatch } from '../service/run-watch.ts';
 import { isTerminal } from '../state/run-lifecycle.ts';
 import type { Tables } from '../state/tables.ts';
 import type { ApplyResult, Member, Run } from '../state/types.ts';
@@ -21,7 +23,6 @@ import { type Propose, proposeTo, unavailable } from './propose.ts';
 import { Reconciler } from './reconciler.ts';
 import { ReportDesk } from './report-desk.ts';
 import { RunService } from './run-service.ts';
-import type { RunWatch } from './run-watch.ts';
 import { Scheduler } from './scheduler.ts';
 import { TaskService, type UploadShelf } from './task-service.ts';
 import { Trainer } from './trainer.ts';

@@ -1,8 +1,8 @@
 /** Program output on its way into the runs table: small ones inline, large ones as replicated files. */
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
+import type { Outcome } from '../../protocols/schema/outcome.ts';
 import type { BlobShelf } from '../mesh/types.ts';
-import type { Outcome } from '../ports.ts';
 import type { Answer } from '../rest/backend.ts';
 import type { Output } from '../state/types.ts';
 import type { CapturedOutput } from '../worker/types.ts';

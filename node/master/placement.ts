@@ -10,7 +10,7 @@
 import type { NodeId } from '../consensus/types.ts';
 import { poolCapacity, sharedWays } from '../llc/allocation/pool.ts';
 import { DEFAULT_POOL_LIMITS } from '../llc/allocation/types.ts';
-import { TRAITS } from '../llc/profilers/traits.ts';
+import { TRAITS } from '../llc/profiler-traits.ts';
 import type { CapacityNotice } from '../mesh/types.ts';
 import { isPlaced } from '../state/run-lifecycle.ts';
 import type { Run, RunSpec } from '../state/types.ts';

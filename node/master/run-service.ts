@@ -1,5 +1,7 @@
 /** Runs as clients ask for them: predicted, admitted, awaited. */
-import { type Clock, fail, type Random, succeed } from '../ports.ts';
+
+import { fail, succeed } from '../../protocols/schema/outcome.ts';
+import type { Clock, Random } from '../ports.ts';
 import type { Answer, ExecuteRequest, RunRequest, SubmitRequest } from '../rest/backend.ts';
 import { hasParameters } from '../state/parameters.ts';
 import type { Tables } from '../state/tables.ts';

@@ -3,9 +3,11 @@
  * runs table; whatever frees ways, or brings new ones, pumps the queue. Ways are reserved from the moment of
  * the proposal, so that two requests in flight never get the same ones.
  */
-import type { CapacityBoard } from '../mesh/capacity-board.ts';
+
+import { fail, succeed } from '../../protocols/schema/outcome.ts';
+import type { CapacityBoard } from '../membership/capacity-board.ts';
 import type { CapacityNotice } from '../mesh/types.ts';
-import { type Cancel, type Clock, fail, type Logger, type Random, succeed } from '../ports.ts';
+import type { Cancel, Clock, Logger, Random } from '../ports.ts';
 import type { Answer } from '../rest/backend.ts';
 import { createRun, isTerminal } from '../state/run-lifecycle.ts';
 import type { Tables } from '../state/tables.ts';

@@ -1,5 +1,6 @@
 /** Whether it is time to train the model again. Pure. */
-import { TRAITS } from '../llc/profilers/traits.ts';
+
+import { TRAITS } from '../llc/profiler-traits.ts';
 import type { LearnedFrom, Profile, RunTimes } from '../state/types.ts';
 
 export interface TrainingRule {

@@ -1,5 +1,5 @@
 import type { Connection, Libp2p } from '@libp2p/interface';
-import { fail, type Outcome, succeed } from '../ports.ts';
+import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import { asDialFailure } from './failures.ts';
 import { parseTarget } from './target.ts';
 import type { JoinFailure } from './types.ts';

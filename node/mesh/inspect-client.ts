@@ -2,9 +2,10 @@
 import { generateKeyPair } from '@libp2p/crypto/keys';
 import { requestInspection } from '../../protocols/inspect/client.ts';
 import { INSPECT_PROTOCOL } from '../../protocols/inspect/index.ts';
+import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import { systemClock } from '../adapters.ts';
 import type { NodeId } from '../consensus/types.ts';
-import { type Clock, fail, type Outcome, succeed } from '../ports.ts';
+import type { Clock } from '../ports.ts';
 import { dialTarget } from './dial-target.ts';
 import { asJoinFailure, banned, wrongToken } from './failures.ts';
 import { wasTurnedAway } from './joining.ts';

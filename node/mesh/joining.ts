@@ -2,8 +2,9 @@
 import type { Connection, Libp2p } from '@libp2p/interface';
 import { requestJoin } from '../../protocols/join/client.ts';
 import { JOIN_PROTOCOL } from '../../protocols/join/index.ts';
+import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import type { NodeId } from '../consensus/types.ts';
-import { type Clock, fail, type Outcome, succeed } from '../ports.ts';
+import type { Clock } from '../ports.ts';
 import { dialTarget } from './dial-target.ts';
 import { asJoinFailure, banned, wrongToken } from './failures.ts';
 import { OPEN_LIMIT_MS } from './libp2p-settings.ts';

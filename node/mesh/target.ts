@@ -1,7 +1,7 @@
 /** What people write to name a node that they can reach, as a multiaddr. */
 import { isIPv4, isIPv6 } from 'node:net';
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr';
-import { fail, type Outcome, succeed } from '../ports.ts';
+import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 
 const DEFAULT_MESH_PORT = 8300;
 

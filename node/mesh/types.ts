@@ -5,8 +5,9 @@
 import type { Duplex, Readable } from 'node:stream';
 import type { ControlRequest, ControlResponse } from '../../protocols/control/index.ts';
 import type { CapacityNotice, ClusterDigest, DomainMasks, Hold } from '../../protocols/gossip/index.ts';
+import type { Outcome } from '../../protocols/schema/outcome.ts';
 import type { NodeId } from '../consensus/types.ts';
-import type { Cancel, Outcome } from '../ports.ts';
+import type { Cancel } from '../ports.ts';
 import type { Member } from '../state/types.ts';
 
 export type { CapacityNotice, ClusterDigest, ControlRequest, ControlResponse, DomainMasks, Hold };

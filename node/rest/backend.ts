@@ -5,9 +5,9 @@
 import type { Duplex, Readable } from 'node:stream';
 import type { WayChoice } from '../../predictor/choose-ways.ts';
 import type { CacheGeometry, MeasuredCurve, Prediction, PredictorInfo } from '../../predictor/types.ts';
+import type { Outcome } from '../../protocols/schema/outcome.ts';
 import type { ConsensusStatus, NodeId } from '../consensus/types.ts';
 import type { DomainMasks, Hold } from '../mesh/types.ts';
-import type { Outcome } from '../ports.ts';
 import type {
   DroppedModel,
   LearnedFrom,

@@ -2,8 +2,9 @@
 import { mkdir, open, readdir, rm, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import type { BlobShelf } from '../mesh/types.ts';
-import { type Clock, fail, type Logger, type Outcome, type Random, succeed } from '../ports.ts';
+import type { Clock, Logger, Random } from '../ports.ts';
 import { BlobWriteError, commitBlob, isErrno, writeTemporary } from './blob-file.ts';
 import { HashPool } from './hash-pool.ts';
 

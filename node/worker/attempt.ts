@@ -1,13 +1,14 @@
 /** One attempt of a run, from the reservation of its ways to the report that is handed in. */
 
+import { type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import type { Lease, Partitions } from '../llc/partitions/types.ts';
-import type { Instrument } from '../llc/profilers/types.ts';
 import type { LlcDomain } from '../llc/types.ts';
-import { type Clock, type Outcome, succeed } from '../ports.ts';
+import type { Clock } from '../ports.ts';
 import type { CacheUse, Measure } from '../state/types.ts';
 import { type AttemptEnding, attemptReport, type StopCause } from './attempt-report.ts';
 import type { LaunchedProcess, Launcher, ProcessEnd } from './launcher.ts';
 import { withReading } from './measured-report.ts';
+import type { Instrument } from './profilers/types.ts';
 import type { AttemptReport, CapturedOutput, Dispatch, DispatchRefusal } from './types.ts';
 
 export interface AttemptDependencies {

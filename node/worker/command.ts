@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { delimiter, isAbsolute, join, resolve } from 'node:path';
 import { parse } from 'shell-quote';
-import { fail, type Outcome, succeed } from '../ports.ts';
+import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 
 export interface CommandFailure {
   readonly code: 'BAD_COMMAND' | 'NOT_FOUND' | 'NOT_EXECUTABLE';

@@ -4,9 +4,10 @@
  * marks     the environment variables by which every process of one attempt is known, whatever became of its parents
  * swept     nothing that the program started is alive, its working directory is gone
  */
-import type { Instrument } from '../llc/profilers/types.ts';
-import type { Outcome } from '../ports.ts';
+
+import type { Outcome } from '../../protocols/schema/outcome.ts';
 import type { Isolation } from '../state/types.ts';
+import type { Instrument } from './profilers/types.ts';
 import type { CapturedOutput } from './types.ts';
 
 /** One program to start. */

@@ -1,5 +1,5 @@
 /** Adds to a report what the instrument of its run says. Pure. */
-import type { Outcome } from '../ports.ts';
+import type { Outcome } from '../../protocols/schema/outcome.ts';
 import type { Measurement } from '../state/types.ts';
 import type { AttemptReport } from './types.ts';
 

@@ -1,15 +1,16 @@
 /** Carries out the attempts that masters dispatch to this node, inside the ways that they reserve. */
 
+import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import type { Partitions } from '../llc/partitions/types.ts';
-import type { Instrument } from '../llc/profilers/types.ts';
 import type { Topology } from '../llc/types.ts';
-import { type Clock, fail, type Logger, type Outcome, type Random, succeed } from '../ports.ts';
+import type { Clock, Logger, Random } from '../ports.ts';
 import type { Measure } from '../state/types.ts';
 import { Attempt } from './attempt.ts';
 import { describeCapacity, type WorkerCapacity } from './capacity.ts';
 import { Fences } from './fences.ts';
 import type { Launcher } from './launcher.ts';
 import { type Delivery, Outbox, type OutboxOptions } from './outbox.ts';
+import type { Instrument } from './profilers/types.ts';
 import type { AttemptReport, Dispatch, DispatchRefusal, HeldAttempt } from './types.ts';
 
 export interface WorkerOptions {

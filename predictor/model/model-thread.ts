@@ -4,11 +4,11 @@
  * predictions are computed here and at once, in a millisecond: a new master must not wait for TensorFlow.
  */
 import { createHash } from 'node:crypto';
+import type { Outcome } from '../../protocols/schema/outcome.ts';
 import { CurveFitPredictor } from '../curve-fit.ts';
 import type { ModelHost } from '../model-host.ts';
 import { SHIPPED_VERSION } from '../model-host.ts';
 import { NOTHING_KNOWN } from '../nothing-known.ts';
-import type { Outcome } from '../outcome.ts';
 import type {
   CacheGeometry,
   MeasuredCurve,

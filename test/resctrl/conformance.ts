@@ -3,7 +3,7 @@
  * on a real mount by `node --import tsx test/resctrl/main.ts`. Works in groups of its own and puts back what it changes.
  */
 import assert from 'node:assert/strict';
-import { describe, it, type TestContext } from 'node:test';
+import { describe, type TestContext, test } from 'node:test';
 import { fullMask, lowestRun, without } from '../../node/llc/masks.ts';
 import { readOccupancy } from '../../node/llc/resctrl/occupancy.ts';
 import { formatSchemata, parseSchemata, parseSizes } from '../../node/llc/resctrl/schemata.ts';
@@ -12,7 +12,7 @@ import { Bench, type OpenSubject, refusal } from './bench.ts';
 export function describeResctrl(label: string, open: OpenSubject): void {
   describe(label, { concurrency: false }, () => {
     const check = (name: string, body: (bench: Bench, test: TestContext) => Promise<void>) =>
-      it(name, async (test) => {
+      test(name, async (test) => {
         await using subject = await open();
         await subject.fs.locked('exclusive', async () => {
           await using bench = await Bench.open(subject);

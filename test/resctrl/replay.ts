@@ -1,7 +1,7 @@
 /** Plays a transcript of a real kernel against the emulator and compares every answer. */
 import assert from 'node:assert/strict';
-import { EmulatedResctrl } from '../../node/llc/resctrl/emulator.ts';
-import type { EmulatedMachine } from '../../node/llc/resctrl/emulator-machine.ts';
+import { EmulatedResctrl } from '../../node/llc/emulator/emulator.ts';
+import type { EmulatedMachine } from '../../node/llc/emulator/machine.ts';
 import { ResctrlError } from '../../node/llc/resctrl/port.ts';
 import { SimulatedProcesses } from '../../node/llc/resctrl/process-table.ts';
 import { parseTranscript, type TranscriptStep } from './transcript.ts';

@@ -16,13 +16,15 @@ const COPIED = [
   'node/llc/allocation',
   'node/llc/geometry.ts',
   'node/llc/masks.ts',
-  'node/llc/profilers/traits.ts',
+  'node/llc/profiler-traits.ts',
   'node/ports.ts',
   // What the tables need of it; its data is large.
   'predictor/change.ts',
   'predictor/model-host.ts',
   'predictor/robust.ts',
   'protocols/raft',
+  'protocols/schema',
+  'test/support/memory-log-store.ts',
   'test/simulation',
   'package.json',
 ];

@@ -6,7 +6,7 @@ import type { Input, Message, Persist, Proposed } from '../../node/consensus/mes
 import { Replica } from '../../node/consensus/replica.ts';
 import type { StatusHead } from '../../node/consensus/status-view.ts';
 import type { Entry, NodeId } from '../../node/consensus/types.ts';
-import { MemoryDisk } from '../../node/store/memory-log-store.ts';
+import { MemoryDisk } from '../support/memory-log-store.ts';
 import type { Checker } from './checker.ts';
 import type { Prng } from './prng.ts';
 import type { Scheduler } from './scheduler.ts';

@@ -1,7 +1,6 @@
 /** The curve fit as a model host: it has no weights, so there is nothing to load and nothing to train. */
 import { CurveFitPredictor } from '../../predictor/curve-fit.ts';
 import type { ModelHost } from '../../predictor/model-host.ts';
-import type { Outcome } from '../../predictor/outcome.ts';
 import type {
   CacheGeometry,
   MeasuredCurve,
@@ -9,6 +8,7 @@ import type {
   PredictorInfo,
   TrainingResult,
 } from '../../predictor/types.ts';
+import type { Outcome } from '../../protocols/schema/outcome.ts';
 
 const NO_WEIGHTS = { ok: false, error: 'the curve fit has no weights' } as const;
 

@@ -1,8 +1,8 @@
 /** A model whose weights are text, which does what the test says. */
 
 import type { ModelHost } from '../../predictor/model-host.ts';
-import type { Outcome } from '../../predictor/outcome.ts';
 import type { ModelScore, PredictorInfo, TrainingRequest, TrainingResult } from '../../predictor/types.ts';
+import type { Outcome } from '../../protocols/schema/outcome.ts';
 import { CurveFitHost } from './curve-fit-host.ts';
 
 export const score = (loss: number): ModelScore => ({ loss, within: 0.9, waysRatio: 1.1, questions: 50 });

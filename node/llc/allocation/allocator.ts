@@ -2,7 +2,7 @@
  * Lends the ways of last-level caches: pure functions from a state and a request to a new state and the rewritings of masks that
  * lead there. What compaction could serve is never refused for fragmentation, unless no order of safe moves leads there.
  */
-import { fail, type Outcome, succeed } from '../../ports.ts';
+import { fail, type Outcome, succeed } from '../../../protocols/schema/outcome.ts';
 import { unpromisedWays } from './domain.ts';
 import { type Placement, place, settle } from './place.ts';
 import { poolCapacity, poolDemand } from './pool.ts';

@@ -2,7 +2,7 @@
  * Partitions on an emulated resctrl: everything is carried out as on hardware, and nothing is held. So that nobody takes a
  * demo for the real thing, what is recorded of a run says `unenforced`, and what hardware would have made of it.
  */
-import { type Outcome, succeed } from '../../ports.ts';
+import { type Outcome, succeed } from '../../../protocols/schema/outcome.ts';
 import type { CacheUse } from '../../state/types.ts';
 import type {
   Lease,

@@ -4,7 +4,8 @@
  * Long, because all of it hangs on one phase: new, holding, lost, stopped.
  */
 
-import { type Cancel, type Clock, fail, type Logger, type Outcome, succeed } from '../../ports.ts';
+import { fail, type Outcome, succeed } from '../../../protocols/schema/outcome.ts';
+import type { Cancel, Clock, Logger } from '../../ports.ts';
 import type { CacheUse } from '../../state/types.ts';
 import { DEFAULT_POOL_LIMITS, type PoolLimits } from '../allocation/types.ts';
 import { readOccupancy } from '../resctrl/occupancy.ts';

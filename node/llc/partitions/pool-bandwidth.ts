@@ -1,5 +1,5 @@
 /** Memory bandwidth of the shared pool: a limit in percent, where the machine has memory bandwidth allocation (MBA). */
-import { fail, type Outcome, succeed } from '../../ports.ts';
+import { fail, type Outcome, succeed } from '../../../protocols/schema/outcome.ts';
 import type { ResctrlFs } from '../resctrl/port.ts';
 import type { ResctrlTopology } from '../resctrl/resctrl-topology.ts';
 import { formatSchemata, parseSchemata } from '../resctrl/schemata.ts';

@@ -2,7 +2,7 @@
  * The contract between the worker and whatever holds its runs to their ways of the cache: resctrl (`PartitionManager`), or
  * nothing but accounts (`UnenforcedPartitions`).
  */
-import type { Outcome } from '../../ports.ts';
+import type { Outcome } from '../../../protocols/schema/outcome.ts';
 import type { CacheUse, Enforcement } from '../../state/types.ts';
 
 export interface PartitionRequest {

@@ -1,5 +1,5 @@
 /** Accounts for ways that nothing holds: for machines without resctrl. */
-import { fail, type Outcome, succeed } from '../../ports.ts';
+import { fail, type Outcome, succeed } from '../../../protocols/schema/outcome.ts';
 import type { CacheUse } from '../../state/types.ts';
 import type { Topology } from '../types.ts';
 import { countedFree, fitsCounted } from './free-ways.ts';

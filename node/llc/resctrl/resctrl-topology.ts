@@ -1,5 +1,5 @@
 /** What a mounted resctrl can allocate, and in which domains. */
-import { fail, type Outcome, succeed } from '../../ports.ts';
+import { fail, type Outcome, succeed } from '../../../protocols/schema/outcome.ts';
 import { popCount } from '../masks.ts';
 import type { Topology } from '../types.ts';
 import { ResctrlError, type ResctrlFs } from './port.ts';

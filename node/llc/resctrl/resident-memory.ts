@@ -3,7 +3,7 @@
  * measurement of any cache: it only gives whole nodes on the emulator something that moves as the real counter does.
  */
 import { readFile } from 'node:fs/promises';
-import type { CounterQuery, CounterSource } from './emulator-kernel.ts';
+import type { CounterQuery, CounterSource } from '../emulator/kernel.ts';
 
 /** Bandwidth can't be had from memory: `Unavailable`. */
 export function residentMemory(options: { readonly procRoot?: string } = {}): CounterSource {

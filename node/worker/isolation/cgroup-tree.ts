@@ -5,7 +5,8 @@
  */
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Clock, fail, type Outcome, succeed } from '../../ports.ts';
+import { fail, type Outcome, succeed } from '../../../protocols/schema/outcome.ts';
+import type { Clock } from '../../ports.ts';
 import { RunCgroup } from './run-cgroup.ts';
 import type { RunLimits } from './types.ts';
 

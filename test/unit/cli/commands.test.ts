@@ -5,7 +5,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { displayWidth } from '../../../cli/display-width.ts';
 import { cluster, explanation, health, model, otherTask, result, run, task, taskDetail } from './fixtures.ts';
 import { Bundle, type FakeAnswer, FakeNode } from './run-cli.ts';
@@ -62,7 +62,7 @@ describe('usage', () => {
     'demo',
   ];
   for (const command of COMMANDS) {
-    it(`fsched ${command} --help fits 80 columns`, async () => {
+    test(`fsched ${command} --help fits 80 columns`, async () => {
       const { exitCode, stdout } = await bundle.run([...command.split(' ').filter(Boolean), '--help']);
       assert.equal(exitCode, 0);
       assert.match(stdout, new RegExp(`^Usage: fsched ${command}`));
@@ -79,7 +79,7 @@ describe('usage', () => {
     ['start', '--voters', '4'],
     ['submit', 'sort', '--wait', '30'],
   ]) {
-    it(`fsched ${args.join(' ')} ends with 2`, async () => {
+    test(`fsched ${args.join(' ')} ends with 2`, async () => {
       const { exitCode, stdout, stderr } = await bundle.run(args);
       assert.equal(exitCode, 2);
       assert.equal(stdout, '');
@@ -88,23 +88,23 @@ describe('usage', () => {
     });
   }
 
-  it('names what was probably meant', async () => {
+  test('names what was probably meant', async () => {
     assert.match((await bundle.run(['statsu'])).stderr, /Did you mean status\?/);
   });
 
-  it('tells the version', async () => {
+  test('tells the version', async () => {
     assert.match((await bundle.run(['--version'])).stdout, /^\d+\.\d+\.\d+\n$/);
   });
 });
 
 describe('exit codes', () => {
-  it('3 and a sentence when no node answers', async () => {
+  test('3 and a sentence when no node answers', async () => {
     const { exitCode, stderr } = await bundle.run(['status'], { FSCHED_API: 'http://127.0.0.1:1' });
     assert.equal(exitCode, 3);
     assert.match(stderr, /^fsched: No node answers at http:\/\/127\.0\.0\.1:1 .*"fsched start".*\n$/);
   });
 
-  it('3 when something else than a node answers', async () => {
+  test('3 when something else than a node answers', async () => {
     const { exitCode, stderr } = await fsched(['runs'], { 'GET /runs': [200, '<html>'] });
     assert.equal(exitCode, 3);
     assert.match(stderr, /is no fsched node/);
@@ -121,7 +121,7 @@ describe('exit codes', () => {
     [503, 'NO_MASTER', 4],
   ];
   for (const [status, code, expected] of refusals) {
-    it(`${expected} for ${status} ${code}, with the node's message`, async () => {
+    test(`${expected} for ${status} ${code}, with the node's message`, async () => {
       const { exitCode, stderr } = await fsched(['model'], {
         'GET /predictor/model': [status, { message: 'Do this.', code }],
       });
@@ -130,7 +130,7 @@ describe('exit codes', () => {
     });
   }
 
-  it('7 when the answer takes too long', async () => {
+  test('7 when the answer takes too long', async () => {
     const { exitCode, stderr } = await fsched(['model', '--timeout', '100ms'], {
       'GET /predictor/model': 'silence',
     });
@@ -140,7 +140,7 @@ describe('exit codes', () => {
 });
 
 describe('status', () => {
-  it('sums the cluster up', async () => {
+  test('sums the cluster up', async () => {
     const { exitCode, stdout } = await fsched(['status'], {
       'GET /cluster': [200, cluster],
       'GET /healthz': [200, health],
@@ -157,7 +157,7 @@ describe('status', () => {
     }
   });
 
-  it('falls back on the node itself when there is no master', async () => {
+  test('falls back on the node itself when there is no master', async () => {
     const { exitCode, stdout, stderr } = await fsched(['status'], {
       'GET /cluster': NO_MASTER,
       'GET /healthz': [200, { ...health, status: 'no_master', master: null }],
@@ -167,7 +167,7 @@ describe('status', () => {
     assert.match(stderr, /There is no master/);
   });
 
-  it('says when the node was removed, and what to do', async () => {
+  test('says when the node was removed, and what to do', async () => {
     const message = 'this node was removed; stop it';
     const { stdout } = await fsched(['status'], {
       'GET /cluster': NO_MASTER,
@@ -177,7 +177,7 @@ describe('status', () => {
     assert.doesNotMatch(stdout, /master +none now/);
   });
 
-  it('bears the API token', async () => {
+  test('bears the API token', async () => {
     const file = join(folder, 'token');
     await writeFile(file, 'secret\n');
     const answers: Readonly<Record<string, FakeAnswer>> = {
@@ -211,7 +211,7 @@ describe('tables', () => {
     ['runs', 'run123'],
   ];
   for (const args of COMMANDS) {
-    it(`${args.join(' ')} fits 80 columns, without colours in a pipe`, async () => {
+    test(`${args.join(' ')} fits 80 columns, without colours in a pipe`, async () => {
       const { exitCode, stdout } = await fsched(args, answers);
       assert.equal(exitCode, 0);
       assert.ok(stdout.includes('alpha') || stdout.includes(task.name) || stdout.includes('run123'), stdout);
@@ -220,7 +220,7 @@ describe('tables', () => {
     });
   }
 
-  it('peers: a node that is down was not heard now', async () => {
+  test('peers: a node that is down was not heard now', async () => {
     const members = cluster.members.map((member) => ({ ...member, last_heard_seconds: 0.2 }));
     const { stdout } = await fsched(['peers'], { 'GET /cluster': [200, { ...cluster, members }] });
     const [, alpha, beta] = stdout.split('\n');
@@ -228,12 +228,12 @@ describe('tables', () => {
     assert.match(beta ?? '', /down +1 s ago/);
   });
 
-  it('--json is the answer of the API', async () => {
+  test('--json is the answer of the API', async () => {
     const { stdout } = await fsched(['runs', '--json', '--state', 'failed', '--limit', '3'], answers);
     assert.deepEqual(JSON.parse(stdout), { runs: [run] });
   });
 
-  it('asks for what was filtered', async () => {
+  test('asks for what was filtered', async () => {
     const { seen } = await fsched(['runs', '--state', 'failed', '--task', 'sort'], answers);
     assert.equal(seen.at(-1)?.request, `GET /runs?state=failed&limit=20&task_id=${task.task_id}`);
   });
@@ -260,7 +260,7 @@ describe('Ctrl-C while a run is waited for', () => {
   const asked = 'POST /controller/task/run';
   const waiting = { ...run, state: 'running', input_size: 1000, finished_at: null };
 
-  it('says which run goes on, and how to end it', async () => {
+  test('says which run goes on, and how to end it', async () => {
     const answers = {
       'GET /tasks': tasks,
       [asked]: 'silence',
@@ -274,7 +274,7 @@ describe('Ctrl-C while a run is waited for', () => {
     );
   });
 
-  it('does not guess between two, and does not wait for a node that is silent', async () => {
+  test('does not guess between two, and does not wait for a node that is silent', async () => {
     const two = [waiting, { ...waiting, run_id: 'run124' }];
     for (const runs of [[200, { runs: two }], 'silence'] as const) {
       const answers = { 'GET /tasks': tasks, [asked]: 'silence', 'GET /runs': runs } as const;
@@ -291,7 +291,7 @@ describe('run', () => {
     'POST /controller/task/run': [200, answer],
   });
 
-  it("passes the program's output on, with a line about the run on standard error", async () => {
+  test("passes the program's output on, with a line about the run on standard error", async () => {
     const { exitCode, stdout, stderr, seen } = await fsched(
       ['run', 'sort', '1000'],
       answering({ result, mode: 'BENCHMARKED' }),
@@ -308,7 +308,7 @@ describe('run', () => {
     assert.match(String(sent?.headers['idempotency-key']), /^[0-9a-f-]{36}$/);
   });
 
-  it('tells in a line why it got so many ways, and passes on what slowdown is allowed', async () => {
+  test('tells in a line why it got so many ways, and passes on what slowdown is allowed', async () => {
     const { stderr, seen } = await fsched(
       ['run', 'sort', '1000', '--max-slowdown', '1.2'],
       answering({ result, mode: 'BENCHMARKED' }),
@@ -325,7 +325,7 @@ describe('run', () => {
     }
   });
 
-  it('ends with 1 when the program failed and 7 at its time limit', async () => {
+  test('ends with 1 when the program failed and 7 at its time limit', async () => {
     for (const [state, expected] of [
       ['failed', 1],
       ['timed_out', 7],
@@ -338,7 +338,7 @@ describe('run', () => {
     }
   });
 
-  it('says what to do when the task was never benchmarked', async () => {
+  test('says what to do when the task was never benchmarked', async () => {
     const { exitCode, stderr } = await fsched(
       ['run', 'sort', '9'],
       answering({ message: 'Task is not yet ready' }),
@@ -347,7 +347,7 @@ describe('run', () => {
     assert.match(stderr, /fsched benchmark sort 9/);
   });
 
-  it('finds the task by id, beginning of an id or name', async () => {
+  test('finds the task by id, beginning of an id or name', async () => {
     for (const wanted of [task.task_id, task.task_id.slice(0, 6), 'sort']) {
       const { seen } = await fsched(['run', wanted, '1'], answering({ result, mode: 'ASSISTED' }));
       assert.equal(JSON.parse(seen.at(-1)?.body ?? '').task_id, task.task_id, wanted);
@@ -369,7 +369,7 @@ describe('model', () => {
     for (const line of text.split('\n')) assert.ok(displayWidth(line) <= 80, line);
   };
 
-  it('shows what is in use, versions with scores, who holds which, and what was dropped', async () => {
+  test('shows what is in use, versions with scores, who holds which, and what was dropped', async () => {
     const { exitCode, stdout } = await fsched(['model'], answers);
     assert.equal(exitCode, 0);
     narrow(stdout);
@@ -387,7 +387,7 @@ describe('model', () => {
     assert.deepEqual(JSON.parse(json.stdout), model);
   });
 
-  it('explains a choice with a drawing, as JSON, and as a picture in a file', async () => {
+  test('explains a choice with a drawing, as JSON, and as a picture in a file', async () => {
     const { exitCode, stdout, seen } = await fsched(
       ['model', 'explain', 'sort', '1000', '--max-slowdown', '1.2'],
       answers,
@@ -423,7 +423,7 @@ describe('model', () => {
     assert.match(nowhere.stderr, /--svg: the picture can't be written/);
   });
 
-  it('tells a task that was never benchmarked without a drawing', async () => {
+  test('tells a task that was never benchmarked without a drawing', async () => {
     const why = 'the task was never benchmarked';
     const inop = { ...explanation, mode: 'INOP', ways: 1, needed: null, why, slowdown: [], quantiles: [] };
     const nothing = {
@@ -444,7 +444,7 @@ describe('model', () => {
     assert.match(stdout, /^known +nothing$/m);
   });
 
-  it('selects and trains, and passes refusals on', async () => {
+  test('selects and trains, and passes refusals on', async () => {
     const selected = await fsched(['model', 'select', '1'], answers);
     assert.deepEqual([selected.exitCode, selected.stdout], [0, 'version 1 is the current one\n']);
     assert.deepEqual(JSON.parse(selected.seen[0]?.body ?? ''), { version: 1 });
@@ -461,7 +461,7 @@ describe('model', () => {
 });
 
 describe('other commands', () => {
-  it('task upload streams the file as a form', async () => {
+  test('task upload streams the file as a form', async () => {
     const file = join(folder, 'sort.py');
     await writeFile(file, 'print("sorted")\n'.repeat(5000));
     const answers: Readonly<Record<string, FakeAnswer>> = {
@@ -485,7 +485,7 @@ describe('other commands', () => {
     assert.equal(await uploaded.text(), 'print("sorted")\n'.repeat(5000));
   });
 
-  it('benchmark shows the profile', async () => {
+  test('benchmark shows the profile', async () => {
     const { exitCode, stdout } = await fsched(['benchmark', 'sort', '1000'], {
       'GET /tasks': tasks,
       'POST /controller/task/benchmark': [200, { message: 'Benchmarking was successful', exec_time: {} }],
@@ -498,7 +498,7 @@ describe('other commands', () => {
     );
   });
 
-  it('submit prints the id, or waits and shows the result', async () => {
+  test('submit prints the id, or waits and shows the result', async () => {
     const accepted = { run_id: 'run123', status_url: '/runs/run123', state: 'queued' };
     const first = await fsched(['submit', 'sort', '{"a":1}'], { 'POST /submit': [202, accepted] });
     assert.deepEqual([first.exitCode, first.stdout], [0, 'run123\n']);
@@ -513,7 +513,7 @@ describe('other commands', () => {
     assert.equal((await fsched(['submit', 'sort', '{'], {})).exitCode, 2);
   });
 
-  it('logs passes the bytes on and ends like the run', async () => {
+  test('logs passes the bytes on and ends like the run', async () => {
     const { exitCode, stdout, seen } = await fsched(['logs', 'run123', '--follow'], {
       'GET /runs/run123': [200, { ...run, state: 'failed' }],
       'GET /runs/run123/output': [200, 'line\n'],
@@ -522,7 +522,7 @@ describe('other commands', () => {
     assert.equal(seen[1]?.request, 'GET /runs/run123/output?stream=stdout&follow=true');
   });
 
-  it('cancel and workers remove find what is meant', async () => {
+  test('cancel and workers remove find what is meant', async () => {
     const answers: Readonly<Record<string, FakeAnswer>> = {
       'GET /runs': [200, { runs: [run] }],
       'GET /runs/run123': [200, run],

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { describeProgress } from '../../../cli/benchmark-watch.ts';
 import { drawCurve } from '../../../cli/curve-plot.ts';
@@ -9,7 +9,7 @@ import type { RunSummaryJson } from '../../../node/rest/schemas/runs.ts';
 import { run, taskDetail } from './fixtures.ts';
 
 describe('a curve', () => {
-  it('has a dot for each point, at its height, and its ways below', () => {
+  test('has a dot for each point, at its height, and its ways below', () => {
     const points = [
       { ways: 16, seconds: 1 },
       { ways: 1, seconds: 4.5 },
@@ -29,7 +29,7 @@ describe('a curve', () => {
     ]);
   });
 
-  it('is flat when the times are nearly the same, and nothing without points', () => {
+  test('is flat when the times are nearly the same, and nothing without points', () => {
     const lines = drawCurve(
       [
         { ways: 1, seconds: 1.01 },
@@ -42,7 +42,7 @@ describe('a curve', () => {
     assert.deepEqual(drawCurve([{ ways: 1, seconds: 0 }], 16), []);
   });
 
-  it('fits 80 columns whatever was measured', () => {
+  test('fits 80 columns whatever was measured', () => {
     const point = fc.record({
       ways: fc.integer({ min: 1, max: 200 }),
       seconds: fc.double({ min: 1e-9, max: 1e6, noNaN: true }),
@@ -71,18 +71,18 @@ describe('progress', () => {
         seconds === null ? null : { seconds, cycles: null, i_refs: null, l1_misses: null, ll_misses: null },
     }) satisfies RunSummaryJson;
 
-  it('begins with the program by itself', () => {
+  test('begins with the program by itself', () => {
     assert.deepEqual(describeProgress([]), ['running the program once by itself …']);
     assert.deepEqual(describeProgress([{ ...run, purpose: 'benchmark' }]), describeProgress([]));
   });
 
-  it('shows what is known and what is being measured', () => {
+  test('shows what is known and what is being measured', () => {
     const lines = describeProgress([measured(4, null), measured(1, 3), measured(16, 1)]);
     assert.equal(lines[0], 'by cachegrind, ways of 128 KiB: 2 executions, now at 4 ways');
     assert.equal(lines.join('').split('●').length - 1, 2);
   });
 
-  it('forgets the points of a profiler that was given up', () => {
+  test('forgets the points of a profiler that was given up', () => {
     const lines = describeProgress([
       measured(1, 2, 'wallclock'),
       measured(16, 1, 'wallclock'),
@@ -92,7 +92,7 @@ describe('progress', () => {
   });
 });
 
-it('a profile shows its note and the spread of its samples', () => {
+test('a profile shows its note and the spread of its samples', () => {
   const [profile] = taskDetail.profiles;
   assert.ok(profile);
   const note =

@@ -5,7 +5,7 @@ import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 const bin = fileURLToPath(new URL('../../../cli/bin/', import.meta.url));
@@ -71,7 +71,7 @@ class Installed implements AsyncDisposable {
 
 describe('launcher', () => {
   for (const carried of ['nested', 'hoisted'] as const) {
-    it(`started by an old Node, runs the program with the ${carried} one that the package carries`, async () => {
+    test(`started by an old Node, runs the program with the ${carried} one that the package carries`, async () => {
       await using installed = await Installed.create(carried);
       const { stdout, code } = await installed.run(['exit', '7', 'a b']);
       assert.deepEqual(JSON.parse(stdout), { version: process.versions.node, args: ['exit', '7', 'a b'] });
@@ -79,7 +79,7 @@ describe('launcher', () => {
     });
   }
 
-  it('runs the program itself when its Node is new enough', async () => {
+  test('runs the program itself when its Node is new enough', async () => {
     await using installed = await Installed.create('none');
     const { stdout, code } = await installed.run(['exit', '3'], false);
     assert.deepEqual(JSON.parse(stdout).args, ['exit', '3']);
@@ -90,7 +90,7 @@ describe('launcher', () => {
     ['none', ''],
     ['nested', '18.0.0'],
   ] as const) {
-    it(`says in one sentence what to do without a new Node (carried: ${carried} ${version})`, async () => {
+    test(`says in one sentence what to do without a new Node (carried: ${carried} ${version})`, async () => {
       await using installed = await Installed.create(carried, version);
       const { stdout, stderr, code } = await installed.run([]);
       assert.equal(stdout, '');
@@ -103,7 +103,7 @@ describe('launcher', () => {
   }
 
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    it(`passes ${signal} on exactly once and ends as the program ends`, async () => {
+    test(`passes ${signal} on exactly once and ends as the program ends`, async () => {
       await using installed = await Installed.create('nested');
       const child = installed.spawn(['wait']);
       const [first] = (await once(child.stdout, 'data')) as [Buffer];
@@ -116,7 +116,7 @@ describe('launcher', () => {
     });
   }
 
-  it('takes its program with it when it is killed', { timeout: 10_000 }, async () => {
+  test('takes its program with it when it is killed', { timeout: 10_000 }, async () => {
     await using installed = await Installed.create('nested');
     const child = installed.spawn(['wait']);
     await once(child.stdout, 'data');
@@ -125,7 +125,7 @@ describe('launcher', () => {
     assert.equal(await text(child.stdout), '');
   });
 
-  it('dies of the signal that its program died of', async () => {
+  test('dies of the signal that its program died of', async () => {
     await using installed = await Installed.create('nested');
     const { signal } = await installed.run(['die']);
     assert.equal(signal, 'SIGKILL');

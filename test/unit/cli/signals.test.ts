@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 const signals = fileURLToPath(new URL('../../../cli/signals.ts', import.meta.url));
@@ -14,7 +14,7 @@ setInterval(() => {}, 1000);
 console.log('up');`;
 
 describe('onInterrupt', () => {
-  it('takes one key press that arrives twice for one, and ends at the second press', async () => {
+  test('takes one key press that arrives twice for one, and ends at the second press', async () => {
     const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', PROGRAM]);
     const lines = createInterface({ input: child.stdout });
     const said: string[] = [];

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { EXIT } from '../../../cli/exit-codes.ts';
 import { explainStartFailure } from '../../../cli/start-failure.ts';
-import { DEFAULTS } from '../../../node/config.ts';
+import { DEFAULTS } from '../../../node/config/config.ts';
 
 const failing = (message: string, fields: object, options?: ErrorOptions) =>
   Object.assign(new Error(message, options), fields);
 const explain = (error: unknown) => explainStartFailure(error, { ...DEFAULTS, dataDir: '/data' });
 
 describe('explainStartFailure', () => {
-  it('tells which address is in use, however deep the reason lies', () => {
+  test('tells which address is in use, however deep the reason lies', () => {
     const inUse = failing('listen EADDRINUSE', { code: 'EADDRINUSE' });
     const rest = explain(failing('x', { code: 'LISTEN_FAILED' }, { cause: inUse }));
     assert.equal(rest.exitCode, EXIT.ADDRESS_IN_USE);
@@ -19,7 +19,7 @@ describe('explainStartFailure', () => {
     assert.equal(explain(new Error('listen EADDRINUSE: in use')).exitCode, EXIT.ADDRESS_IN_USE);
   });
 
-  it('tells that another node holds the data directory', () => {
+  test('tells that another node holds the data directory', () => {
     const locked = failing(
       'not open',
       { code: 'LEVEL_DATABASE_NOT_OPEN' },
@@ -30,7 +30,7 @@ describe('explainStartFailure', () => {
     assert.match(explained.message, /\/data is in use by another node/);
   });
 
-  it('tells what there is no permission for', () => {
+  test('tells what there is no permission for', () => {
     const explained = explain(failing('EACCES', { code: 'EACCES', path: '/data/x' }));
     assert.equal(explained.exitCode, EXIT.NO_PERMISSION);
     assert.match(explained.message, /\/data\/x.*--data-dir/);
@@ -39,7 +39,7 @@ describe('explainStartFailure', () => {
     assert.equal(explain(new Error('IO error: LOCK: Permission denied')).exitCode, EXIT.NO_PERMISSION);
   });
 
-  it('passes anything else on', () => {
+  test('passes anything else on', () => {
     const explained = explain(new Error('no cluster'));
     assert.equal(explained.exitCode, EXIT.START_FAILED);
     assert.match(explained.message, /no cluster/);

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { displayWidth, printable, truncate } from '../../../cli/display-width.ts';
 import { formatPairs, formatTable } from '../../../cli/table.ts';
 
 describe('display width', () => {
-  it('counts columns, not characters', () => {
+  test('counts columns, not characters', () => {
     assert.equal(displayWidth('abc'), 3);
     assert.equal(displayWidth('日本'), 4);
     assert.equal(displayWidth('e\u0301'), 1);
@@ -13,14 +13,14 @@ describe('display width', () => {
     assert.equal(displayWidth('ﾊﾝ'), 2);
   });
 
-  it('cuts names at their end and ids in their middle', () => {
+  test('cuts names at their end and ids in their middle', () => {
     assert.equal(truncate('abcdefgh', 5, 'end'), 'abcd…');
     assert.equal(truncate('abcdefgh', 5, 'middle'), 'ab…gh');
     assert.equal(truncate('日本日本', 5, 'end'), '日本…');
     assert.equal(truncate('abc', 3, 'end'), 'abc');
   });
 
-  it('never cuts to more than the width', () => {
+  test('never cuts to more than the width', () => {
     fc.assert(
       fc.property(
         fc.string({ unit: 'grapheme' }),
@@ -31,7 +31,7 @@ describe('display width', () => {
     );
   });
 
-  it('shows what would move the cursor', () => {
+  test('shows what would move the cursor', () => {
     assert.equal(printable('a\u001b[31mb\r\u202e'), 'a�[31mb��');
   });
 });
@@ -43,7 +43,7 @@ describe('table', () => {
     { title: 'N', value: () => '7', align: 'right' as const },
   ];
 
-  it('fits 80 columns, and takes from the widest column first', () => {
+  test('fits 80 columns, and takes from the widest column first', () => {
     const lines = formatTable(['alpha', 'a-rather-long-name'], columns);
     assert.ok(lines.every((line) => displayWidth(line) <= 80));
     assert.match(lines[1] ?? '', /^alpha {15}alpha.*…/);
@@ -51,12 +51,12 @@ describe('table', () => {
     assert.ok(lines[2]?.endsWith('  7'));
   });
 
-  it('aligns what follows wide characters', () => {
+  test('aligns what follows wide characters', () => {
     const [, first, second] = formatTable(['日本', 'ab'], columns.slice(0, 1).concat(columns.slice(2)));
     assert.equal(displayWidth(first ?? ''), displayWidth(second ?? ''));
   });
 
-  it('fits 80 columns whatever the cells are', () => {
+  test('fits 80 columns whatever the cells are', () => {
     const cell = fc.string({ unit: 'grapheme', maxLength: 200 });
     fc.assert(
       fc.property(fc.array(cell, { maxLength: 4 }), (rows) =>
@@ -65,7 +65,7 @@ describe('table', () => {
     );
   });
 
-  it('wraps the values of pairs at words', () => {
+  test('wraps the values of pairs at words', () => {
     const lines = formatPairs([
       ['health', 'degraded; '.repeat(12).trim()],
       ['id', 'x'.repeat(90)],

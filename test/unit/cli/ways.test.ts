@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
 import { displayWidth } from '../../../cli/display-width.ts';
 import { type DrawnDomain, type DrawnNode, type DrawnRun, drawWays } from '../../../cli/ways.ts';
@@ -33,7 +33,7 @@ const draw = (...nodes: readonly DrawnNode[]) => drawWays(nodes, { colour: false
 const bar = (line: string | undefined) => /\[(.*)\]/.exec(line ?? '')?.[1];
 
 describe('drawing of ways', () => {
-  it('has every way where it is: reserve, pool, other programs, I/O, partitions with what they fill', () => {
+  test('has every way where it is: reserve, pool, other programs, I/O, partitions with what they fill', () => {
     const masks = { reserve: 0xc00, foreign: 0x001, io: 0xe00, pool: 0x200 };
     const runs = [
       run('first', 2, { hold: 'partition', mask: 0x00c, occupancyBytes: 1.5 * 2 ** 20 }),
@@ -50,13 +50,13 @@ describe('drawing of ways', () => {
     ]);
   });
 
-  it('says how much memory bandwidth the pool may have', () => {
+  test('says how much memory bandwidth the pool may have', () => {
     const masks = { reserve: 0x8, foreign: 0, io: 0, pool: 0x4 };
     const limited = { ...domain(4, 2, [run('a', 1, { hold: 'pool' })], masks), poolBandwidthPercent: 30 };
     assert.equal(draw(node('alpha', [limited]))[1], 'R reserve   S shared pool (30 % bandwidth)   · free');
   });
 
-  it('draws ways that are only counted small, on the lowest that are free, and says so', () => {
+  test('draws ways that are only counted small, on the lowest that are free, and says so', () => {
     const masks = { reserve: 0x80, foreign: 0, io: 0, pool: 0 };
     const runs = [run('a', 2, { hold: 'counted' }), run('b', 1, { hold: 'counted' })];
     const alpha = node('alpha', [domain(8, 4, runs, masks)], { enforcement: 'unenforced' });
@@ -69,13 +69,13 @@ describe('drawing of ways', () => {
     ]);
   });
 
-  it('says that an emulator holds nothing', () => {
+  test('says that an emulator holds nothing', () => {
     const masks = { reserve: 0x8, foreign: 0, io: 0, pool: 0 };
     const lines = draw(node('alpha', [domain(4, 3, [], masks)], { enforcement: 'emulated' }));
     assert.deepEqual(lines.slice(1), ['R reserve   · free   no runs', 'alpha: emulated, so nothing is held']);
   });
 
-  it('draws a node of an older version by its counts', () => {
+  test('draws a node of an older version by its counts', () => {
     const lines = draw(node('alpha', [domain(8, 3, [run('first', 3), run('second', 1)])]));
     assert.equal(bar(lines[0]), '···?BAAA');
     assert.match(lines[0] ?? '', /^alpha .* 3\/8 free × 1 MiB$/);
@@ -86,13 +86,13 @@ describe('drawing of ways', () => {
     ]);
   });
 
-  it('gives one run one letter on all nodes', () => {
+  test('gives one run one letter on all nodes', () => {
     const domains = [domain(2, 1, [run('r', 1)])];
     const lines = draw(node('a', domains), node('b', domains));
     assert.deepEqual([bar(lines[0]), bar(lines[1])], ['·A', '·A']);
   });
 
-  it('fits 80 columns with long names, many ways and colours', () => {
+  test('fits 80 columns with long names, many ways and colours', () => {
     const runs = Array.from({ length: 70 }, (_, index) =>
       run(`run-${index}`.repeat(20), 1, { hold: 'counted' }),
     );
@@ -107,7 +107,7 @@ describe('drawing of ways', () => {
       assert.ok(displayWidth(line) <= 60, line);
   });
 
-  it('says when nothing is known of a node', () => {
+  test('says when nothing is known of a node', () => {
     assert.match(draw(node('alpha', []))[0] ?? '', /^alpha +nothing known$/);
   });
 });

@@ -4,7 +4,7 @@ import type { CoreOptions } from '../../../node/consensus/core-state.ts';
 import type { Input, Message, MessageOf, Persist, Proposed } from '../../../node/consensus/messages.ts';
 import { Replica } from '../../../node/consensus/replica.ts';
 import type { Configuration, Entry, NodeId } from '../../../node/consensus/types.ts';
-import { MemoryDisk } from '../../../node/store/memory-log-store.ts';
+import { MemoryDisk } from '../../support/memory-log-store.ts';
 
 export interface Letter {
   readonly from: NodeId;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { LogStoreError } from '../../../node/store/log-store.ts';
+import { LogStoreError } from '../../../node/consensus/log-store.ts';
 import { Rig, settled } from './rig.ts';
 
 test('bootstrap makes a cluster of one that leads within a few ticks; a second bootstrap is refused', async () => {

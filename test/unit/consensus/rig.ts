@@ -1,12 +1,12 @@
 /** Drivers on a virtual clock and a link in memory. */
 import { silentLogger } from '../../../node/adapters.ts';
 import { ConsensusDriver } from '../../../node/consensus/driver.ts';
+import type { LogStore } from '../../../node/consensus/log-store.ts';
 import type { ConsensusOptions } from '../../../node/consensus/options.ts';
 import type { NodeId, StateMachine } from '../../../node/consensus/types.ts';
 import type { Cancel, Clock, Random } from '../../../node/ports.ts';
-import type { LogStore } from '../../../node/store/log-store.ts';
-import { MemoryLogStore } from '../../../node/store/memory-log-store.ts';
 import { prng } from '../../simulation/prng.ts';
+import { MemoryLogStore } from '../../support/memory-log-store.ts';
 
 export class VirtualClock implements Clock {
   #now = 0;

@@ -3,9 +3,9 @@ import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { systemClock } from '../../../node/adapters.ts';
-import { DEFAULTS, type NodeConfig } from '../../../node/config.ts';
+import { DEFAULTS, type NodeConfig } from '../../../node/config/config.ts';
 import { examine } from '../../../node/doctor/doctor.ts';
 
 /** What is found, by name. */
@@ -17,7 +17,7 @@ async function examined(changes: Partial<NodeConfig> = {}, searchPath = process.
 }
 
 describe('the doctor', () => {
-  it('tells of each thing once, and leaves nothing behind', async () => {
+  test('tells of each thing once, and leaves nothing behind', async () => {
     const before = (await readdir(tmpdir())).filter((name) => name.startsWith('fsched-doctor-'));
     const find = await examined();
     for (const what of ['node', 'taskset', 'cgroups', 'user', 'bubblewrap', 'valgrind', 'resctrl'])
@@ -26,7 +26,7 @@ describe('the doctor', () => {
     assert.deepEqual(after, before);
   });
 
-  it('names what is missing, what follows and what to do', async () => {
+  test('names what is missing, what follows and what to do', async () => {
     const find = await examined({}, '/nowhere');
     for (const [what, advice] of [
       ['taskset', /not pinned.*install util-linux/],
@@ -39,7 +39,7 @@ describe('the doctor', () => {
     }
   });
 
-  it('calls failed what keeps a node from starting', async () => {
+  test('calls failed what keeps a node from starting', async () => {
     const taken = createServer();
     await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
     try {
@@ -58,7 +58,7 @@ describe('the doctor', () => {
     }
   });
 
-  it('looks at the data directory', async () => {
+  test('looks at the data directory', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'fsched-data-'));
     try {
       assert.equal((await examined({ dataDir: directory }))('data directory').state, 'ok');

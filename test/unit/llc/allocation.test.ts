@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import {
   giveBack,
@@ -153,14 +153,14 @@ function play(
 }
 
 describe('way allocation', () => {
-  it('lends no way twice, loses none, and rewrites masks without an overlap at any instant', () => {
+  test('lends no way twice, loses none, and rewrites masks without an overlap at any instant', () => {
     fc.assert(
       fc.property(shapes(20, true), scripts(lends(8)), (shape, actions) => void play(shape, actions)),
       { numRuns: 400 },
     );
   });
 
-  it('gives way to other programs, and never overlaps them', () => {
+  test('gives way to other programs, and never overlaps them', () => {
     fc.assert(
       fc.property(shapes(16, false), scripts(lends(6), rebases), (shape, actions) => {
         const state = play({ ...shape, io: 0 }, actions);
@@ -176,7 +176,7 @@ describe('way allocation', () => {
     );
   });
 
-  it('serves what any sequence of moves could serve, and moves as few ways as possible', () => {
+  test('serves what any sequence of moves could serve, and moves as few ways as possible', () => {
     let compacted = 0;
     let refused = 0;
     fc.assert(
@@ -203,7 +203,7 @@ describe('way allocation', () => {
     assert.ok(compacted > 20 && refused > 20, `compacted ${compacted}, refused ${refused}`);
   });
 
-  it('moves up everybody who waits when it is possible', () => {
+  test('moves up everybody who waits when it is possible', () => {
     fc.assert(
       fc.property(shapes(16, false), scripts(lends(4)), (shape, actions) => {
         const last = play({ ...shape, closids: 4 }, [...actions, { kind: 'give', which: 0 }]);
@@ -219,7 +219,7 @@ describe('way allocation', () => {
     );
   });
 
-  it('lends exactly what it says is the largest loan', () => {
+  test('lends exactly what it says is the largest loan', () => {
     fc.assert(
       fc.property(shapes(16, true), scripts(lends(4)), (shape, actions) => {
         const state = play({ ...shape, closids: 40 }, actions);
@@ -235,7 +235,7 @@ describe('way allocation', () => {
     );
   });
 
-  it('answers the same question the same way', () => {
+  test('answers the same question the same way', () => {
     fc.assert(
       fc.property(shapes(16, true), scripts(lends(5)), (shape, actions) => {
         assert.deepEqual(play(shape, actions), play(shape, actions));
@@ -244,7 +244,7 @@ describe('way allocation', () => {
     );
   });
 
-  it('is quick even when a full machine is asked in vain', () => {
+  test('is quick even when a full machine is asked in vain', () => {
     let state = openWays(40, [
       openDomain({
         id: 0,
@@ -267,7 +267,7 @@ describe('way allocation', () => {
     assert.ok(performance.now() - started < 1000);
   });
 
-  it('refuses what is no request', () => {
+  test('refuses what is no request', () => {
     const state = openWays(3, [
       openDomain({ id: 0, ways: 8, minBits: 1, ioMask: 0, foreignMask: 0, rootMask: 0xff, reserveWays: 1 }),
     ]);
@@ -284,7 +284,7 @@ describe('way allocation', () => {
 });
 
 describe('packing', () => {
-  it('finds what greedy packing misses', () => {
+  test('finds what greedy packing misses', () => {
     // The first 3 goes into the tightest gap; then nothing fits until that is taken back.
     assert.deepEqual(pack([3, 3, 2, 2], [4, 6]), [1, 1, 0, 0]);
     assert.equal(pack([3, 3], [5, 1]), null);
@@ -292,7 +292,7 @@ describe('packing', () => {
 });
 
 describe('order of moves', () => {
-  it('swaps two neighbours without an overlap, narrowing one for an instant when nothing is free', () => {
+  test('swaps two neighbours without an overlap, narrowing one for an instant when nothing is free', () => {
     const from = new Map([
       ['a', { start: 0, count: 3 }],
       ['b', { start: 3, count: 3 }],

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { fileNote } from '../../../node/llc/partitions/root-group.ts';
 import type { Lease, Partitions } from '../../../node/llc/partitions/types.ts';
@@ -31,7 +31,7 @@ for (const [name, make] of IMPLEMENTATIONS) {
   describe(`${name} as Partitions`, () => {
     const request = { runId: 'r', attempt: 1, domain: 0, ways: 4, sensitive: true };
 
-    it('lends ways, counts them, and takes them back once', async () => {
+    test('lends ways, counts them, and takes them back once', async () => {
       await using rig = new Rig();
       await using partitions = await make(rig);
       await partitions.start();
@@ -56,7 +56,7 @@ for (const [name, make] of IMPLEMENTATIONS) {
       assert.deepEqual(lease.recorded, standing, 'what was recorded stays');
     });
 
-    it('refuses what it does not have', async () => {
+    test('refuses what it does not have', async () => {
       await using rig = new Rig();
       await using partitions = await make(rig);
       const code = async (change: object) => {
@@ -74,7 +74,7 @@ for (const [name, make] of IMPLEMENTATIONS) {
       assert.equal(partitions.freeWays(0), 0);
     });
 
-    it('holds two attempts that bear one number', async () => {
+    test('holds two attempts that bear one number', async () => {
       await using rig = new Rig();
       await using partitions = await make(rig);
       const [a, b] = await Promise.all([partitions.acquire(request), partitions.acquire(request)]);
@@ -96,7 +96,7 @@ type Action =
   | { readonly maintain: true };
 
 describe('PartitionManager', () => {
-  it('agrees with the kernel after whatever happens', async () => {
+  test('agrees with the kernel after whatever happens', async () => {
     const action = fc.oneof<fc.MaybeWeightedArbitrary<Action>[]>(
       {
         weight: 5,
@@ -162,7 +162,7 @@ describe('PartitionManager', () => {
     await fc.assert(property, { numRuns: 60, examples: [[idleDomain, 5]] });
   });
 
-  it('takes back what it wrote when the kernel refuses in between', async () => {
+  test('takes back what it wrote when the kernel refuses in between', async () => {
     await using rig = new Rig();
     let refuse = false;
     const node = await rig.node(
@@ -183,7 +183,7 @@ describe('PartitionManager', () => {
     assert.equal((await rig.groups()).length, 2);
   });
 
-  it('says who took its group, at whatever step it went', async () => {
+  test('says who took its group, at whatever step it went', async () => {
     for (const step of ['write', 'read'] as const) {
       await using rig = new Rig();
       const fs = watched(rig);
@@ -213,7 +213,7 @@ describe('PartitionManager', () => {
     }
   });
 
-  it('tries again to give back what the kernel did not take', async () => {
+  test('tries again to give back what the kernel did not take', async () => {
     await using rig = new Rig();
     let refuse = true;
     const fs = watched(rig);
@@ -230,7 +230,7 @@ describe('PartitionManager', () => {
     assert.equal(node.freeWays(0), 10);
   });
 
-  it('gives root back what somebody gave it while nothing was lent', async () => {
+  test('gives root back what somebody gave it while nothing was lent', async () => {
     await using rig = new Rig();
     const node = await rig.node();
     await rig.fs.write('schemata', 'L3:0=ff0\n');
@@ -240,7 +240,7 @@ describe('PartitionManager', () => {
     assert.equal(await rig.mask(''), 0xff0);
   });
 
-  it('keeps its note of root in a file', async () => {
+  test('keeps its note of root in a file', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'fsched-note-'));
     const note = fileNote(join(directory, 'root-masks'));
     assert.equal(await note.load(), null);

@@ -1,12 +1,12 @@
 /** Nothing leaks in ten thousand runs: no group, class of service, monitoring id, way, thread or account. */
 import assert from 'node:assert/strict';
-import { it } from 'node:test';
+import { test } from 'node:test';
 import type { Lease } from '../../../node/llc/partitions/types.ts';
 import { Rig } from './partitions-rig.ts';
 
 const RUNS = 10_000;
 
-it(`${RUNS} runs of all kinds leave the machine as it was`, async () => {
+test(`${RUNS} runs of all kinds leave the machine as it was`, async () => {
   await using rig = new Rig({ machine: { closids: 6, rmids: 10 }, limboMs: 40 });
   const before = await Promise.all(['schemata', 'info/L3/bit_usage'].map((path) => rig.fs.read(path)));
   // The kernel as it is: `watched` would look at all of it after each write.

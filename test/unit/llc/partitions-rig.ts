@@ -1,10 +1,10 @@
 /** A machine on paper with a node's partition manager, and an eye on the kernel that the manager doesn't know of. */
 import assert from 'node:assert/strict';
+import { EmulatedResctrl, type EmulatorDependencies } from '../../../node/llc/emulator/emulator.ts';
+import type { EmulatedMachine } from '../../../node/llc/emulator/machine.ts';
 import { PartitionManager, type PartitionManagerOptions } from '../../../node/llc/partitions/manager.ts';
 import { memoryNote, type RootNote } from '../../../node/llc/partitions/root-group.ts';
 import type { Lease, PartitionRequest } from '../../../node/llc/partitions/types.ts';
-import { EmulatedResctrl, type EmulatorDependencies } from '../../../node/llc/resctrl/emulator.ts';
-import type { EmulatedMachine } from '../../../node/llc/resctrl/emulator-machine.ts';
 import type { ResctrlFs } from '../../../node/llc/resctrl/port.ts';
 import { SimulatedProcesses } from '../../../node/llc/resctrl/process-table.ts';
 import { parseSchemata } from '../../../node/llc/resctrl/schemata.ts';

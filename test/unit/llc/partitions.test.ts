@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { inGroupOf, Rig, take } from './partitions-rig.ts';
 
 describe('a partition of its own', () => {
-  it('is a group with a mask, narrowed in all domains before a task enters, and leaves nothing behind', async () => {
+  test('is a group with a mask, narrowed in all domains before a task enters, and leaves nothing behind', async () => {
     await using rig = new Rig();
     const node = await rig.node();
     const lease = await take(rig, node, { runId: 'r1', attempt: 3, ways: 3 });
@@ -23,7 +23,7 @@ describe('a partition of its own', () => {
     await node.release(lease);
   });
 
-  it('takes every thread of a process in, and its children follow', async () => {
+  test('takes every thread of a process in, and its children follow', async () => {
     await using rig = new Rig();
     const node = await rig.node();
     const lease = await take(rig, node);
@@ -36,7 +36,7 @@ describe('a partition of its own', () => {
     assert.equal((await node.verify(lease)).enforcement, 'enforced');
   });
 
-  it('is moved when that makes room, and its processes never share a way', async () => {
+  test('is moved when that makes room, and its processes never share a way', async () => {
     await using rig = new Rig();
     const node = await rig.node();
     const leases = [];
@@ -59,7 +59,7 @@ describe('a partition of its own', () => {
     assert.equal((await node.verify(leases[1] ?? large)).enforcement, 'enforced');
   });
 
-  it('has the same ways for data and code with CDP, and leaves memory bandwidth alone', async () => {
+  test('has the same ways for data and code with CDP, and leaves memory bandwidth alone', async () => {
     await using rig = new Rig({
       cdp: true,
       machine: { mba: { closids: 8, minBandwidth: 10, granularity: 10 } },
@@ -72,7 +72,7 @@ describe('a partition of its own', () => {
     assert.match(schemata, /MB:0=\s*100;8=\s*100/);
   });
 
-  it('keeps the minimum of the CPU and avoids ways that I/O shares', async () => {
+  test('keeps the minimum of the CPU and avoids ways that I/O shares', async () => {
     await using rig = new Rig({ machine: { minCbmBits: 2, shareableBits: 0xc00 } });
     const node = await rig.node();
     const lease = await take(rig, node, { ways: 1 });
@@ -80,7 +80,7 @@ describe('a partition of its own', () => {
     assert.equal(await rig.mask(''), 0xc00);
   });
 
-  it('is refused when there are no ways', async () => {
+  test('is refused when there are no ways', async () => {
     await using rig = new Rig();
     const node = await rig.node();
     await take(rig, node, { ways: 7 });
@@ -94,7 +94,7 @@ describe('a partition of its own', () => {
 });
 
 describe('the pool', () => {
-  it('takes runs that gain nothing, in one group for all', async () => {
+  test('takes runs that gain nothing, in one group for all', async () => {
     await using rig = new Rig();
     const node = await rig.node();
     const a = await take(rig, node, { sensitive: false });
@@ -112,7 +112,7 @@ describe('the pool', () => {
     assert.deepEqual(await rig.groups(), []);
   });
 
-  it('has the memory bandwidth that it may have, as the hardware can hold it, and takes it along when it goes', async () => {
+  test('has the memory bandwidth that it may have, as the hardware can hold it, and takes it along when it goes', async () => {
     const mba = { closids: 8, minBandwidth: 20, granularity: 10 };
     for (const [wanted, held] of [
       [33, 40],
@@ -135,7 +135,7 @@ describe('the pool', () => {
     }
   });
 
-  it('goes on without a limit where there is none to be had, and says so', async () => {
+  test('goes on without a limit where there is none to be had, and says so', async () => {
     await using rig = new Rig({ manager: { poolBandwidthPercent: 50 } });
     const node = await rig.node();
     const shares = await take(rig, node, { sensitive: false });
@@ -147,7 +147,7 @@ describe('the pool', () => {
     ]);
   });
 
-  it('takes who waits for a class of service, and moves it up with all that it started', async () => {
+  test('takes who waits for a class of service, and moves it up with all that it started', async () => {
     await using rig = new Rig({ machine: { closids: 4 } });
     const node = await rig.node();
     const a = await take(rig, node);
@@ -171,7 +171,7 @@ describe('the pool', () => {
     assert.equal((await node.verify(other)).enforcement, 'shared');
   });
 
-  it('is left for a partition where it was, when its last member is moved up', async () => {
+  test('is left for a partition where it was, when its last member is moved up', async () => {
     await using rig = new Rig({ machine: { closids: 3 } });
     const node = await rig.node();
     const a = await take(rig, node, { ways: 5 });
@@ -184,7 +184,7 @@ describe('the pool', () => {
 });
 
 describe('other programs', () => {
-  it('keep their groups and their ways', async () => {
+  test('keep their groups and their ways', async () => {
     await using rig = new Rig();
     await rig.fs.mkdir('theirs');
     await rig.fs.write('theirs/schemata', 'L3:0=f\n');
@@ -204,7 +204,7 @@ describe('other programs', () => {
     assert.deepEqual(await rig.groups(), ['theirs', 'watcher']);
   });
 
-  it('may be exclusive', async () => {
+  test('may be exclusive', async () => {
     await using rig = new Rig();
     await rig.fs.mkdir('theirs');
     await rig.fs.write('theirs/schemata', 'L3:0=f;8=f\n');
@@ -219,7 +219,7 @@ describe('other programs', () => {
     assert.equal(await rig.mask(''), 0xff0);
   });
 
-  it('that take ways of ours make us move', async () => {
+  test('that take ways of ours make us move', async () => {
     await using rig = new Rig();
     const node = await rig.node();
     const lease = await take(rig, node, { ways: 4 });
@@ -237,7 +237,7 @@ describe('other programs', () => {
     assert.deepEqual(await rig.groups(), ['theirs']);
   });
 
-  it('that hold all classes of service leave the pool, or nothing', async () => {
+  test('that hold all classes of service leave the pool, or nothing', async () => {
     await using rig = new Rig({ machine: { closids: 3 } });
     await rig.fs.mkdir('one');
     const node = await rig.node();
@@ -253,7 +253,7 @@ describe('other programs', () => {
     assert.ok(rig.log.some(({ level }) => level === 'warn'));
   });
 
-  it('that remove a group of ours are found out, at entering or later', async () => {
+  test('that remove a group of ours are found out, at entering or later', async () => {
     await using rig = new Rig();
     const node = await rig.node();
     const [a, b, c] = [
@@ -276,7 +276,7 @@ describe('other programs', () => {
     assert.equal(node.freeWays(0), 10);
   });
 
-  it('that change a mask or take a thread out are found out', async () => {
+  test('that change a mask or take a thread out are found out', async () => {
     await using rig = new Rig();
     const node = await rig.node();
     const [a, b] = [await take(rig, node), await take(rig, node)];
@@ -292,7 +292,7 @@ describe('other programs', () => {
 });
 
 describe('what the kernel lacks for a moment', () => {
-  it('is waited for: an RMID in limbo', async () => {
+  test('is waited for: an RMID in limbo', async () => {
     await using rig = new Rig({ machine: { rmids: 2 }, limboMs: 300 });
     const node = await rig.node();
     await node.release(await take(rig, node));
@@ -300,7 +300,7 @@ describe('what the kernel lacks for a moment', () => {
     assert.equal(lease.enforcement, 'enforced');
   });
 
-  it('ends in the pool, and is moved up when it is over', async () => {
+  test('ends in the pool, and is moved up when it is over', async () => {
     await using rig = new Rig({ machine: { rmids: 4 }, limboMs: Number.POSITIVE_INFINITY });
     const node = await rig.node();
     const pooled = await take(rig, node, { sensitive: false });
@@ -316,7 +316,7 @@ describe('what the kernel lacks for a moment', () => {
     assert.equal(pooled.enforcement, 'shared');
   });
 
-  it('leaves a run unenforced when there is no pool either', async () => {
+  test('leaves a run unenforced when there is no pool either', async () => {
     await using rig = new Rig({ machine: { rmids: 1 } });
     const node = await rig.node();
     const lease = await take(rig, node);
@@ -327,7 +327,7 @@ describe('what the kernel lacks for a moment', () => {
 });
 
 describe('the loss of resctrl', () => {
-  it('is told loudly, recorded with runs, and ends when it is mounted again', async () => {
+  test('is told loudly, recorded with runs, and ends when it is mounted again', async () => {
     await using rig = new Rig();
     const node = await rig.node();
     const lease = await take(rig, node);
@@ -352,7 +352,7 @@ describe('the loss of resctrl', () => {
     assert.deepEqual(await rig.groups(), []);
   });
 
-  it('is noticed by a request, and does not fail it', async () => {
+  test('is noticed by a request, and does not fail it', async () => {
     await using rig = new Rig();
     const node = await rig.node();
     const held = await take(rig, node);
@@ -363,7 +363,7 @@ describe('the loss of resctrl', () => {
     await node.release(lease);
   });
 
-  it('and a new mount in between are told apart by the groups that are gone', async () => {
+  test('and a new mount in between are told apart by the groups that are gone', async () => {
     await using rig = new Rig();
     const node = await rig.node();
     const lease = await take(rig, node);
@@ -373,7 +373,7 @@ describe('the loss of resctrl', () => {
     assert.deepEqual([lease.enforcement, after.enforcement], ['unenforced', 'enforced']);
   });
 
-  it('may be there from the start', async () => {
+  test('may be there from the start', async () => {
     await using rig = new Rig();
     rig.fs.unmount();
     const node = await rig.node();
@@ -385,7 +385,7 @@ describe('the loss of resctrl', () => {
 });
 
 describe('after a crash', () => {
-  it('groups of this node go, root gets back what it had, and others keep theirs', async () => {
+  test('groups of this node go, root gets back what it had, and others keep theirs', async () => {
     await using rig = new Rig();
     await rig.fs.mkdir('theirs');
     await rig.fs.write('theirs/schemata', 'L3:0=1\n');
@@ -402,7 +402,7 @@ describe('after a crash', () => {
     assert.equal((await take(rig, node, { ways: 3 })).enforcement, 'enforced');
   });
 
-  it('root is restored even where the note is lost', async () => {
+  test('root is restored even where the note is lost', async () => {
     await using rig = new Rig();
     await take(rig, await rig.node());
     await rig.note.save(null);
@@ -412,7 +412,7 @@ describe('after a crash', () => {
 });
 
 describe('two nodes on one machine', () => {
-  it('share it without touching each other', async () => {
+  test('share it without touching each other', async () => {
     await using rig = new Rig();
     const [a, b] = [await rig.node('node-a'), await rig.node('node-b')];
     const one = await take(rig, a, { ways: 4 });
@@ -426,7 +426,7 @@ describe('two nodes on one machine', () => {
     assert.equal(await rig.mask(''), 0xfff);
   });
 
-  it('the one that starts later leaves root as it was before both', async () => {
+  test('the one that starts later leaves root as it was before both', async () => {
     await using rig = new Rig();
     const a = await rig.node('node-a');
     await take(rig, a, { ways: 4 });
@@ -439,7 +439,7 @@ describe('two nodes on one machine', () => {
 });
 
 describe('counters', () => {
-  it('are sampled, with peak and mean, and survive being unavailable', async () => {
+  test('are sampled, with peak and mean, and survive being unavailable', async () => {
     const readings: (number | null)[] = [4096, null, 8192, 6144];
     let reading: number | null = 0;
     await using rig = new Rig({
@@ -469,7 +469,7 @@ describe('counters', () => {
     assert.deepEqual(await node.observe(lease), before, 'what was seen stays');
   });
 
-  it('tell of a run that is over before the first look at it', async () => {
+  test('tell of a run that is over before the first look at it', async () => {
     let moved = 1_000_000;
     await using rig = new Rig({
       counters: ({ counter }) =>
@@ -489,7 +489,7 @@ describe('counters', () => {
     });
   });
 
-  it('are not missed where there is no monitoring', async () => {
+  test('are not missed where there is no monitoring', async () => {
     await using rig = new Rig({ machine: { rmids: null } });
     const node = await rig.node();
     const lease = await take(rig, node);

@@ -1,5 +1,5 @@
 /** The conformance suite of test/resctrl on the emulator, as machines of several kinds. */
-import { EmulatedResctrl, type EmulatorOptions } from '../../../node/llc/resctrl/emulator.ts';
+import { EmulatedResctrl, type EmulatorOptions } from '../../../node/llc/emulator/emulator.ts';
 import { ProcProcesses } from '../../../node/llc/resctrl/proc-processes.ts';
 import { SimulatedProcesses } from '../../../node/llc/resctrl/process-table.ts';
 import type { Subject } from '../../resctrl/bench.ts';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { detectResctrl } from '../../../node/llc/resctrl/detect.ts';
 
 interface FakeKernel {
@@ -45,45 +45,45 @@ async function detect(kernel: FakeKernel) {
 }
 
 describe('detection of resctrl', () => {
-  it('takes what is mounted and allocates', async () => {
+  test('takes what is mounted and allocates', async () => {
     const found = await detect({ flags: 'cat_l3', mount: mountLine(), files: L3 });
     assert.equal(found.kind, 'usable');
     assert.ok(found.kind === 'usable' && found.root.endsWith(ROOT) && !found.cdp);
   });
 
-  it('takes it wherever it is mounted, with CDP, and without the flag (Haswell)', async () => {
+  test('takes it wherever it is mounted, with CDP, and without the flag (Haswell)', async () => {
     const files = { schemata: '', 'info/L3DATA/num_closids': '2\n', 'info/L3CODE/num_closids': '2\n' };
     const found = await detect({ mount: mountLine('/mnt/resctrl', 'rw,cdp'), files });
     assert.ok(found.kind === 'usable' && found.root.endsWith('/mnt/resctrl') && found.cdp);
   });
 
-  it('tells how to mount it', async () => {
+  test('tells how to mount it', async () => {
     const found = await detect({ flags: 'cat_l3' });
     assert.equal(found.kind, 'not-mounted');
     assert.match(found.message, /run "mount -t resctrl resctrl \/sys\/fs\/resctrl"/);
     assert.equal((await detect({ model: 63 })).kind, 'not-mounted');
   });
 
-  it('tells that only root may change it, and that a mount may be read-only', async () => {
+  test('tells that only root may change it, and that a mount may be read-only', async () => {
     const readOnly = await detect({ mount: mountLine(ROOT, 'ro'), files: L3 });
     assert.equal(readOnly.kind, 'not-permitted');
     assert.match(readOnly.message, /as root/);
   });
 
-  it('is not taken in by rdtscp', async () => {
+  test('is not taken in by rdtscp', async () => {
     const found = await detect({ flags: 'rdtscp rdt_a mba', registered: false });
     assert.equal(found.kind, 'cpu-lacks-cat');
     assert.doesNotMatch(found.message, /hypervisor/);
     assert.match((await detect({ flags: 'hypervisor', registered: false })).message, /hypervisor/);
   });
 
-  it('knows a kernel that was built without it', async () => {
+  test('knows a kernel that was built without it', async () => {
     const found = await detect({ flags: 'cat_l3', registered: false });
     assert.equal(found.kind, 'kernel-lacks-resctrl');
     assert.match(found.message, /CONFIG_X86_CPU_RESCTRL/);
   });
 
-  it('knows that Skylake-X wants a boot option', async () => {
+  test('knows that Skylake-X wants a boot option', async () => {
     const files = { schemata: 'MB:0=100\n', 'info/MB/num_closids': '8\n' };
     const skylake = { flags: 'cat_l3', model: 85 };
     for (const kernel of [
@@ -100,17 +100,17 @@ describe('detection of resctrl', () => {
     assert.equal((await detect({ flags: 'cat_l3', cmdline: 'rdt=!l3cat' })).kind, 'disabled-at-boot');
   });
 
-  it('tells a mount that only monitors or throttles from one that allocates cache', async () => {
+  test('tells a mount that only monitors or throttles from one that allocates cache', async () => {
     const files = { schemata: 'MB:0=100\n', 'info/MB/num_closids': '8\n', 'info/L3_MON/num_rmids': '64\n' };
     assert.equal((await detect({ mount: mountLine(), files })).kind, 'no-l3-allocation');
   });
 
-  it('needs a CLOSID beside that of the root group', async () => {
+  test('needs a CLOSID beside that of the root group', async () => {
     const files = { ...L3, 'info/L3/num_closids': '1\n' };
     assert.equal((await detect({ mount: mountLine(), files })).kind, 'no-free-closids');
   });
 
-  it('says something of a machine that tells nothing', async () => {
+  test('says something of a machine that tells nothing', async () => {
     const found = await detectResctrl({ procRoot: '/nowhere' });
     assert.equal(found.kind, 'cpu-lacks-cat');
   });

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { DirectoryFlock, FlockError } from '../../../node/llc/resctrl/flock.ts';
 import { ResctrlError } from '../../../node/llc/resctrl/port.ts';
 import { RealResctrl } from '../../../node/llc/resctrl/real.ts';
@@ -43,7 +43,7 @@ class Directory implements AsyncDisposable {
 }
 
 describe('the lock of the real directory', () => {
-  it('keeps other programs out while it is held, and not afterwards', async () => {
+  test('keeps other programs out while it is held, and not afterwards', async () => {
     await using directory = await Directory.create();
     await using fs = new RealResctrl({ root: directory.path });
     await fs.locked('exclusive', async () => assert.ok(!directory.isFree('s')));
@@ -55,7 +55,7 @@ describe('the lock of the real directory', () => {
     assert.ok(directory.isFree());
   });
 
-  it('is given back when the work fails, whose error is told', async () => {
+  test('is given back when the work fails, whose error is told', async () => {
     await using directory = await Directory.create();
     await using fs = new RealResctrl({ root: directory.path });
     await assert.rejects(
@@ -66,7 +66,7 @@ describe('the lock of the real directory', () => {
     assert.equal(await fs.locked('exclusive', async () => 7), 7);
   });
 
-  it('waits for another program', async () => {
+  test('waits for another program', async () => {
     await using directory = await Directory.create();
     await using fs = new RealResctrl({ root: directory.path });
     const holder = await directory.holdElsewhere();
@@ -82,7 +82,7 @@ describe('the lock of the real directory', () => {
     assert.ok(held);
   });
 
-  it('never lets two adapters change at the same time', async () => {
+  test('never lets two adapters change at the same time', async () => {
     await using directory = await Directory.create();
     await using left = new RealResctrl({ root: directory.path });
     await using right = new RealResctrl({ root: directory.path });
@@ -97,7 +97,7 @@ describe('the lock of the real directory', () => {
     assert.equal(await readFile(file, 'utf8'), '40');
   });
 
-  it('gives up on a program that never lets go, and can be had later', async () => {
+  test('gives up on a program that never lets go, and can be had later', async () => {
     await using directory = await Directory.create();
     await using fs = new RealResctrl({ root: directory.path, lockTimeoutMs: 50 });
     const holder = await directory.holdElsewhere();
@@ -111,7 +111,7 @@ describe('the lock of the real directory', () => {
     await fs.locked('exclusive', async () => {});
   });
 
-  it('stops waiting when it is disposed of', async () => {
+  test('stops waiting when it is disposed of', async () => {
     await using directory = await Directory.create();
     const holder = await directory.holdElsewhere();
     const fs = new RealResctrl({ root: directory.path });
@@ -128,7 +128,7 @@ describe('the lock of the real directory', () => {
     assert.deepEqual(await holdersOf(directory.path), []);
   });
 
-  it('says which programs are missing', async () => {
+  test('says which programs are missing', async () => {
     await using directory = await Directory.create();
     const bin = join(directory.path, 'bin');
     await mkdir(bin);
@@ -146,7 +146,7 @@ describe('the lock of the real directory', () => {
     }
   });
 
-  it('fails for a directory that is not there, and works once it is', async () => {
+  test('fails for a directory that is not there, and works once it is', async () => {
     await using directory = await Directory.create();
     const root = join(directory.path, 'later');
     await using fs = new RealResctrl({ root });
@@ -158,7 +158,7 @@ describe('the lock of the real directory', () => {
     await fs.locked('exclusive', async () => {});
   });
 
-  it('is free when its holder is killed, and tells when its helper was', async () => {
+  test('is free when its holder is killed, and tells when its helper was', async () => {
     await using directory = await Directory.create();
     const flock = new URL('../../../node/llc/resctrl/flock.ts', import.meta.url).href;
     const program = `
@@ -186,7 +186,7 @@ describe('the lock of the real directory', () => {
     await fs.locked('exclusive', async () => assert.ok(!directory.isFree()));
   });
 
-  it('leaves no helper and no open directory behind', async () => {
+  test('leaves no helper and no open directory behind', async () => {
     await using directory = await Directory.create();
     const fs = new RealResctrl({ root: directory.path });
     let helpers: number[] = [];
@@ -215,7 +215,7 @@ async function holdersOf(path: string): Promise<number[]> {
 }
 
 describe('the queue of holders', () => {
-  it('lets readers in together, and nobody past a writer that waits', async () => {
+  test('lets readers in together, and nobody past a writer that waits', async () => {
     const queue = new RwQueue();
     const log: string[] = [];
     const gates = new Map<string, () => void>();
@@ -241,7 +241,7 @@ describe('the queue of holders', () => {
     await Promise.all(work);
   });
 
-  it('goes on with the next when the outer lock is refused', async () => {
+  test('goes on with the next when the outer lock is refused', async () => {
     let refusals = 1;
     const acquired: string[] = [];
     const queue = new RwQueue({
@@ -260,7 +260,7 @@ describe('the queue of holders', () => {
 });
 
 describe('files of the real directory', () => {
-  it('writes with one call, neither creating nor truncating', async () => {
+  test('writes with one call, neither creating nor truncating', async () => {
     await using directory = await Directory.create();
     await using fs = new RealResctrl({ root: directory.path });
     await writeFile(join(directory.path, 'schemata'), 'L3:0=ffff\n');
@@ -274,13 +274,13 @@ describe('files of the real directory', () => {
     assert.equal((await refusal(fs.rmdir('group')))?.code, 'ENOENT');
   });
 
-  it('makes the call also for no bytes', async () => {
+  test('makes the call also for no bytes', async () => {
     // The full device refuses every write(2), also an empty one.
     await using fs = new RealResctrl({ root: '/dev' });
     assert.equal((await refusal(fs.write('full', '')))?.code, 'ENOSPC');
   });
 
-  it('tells the status of the last command with an error, unless it is ok', async () => {
+  test('tells the status of the last command with an error, unless it is ok', async () => {
     await using directory = await Directory.create();
     await using fs = new RealResctrl({ root: directory.path });
     await mkdir(join(directory.path, 'info'));
@@ -293,7 +293,7 @@ describe('files of the real directory', () => {
     assert.equal((await refusal(fs.rmdir('group')))?.lastCmdStatus, null);
   });
 
-  it('never leaves its root', async () => {
+  test('never leaves its root', async () => {
     await using directory = await Directory.create();
     await using fs = new RealResctrl({ root: join(directory.path, 'root') });
     await writeFile(join(directory.path, 'outside'), 'secret');

@@ -1,8 +1,8 @@
 /** What is read from a mounted resctrl: schemata, topology, counters. */
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { EmulatedResctrl } from '../../../node/llc/resctrl/emulator.ts';
+import { EmulatedResctrl } from '../../../node/llc/emulator/emulator.ts';
 import { readOccupancy } from '../../../node/llc/resctrl/occupancy.ts';
 import { readResctrlTopology } from '../../../node/llc/resctrl/resctrl-topology.ts';
 import { formatSchemata, parseSchemata, parseSizes } from '../../../node/llc/resctrl/schemata.ts';
@@ -20,7 +20,7 @@ const amd = {
 } as const;
 
 describe('schemata', () => {
-  it('reads what the kernel pads, bandwidths in decimal', () => {
+  test('reads what the kernel pads, bandwidths in decimal', () => {
     const lines = parseSchemata('    MB:0= 100;16=  50\n    L3:0=00ff;16=ffff\n');
     assert.deepEqual(lines, [
       {
@@ -42,11 +42,11 @@ describe('schemata', () => {
     assert.equal(parseSizes('L3:0=10\n')[0]?.values.get(0), 10);
   });
 
-  it('leaves out what is no value', () => {
+  test('leaves out what is no value', () => {
     assert.deepEqual(parseSchemata('L3:uninitialized\nnonsense\n'), [{ resource: 'L3', values: new Map() }]);
   });
 
-  it('reads back what it writes', () => {
+  test('reads back what it writes', () => {
     const values = fc.uniqueArray(fc.tuple(fc.nat(300), fc.integer({ min: 0, max: 0xffff_ffff })), {
       selector: ([id]) => id,
       minLength: 1,
@@ -62,7 +62,7 @@ describe('schemata', () => {
 });
 
 describe('the topology of a mounted resctrl', () => {
-  it('has gaps in its ids, AMD rules, and the CPUs that sysfs tells', async () => {
+  test('has gaps in its ids, AMD rules, and the CPUs that sysfs tells', async () => {
     const fs = new EmulatedResctrl({ machine: amd });
     const sysfs = { domains: [{ id: 16, cpus: [3], ways: 16, wayBytes: 2 * MIB }] };
     const read = await readResctrlTopology(fs, sysfs);
@@ -85,7 +85,7 @@ describe('the topology of a mounted resctrl', () => {
     });
   });
 
-  it('takes the fewest CLOSIDs, and half of the cache with CDP', async () => {
+  test('takes the fewest CLOSIDs, and half of the cache with CDP', async () => {
     const mba = { closids: 6, minBandwidth: 10, granularity: 10 };
     const machine = { ...amd, vendor: 'intel', minCbmBits: 2, shareableBits: 0xc000, mba } as const;
     const whole = await readResctrlTopology(new EmulatedResctrl({ machine }), { domains: [] });
@@ -99,13 +99,13 @@ describe('the topology of a mounted resctrl', () => {
     assert.deepEqual([read.value.closids, read.value.caches], [8, ['L3DATA', 'L3CODE']]);
   });
 
-  it('believes newer kernels that tell whether masks may have gaps', async () => {
+  test('believes newer kernels that tell whether masks may have gaps', async () => {
     const machine = { ...amd, vendor: 'intel', tellsSparseMasks: true, sparseMasks: true } as const;
     const read = await readResctrlTopology(new EmulatedResctrl({ machine }), { domains: [] });
     assert.ok(read.ok && read.value.sparseMasks);
   });
 
-  it('measures a way whatever the root group has left', async () => {
+  test('measures a way whatever the root group has left', async () => {
     const fs = new EmulatedResctrl({ machine: amd });
     await fs.write('schemata', 'L3:7=f;16=0\n');
     const sysfs = { domains: [{ id: 16, cpus: [2, 3], ways: 8, wayBytes: 4 * MIB }] };
@@ -117,7 +117,7 @@ describe('the topology of a mounted resctrl', () => {
     );
   });
 
-  it('fails where nothing is mounted', async () => {
+  test('fails where nothing is mounted', async () => {
     const fs = new EmulatedResctrl({ machine: amd });
     fs.unmount();
     assert.equal((await refusal(readResctrlTopology(fs, { domains: [] })))?.code, 'ENOENT');
@@ -125,7 +125,7 @@ describe('the topology of a mounted resctrl', () => {
 });
 
 describe('occupancy', () => {
-  it('is read by domain, null where the counter is unavailable', async () => {
+  test('is read by domain, null where the counter is unavailable', async () => {
     const fs = new EmulatedResctrl(
       { machine: amd },
       {
@@ -147,7 +147,7 @@ describe('occupancy', () => {
     ]);
   });
 
-  it('is empty where nothing is monitored, and an error for no group', async () => {
+  test('is empty where nothing is monitored, and an error for no group', async () => {
     const fs = new EmulatedResctrl({ machine: { ...amd, rmids: null } });
     await fs.mkdir('g');
     assert.deepEqual(await readOccupancy(fs, 'g'), []);

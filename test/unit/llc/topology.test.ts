@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { formatCpuList, parseCpuList } from '../../../node/llc/cpu-list.ts';
 import { parseGeometry } from '../../../node/llc/geometry.ts';
@@ -80,7 +80,7 @@ const l1 = (cpu: number): FakeCache[] => [
 const MiB = 1024 * 1024;
 
 describe('discoverTopology', () => {
-  it('gives one domain a socket', async () => {
+  test('gives one domain a socket', async () => {
     await using machine = await FakeMachine.create({
       allowed: '0-3',
       cpuinfo: 'processor\t: 0\nmodel name\t: Example 9000 @ 2 GHz\n',
@@ -100,7 +100,7 @@ describe('discoverTopology', () => {
     });
   });
 
-  it('keeps the gaps in the ids of AMD core complexes, with CPUs of two threads far apart', async () => {
+  test('keeps the gaps in the ids of AMD core complexes, with CPUs of two threads far apart', async () => {
     await using machine = await FakeMachine.create({ allowed: '0-7' });
     for (let cpu = 0; cpu < 8; cpu++) {
       const ccx = cpu % 4 < 2 ? 0 : 1;
@@ -117,7 +117,7 @@ describe('discoverTopology', () => {
     );
   });
 
-  it('leaves out CPUs that are offline or that this process may not use, and domains without any left', async () => {
+  test('leaves out CPUs that are offline or that this process may not use, and domains without any left', async () => {
     await using machine = await FakeMachine.create({ allowed: '0-2' });
     const l3 = (id: number, shared: string): FakeCache => ({ level: 3, id, size: '16M', ways: 16, shared });
     await machine.cpu(0, [l3(0, '0-2')], null);
@@ -127,7 +127,7 @@ describe('discoverTopology', () => {
     assert.deepEqual((await machine.discover()).domains, [{ id: 0, cpus: [0, 2], ways: 16, wayBytes: MiB }]);
   });
 
-  it('names a domain by its lowest CPU when the kernel has no ids, whatever CPUs it may use itself', async () => {
+  test('names a domain by its lowest CPU when the kernel has no ids, whatever CPUs it may use itself', async () => {
     await using machine = await FakeMachine.create({ allowed: '1,3' });
     for (let cpu = 0; cpu < 4; cpu++) {
       await machine.cpu(cpu, [{ level: 3, size: '8192K', ways: 16, shared: cpu < 2 ? '0-1' : '2-3' }]);
@@ -142,7 +142,7 @@ describe('discoverTopology', () => {
     );
   });
 
-  it('does not merge caches to which a hypervisor gave the same id', async () => {
+  test('does not merge caches to which a hypervisor gave the same id', async () => {
     await using machine = await FakeMachine.create({ allowed: '0-1' });
     for (const cpu of [0, 1])
       await machine.cpu(cpu, [{ level: 3, id: 0, size: '1M', ways: 4, shared: `${cpu}` }]);
@@ -152,7 +152,7 @@ describe('discoverTopology', () => {
     );
   });
 
-  it('takes the highest data cache where there is no level 3, never an instruction cache', async () => {
+  test('takes the highest data cache where there is no level 3, never an instruction cache', async () => {
     await using machine = await FakeMachine.create({ allowed: '0-1' });
     for (const cpu of [0, 1]) {
       await machine.cpu(cpu, [
@@ -166,13 +166,13 @@ describe('discoverTopology', () => {
     ]);
   });
 
-  it('derives the size of a way from lines and sets where the kernel gives no size', async () => {
+  test('derives the size of a way from lines and sets where the kernel gives no size', async () => {
     await using machine = await FakeMachine.create({ allowed: '0' });
     await machine.cpu(0, [{ level: 3, id: 0, ways: 12, line: 64, sets: 2048, shared: '0' }]);
     assert.deepEqual((await machine.discover()).domains, [{ id: 0, cpus: [0], ways: 12, wayBytes: 131072 }]);
   });
 
-  it('keeps the grouping but says that it assumed, where the kernel gives no geometry', async () => {
+  test('keeps the grouping but says that it assumed, where the kernel gives no geometry', async () => {
     await using machine = await FakeMachine.create({ allowed: '0' });
     await machine.cpu(0, [{ level: 3, id: 7, shared: '0' }]);
     const topology = await machine.discover();
@@ -180,7 +180,7 @@ describe('discoverTopology', () => {
     assert.deepEqual(topology.domains, [{ id: 7, cpus: [0], ways: 16, wayBytes: MiB }]);
   });
 
-  it('assumes one domain over all CPUs where the machine tells nothing', async () => {
+  test('assumes one domain over all CPUs where the machine tells nothing', async () => {
     await using machine = await FakeMachine.create();
     const topology = await machine.discover();
     assert.equal(topology.source, 'assumed');
@@ -189,7 +189,7 @@ describe('discoverTopology', () => {
     assert.notEqual(topology.cpuModel, '');
   });
 
-  it('replaces the geometry of every domain by an override', async () => {
+  test('replaces the geometry of every domain by an override', async () => {
     await using machine = await FakeMachine.create({ allowed: '0-1' });
     for (const cpu of [0, 1])
       await machine.cpu(cpu, [{ level: 3, id: cpu, size: '1M', ways: 4, shared: `${cpu}` }]);
@@ -204,7 +204,7 @@ describe('discoverTopology', () => {
     );
   });
 
-  it('finds at least one domain with CPUs on the machine that it runs on', async () => {
+  test('finds at least one domain with CPUs on the machine that it runs on', async () => {
     const { domains } = await discoverTopology();
     assert.ok(domains.length > 0);
     for (const domain of domains) assert.ok(domain.cpus.length > 0 && domain.ways > 0 && domain.wayBytes > 0);
@@ -212,7 +212,7 @@ describe('discoverTopology', () => {
 });
 
 describe('parseGeometry', () => {
-  it('reads ways and the size of a way', () => {
+  test('reads ways and the size of a way', () => {
     const cases: [string, number, number][] = [
       ['16x2MiB', 16, 2 * MiB],
       ['12x256KiB', 12, 262144],
@@ -225,7 +225,7 @@ describe('parseGeometry', () => {
     }
   });
 
-  it('says what to write instead', () => {
+  test('says what to write instead', () => {
     for (const text of [
       '',
       '16',
@@ -247,7 +247,7 @@ describe('parseGeometry', () => {
 });
 
 describe('CPU lists', () => {
-  it('survive being written and read', () => {
+  test('survive being written and read', () => {
     fc.assert(
       fc.property(fc.uniqueArray(fc.nat(300)), (cpus) => {
         const sorted = cpus.sort((a, b) => a - b);

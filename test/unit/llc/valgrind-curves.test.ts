@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
-import { CachegrindProfiler } from '../../../node/llc/profilers/cachegrind.ts';
 import type { Measurement } from '../../../node/state/types.ts';
+import { CachegrindProfiler } from '../../../node/worker/profilers/cachegrind.ts';
 import { nextWays } from '../../../predictor/adaptive-ways.ts';
 import { compile, missingTools, PROGRAMS } from '../../support/c-programs.ts';
 

@@ -1,6 +1,6 @@
 /** The master and a node count the ways that are lent alike: it neither overbooks nor wastes. */
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { Lease, Partitions } from '../../../node/llc/partitions/types.ts';
 import { UnenforcedPartitions } from '../../../node/llc/partitions/unenforced.ts';
@@ -43,7 +43,7 @@ const NODES: readonly [string, (rig: Rig) => Promise<Partitions>][] = [
 
 for (const [name, make] of NODES) {
   describe(`a node ${name}`, () => {
-    it('takes what the master places there, and the master places what it would take', async () => {
+    test('takes what the master places there, and the master places what it would take', async () => {
       const property = fc.asyncProperty(
         fc.array(step, { maxLength: 40, size: 'max' }),
         fc.constantFrom(3, 5, 16),
@@ -100,7 +100,7 @@ for (const [name, make] of NODES) {
   });
 }
 
-it('sixteen runs that gain nothing share four ways, as the master counts', async () => {
+test('sixteen runs that gain nothing share four ways, as the master counts', async () => {
   await using rig = new Rig();
   const node = await rig.node();
   const held: Holder[] = [];

@@ -3,12 +3,12 @@ import { describe, test } from 'node:test';
 import { BenchmarkService } from '../../../node/master/benchmark-service.ts';
 import type { DomainView } from '../../../node/master/placement.ts';
 import type { MeasurePlan } from '../../../node/master/run-service.ts';
-import { CapacityBoard } from '../../../node/mesh/capacity-board.ts';
-import { fail, succeed } from '../../../node/ports.ts';
+import { CapacityBoard } from '../../../node/membership/capacity-board.ts';
 import type { Answer, BenchmarkRequest } from '../../../node/rest/backend.ts';
 import { createRun } from '../../../node/state/run-lifecycle.ts';
 import type { Measure, ProcessCensus, Run, RunResult, TerminalState } from '../../../node/state/types.ts';
 import type { CacheGeometry, MeasuredCurve, Prediction } from '../../../predictor/types.ts';
+import { fail, succeed } from '../../../protocols/schema/outcome.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { finish, spec, TASK, tablesWithTask } from '../state/fixtures.ts';
 

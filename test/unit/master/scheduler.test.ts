@@ -4,10 +4,10 @@ import { silentLogger } from '../../../node/adapters.ts';
 import { Dispatcher } from '../../../node/master/dispatcher.ts';
 import { NODE_LOST_MS, Reconciler } from '../../../node/master/reconciler.ts';
 import { Scheduler } from '../../../node/master/scheduler.ts';
-import { CapacityBoard } from '../../../node/mesh/capacity-board.ts';
+import { CapacityBoard } from '../../../node/membership/capacity-board.ts';
 import type { CapacityNotice, ControlRequest, ControlResponse, Mesh } from '../../../node/mesh/types.ts';
-import { fail, succeed } from '../../../node/ports.ts';
 import type { HeldAttempt } from '../../../node/worker/types.ts';
+import { fail, succeed } from '../../../protocols/schema/outcome.ts';
 import { FakeClock, settled } from '../../support/fake-clock.ts';
 import { finish, spec, tablesWithTask } from '../state/fixtures.ts';
 

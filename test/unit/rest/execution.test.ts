@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fail, succeed } from '../../../node/ports.ts';
 import type { ApiFailure, BenchmarkRequest } from '../../../node/rest/backend.ts';
+import { fail, succeed } from '../../../protocols/schema/outcome.ts';
 import { aProfile, aResult, aRun } from './fake-backend.ts';
 import { startRest, until } from './harness.ts';
 

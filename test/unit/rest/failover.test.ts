@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
-import { fail, succeed } from '../../../node/ports.ts';
+import { fail, succeed } from '../../../protocols/schema/outcome.ts';
 import { nobody, other, startRest, until } from './harness.ts';
 
 const RUN = '/controller/task/run';

@@ -2,7 +2,6 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { ConsensusStatus } from '../../../node/consensus/types.ts';
-import { fail, succeed } from '../../../node/ports.ts';
 import type {
   Answer,
   Authority,
@@ -30,6 +29,7 @@ import type {
   RunResult,
   Task,
 } from '../../../node/state/types.ts';
+import { fail, succeed } from '../../../protocols/schema/outcome.ts';
 import { candidate } from '../state/fixtures.ts';
 
 export const NOW = Date.UTC(2025, 0, 31, 12);

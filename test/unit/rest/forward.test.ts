@@ -4,7 +4,7 @@ import { type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
 import { type Duplex, PassThrough, Readable } from 'node:stream';
 import { test } from 'node:test';
-import { succeed } from '../../../node/ports.ts';
+import { succeed } from '../../../protocols/schema/outcome.ts';
 import { aTask } from './fake-backend.ts';
 import { other, sendRaw, startRest, until } from './harness.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fail } from '../../../node/ports.ts';
+import { fail } from '../../../protocols/schema/outcome.ts';
 import { NOW } from './fake-backend.ts';
 import { other, startRest } from './harness.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
-import { fail, succeed } from '../../../node/ports.ts';
+import { fail, succeed } from '../../../protocols/schema/outcome.ts';
 import { NOW } from './fake-backend.ts';
 import { startRest, until } from './harness.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fail, succeed } from '../../../node/ports.ts';
+import { fail, succeed } from '../../../protocols/schema/outcome.ts';
 import { aRun, queuedRun } from './fake-backend.ts';
 import { startRest } from './harness.ts';
 

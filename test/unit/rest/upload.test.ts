@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { connect } from 'node:net';
 import { test } from 'node:test';
-import { fail } from '../../../node/ports.ts';
+import { fail } from '../../../protocols/schema/outcome.ts';
 import { type Rest, sendRaw, startRest, until } from './harness.ts';
 
 const BOUNDARY = 'xxBOUNDARYxx';

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { systemClock } from '../../../node/adapters.ts';
 import type { Clock } from '../../../node/ports.ts';
 import { HashPool } from '../../../node/store/hash-pool.ts';
@@ -15,7 +15,7 @@ describe('HashPool', () => {
   });
   after(() => rm(directory, { recursive: true, force: true }));
 
-  it('hashes many files at once and keeps them apart', async () => {
+  test('hashes many files at once and keeps them apart', async () => {
     await using pool = new HashPool({}, { clock: systemClock });
     const hashed = Array.from({ length: 6 }, async (_, index) => {
       const content = Buffer.alloc(index * 700_000, index);
@@ -29,14 +29,14 @@ describe('HashPool', () => {
     await Promise.all(hashed);
   });
 
-  it('says why a file could not be hashed, and goes on with the next', async () => {
+  test('says why a file could not be hashed, and goes on with the next', async () => {
     await using pool = new HashPool({}, { clock: systemClock });
     await assert.rejects(pool.hashFile(join(directory, 'missing')), { code: 'FAILED', message: /ENOENT/ });
     await writeFile(join(directory, 'there'), '');
     assert.equal((await pool.hashFile(join(directory, 'there'))).size, 0);
   });
 
-  it('stops its thread when idle and starts another when needed', async () => {
+  test('stops its thread when idle and starts another when needed', async () => {
     let idle: (() => void) | null = null;
     const clock: Clock = {
       ...systemClock,
@@ -57,7 +57,7 @@ describe('HashPool', () => {
     assert.deepEqual(await pool.hashFile(join(directory, 'idle')), first);
   });
 
-  it('rejects what is under way when it is stopped, and anything after', async () => {
+  test('rejects what is under way when it is stopped, and anything after', async () => {
     const pool = new HashPool({}, { clock: systemClock });
     const pending = assert.rejects(pool.hashFile(join(directory, 'idle')), { code: 'STOPPED' });
     await pool.stop();

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { silentLogger } from '../../../node/adapters.ts';
-import { fail, succeed } from '../../../node/ports.ts';
 import { BlobKeeper } from '../../../node/store/blob-keeper.ts';
+import { fail, succeed } from '../../../protocols/schema/outcome.ts';
 import { FakeClock, settled } from '../../support/fake-clock.ts';
 import { assignment, finish, spec, TASK, tablesWithTask } from '../state/fixtures.ts';
 

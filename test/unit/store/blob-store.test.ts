@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { silentLogger, systemClock, systemRandom } from '../../../node/adapters.ts';
 import { BlobStore } from '../../../node/store/blob-store.ts';
 
@@ -50,7 +50,7 @@ class Shelf implements AsyncDisposable {
 
 describe('BlobStore', () => {
   for (const size of [0, 1, 64 * 1024, 64 * 1024 + 1, 3 * 1024 * 1024 + 17]) {
-    it(`ingests ${size} bytes under their hash, read-only`, async () => {
+    test(`ingests ${size} bytes under their hash, read-only`, async () => {
       await using shelf = await Shelf.create();
       const content = Buffer.alloc(size, 'fsched');
       const outcome = await shelf.store.ingest(Readable.from(chunks(content)), size);
@@ -64,7 +64,7 @@ describe('BlobStore', () => {
     });
   }
 
-  it('gathers a great many tiny chunks', async () => {
+  test('gathers a great many tiny chunks', async () => {
     await using shelf = await Shelf.create();
     const content = Buffer.from(Array.from({ length: 100_000 }, (_, index) => index % 251));
     async function* drops() {
@@ -77,7 +77,7 @@ describe('BlobStore', () => {
     assert.deepEqual(await readFile(join(shelf.directory, sha256(content))), content);
   });
 
-  it('stops reading beyond the limit and leaves nothing behind', async () => {
+  test('stops reading beyond the limit and leaves nothing behind', async () => {
     await using shelf = await Shelf.create();
     let produced = 0;
     async function* endless() {
@@ -94,7 +94,7 @@ describe('BlobStore', () => {
     assert.ok(produced < 1_000_000);
   });
 
-  it('leaves nothing behind when the sender stops half-way', async () => {
+  test('leaves nothing behind when the sender stops half-way', async () => {
     await using shelf = await Shelf.create();
     const outcome = await shelf.store.ingest(broken(Buffer.alloc(300_000)), 1_000_000);
     assert.equal(!outcome.ok && outcome.error.code, 'INTERRUPTED');
@@ -104,7 +104,7 @@ describe('BlobStore', () => {
     assert.deepEqual(await shelf.files(), []);
   });
 
-  it('puts only bytes that have the announced hash and size', async () => {
+  test('puts only bytes that have the announced hash and size', async () => {
     await using shelf = await Shelf.create();
     const name = sha256('hello');
     assert.deepEqual(await shelf.store.put(name, 5, chunks('hel', 'lo')), { ok: true, value: undefined });
@@ -121,7 +121,7 @@ describe('BlobStore', () => {
     }
   });
 
-  it('takes the same content many times at once', async () => {
+  test('takes the same content many times at once', async () => {
     await using shelf = await Shelf.create();
     const content = Buffer.alloc(200_000, 7);
     const name = sha256(content);
@@ -131,7 +131,7 @@ describe('BlobStore', () => {
     assert.equal(await shelf.store.verify(name), true);
   });
 
-  it('treats names that are no hashes as absent, whatever file they would lead to', async () => {
+  test('treats names that are no hashes as absent, whatever file they would lead to', async () => {
     await using shelf = await Shelf.create();
     for (const name of [
       '',
@@ -151,7 +151,7 @@ describe('BlobStore', () => {
     assert.deepEqual(await shelf.files(), []);
   });
 
-  it('removes a damaged blob on verification, and takes a whole one again', async () => {
+  test('removes a damaged blob on verification, and takes a whole one again', async () => {
     await using shelf = await Shelf.create();
     const content = Buffer.alloc(100_000, 1);
     const name = sha256(content);
@@ -170,7 +170,7 @@ describe('BlobStore', () => {
     assert.equal(await shelf.store.verify(name), true);
   });
 
-  it('removes at start what a crash left half-written, and nothing else', async () => {
+  test('removes at start what a crash left half-written, and nothing else', async () => {
     await using shelf = await Shelf.create();
     assert.ok((await shelf.store.ingest(chunks('kept'), 10)).ok);
     await writeFile(join(shelf.directory, 'incoming-0123'), 'half');
@@ -178,7 +178,7 @@ describe('BlobStore', () => {
     assert.deepEqual(await shelf.files(), [sha256('kept')]);
   });
 
-  it('reports a directory that cannot be written as a failure of the disk', async () => {
+  test('reports a directory that cannot be written as a failure of the disk', async () => {
     await using shelf = await Shelf.create();
     await rm(shelf.directory, { recursive: true });
     const outcome = await shelf.store.ingest(chunks('x'), 10);

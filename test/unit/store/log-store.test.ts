@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { Level } from 'level';
+import type { LogStore } from '../../../node/consensus/log-store.ts';
+import { INITIAL_HARD_STATE } from '../../../node/consensus/log-store.ts';
 import type { Entry } from '../../../node/consensus/types.ts';
 import { openLevelLogStore } from '../../../node/store/level-log-store.ts';
-import type { LogStore } from '../../../node/store/log-store.ts';
-import { INITIAL_HARD_STATE } from '../../../node/store/log-store.ts';
-import { MemoryDisk, MemoryLogStore } from '../../../node/store/memory-log-store.ts';
+import { MemoryDisk, MemoryLogStore } from '../../support/memory-log-store.ts';
 
 const command = (term: number, index: number): Entry => ({
   kind: 'command',

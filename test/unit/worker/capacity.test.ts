@@ -1,6 +1,6 @@
 /** What is gossiped of a worker, from the kernel's groups on. */
 import assert from 'node:assert/strict';
-import { it } from 'node:test';
+import { test } from 'node:test';
 import { EmulatedPartitions } from '../../../node/llc/partitions/emulated.ts';
 import { UnenforcedPartitions } from '../../../node/llc/partitions/unenforced.ts';
 import { describeCapacity } from '../../../node/worker/capacity.ts';
@@ -9,7 +9,7 @@ import { dispatchOf } from './fakes.ts';
 
 const MiB = 1024 ** 2;
 
-it('tells where each way is, who has it, and what is filled, held or emulated', async () => {
+test('tells where each way is, who has it, and what is filled, held or emulated', async () => {
   await using rig = new Rig({
     machine: { shareableBits: 0xc00, closids: 4 },
     counters: ({ counter, domain }) => (counter === 'llc_occupancy' ? MiB * (1 + domain) : null),
@@ -62,7 +62,7 @@ it('tells where each way is, who has it, and what is filled, held or emulated', 
   }
 });
 
-it('tells of a node without cache allocation that its runs are counted', async () => {
+test('tells of a node without cache allocation that its runs are counted', async () => {
   const topology = { domains: [{ id: 0, cpus: [0], ways: 8, wayBytes: 1 }] };
   await using partitions = new UnenforcedPartitions({ reason: 'no CAT here' }, { topology });
   await partitions.acquire({ runId: 'r', attempt: 1, domain: 0, ways: 3, sensitive: true });

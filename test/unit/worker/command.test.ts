@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { quote } from 'shell-quote';
 import { resolveProgram, splitCommand } from '../../../node/worker/command.ts';
 
 describe('splitCommand', () => {
-  it('splits like a shell', () => {
+  test('splits like a shell', () => {
     const cases: [string, string[]][] = [
       ['python3', ['python3']],
       ['  node   --max-old-space-size=64 ', ['node', '--max-old-space-size=64']],
@@ -21,7 +21,7 @@ describe('splitCommand', () => {
     for (const [text, words] of cases) assert.deepEqual(splitCommand(text), { ok: true, value: words }, text);
   });
 
-  it('gives back every quoted word as it was', () => {
+  test('gives back every quoted word as it was', () => {
     const word = fc.string({ unit: 'binary' }).filter((text) => !/\p{Cc}/u.test(text) && text.isWellFormed());
     fc.assert(
       fc.property(fc.array(word, { minLength: 1, maxLength: 4 }), (args) => {
@@ -30,7 +30,7 @@ describe('splitCommand', () => {
     );
   });
 
-  it('refuses what only a shell could do, and says what to do instead', () => {
+  test('refuses what only a shell could do, and says what to do instead', () => {
     const cases: [string, RegExp][] = [
       ['', /empty; write the program/],
       ['   ', /empty/],
@@ -67,7 +67,7 @@ describe('splitCommand', () => {
 });
 
 describe('resolveProgram', () => {
-  it('finds programs in PATH and in the working directory, and tells why not', async () => {
+  test('finds programs in PATH and in the working directory, and tells why not', async () => {
     const root = await mkdtemp(join(tmpdir(), 'fsched-path-'));
     try {
       await mkdir(join(root, 'one/both'), { recursive: true });

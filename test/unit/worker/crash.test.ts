@@ -6,7 +6,7 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { silentLogger, systemClock } from '../../../node/adapters.ts';
 import { ProcessLauncher } from '../../../node/worker/process-launcher.ts';
@@ -25,7 +25,7 @@ async function restart(directory: string): Promise<void> {
 }
 
 describe('the start after a crash', () => {
-  it('kills what the programs of the last start left and removes their directories', async () => {
+  test('kills what the programs of the last start left and removes their directories', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'fsched-crash-'));
     const runId = `crash${randomBytes(6).toString('hex')}`;
     const host = spawn(process.execPath, [HOST, directory, runId], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -51,7 +51,7 @@ describe('the start after a crash', () => {
     }
   });
 
-  it('does not kill a process that has since got the number of a lost program', async () => {
+  test('does not kill a process that has since got the number of a lost program', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'fsched-crash-'));
     const innocent = spawn('sleep', ['1000'], { detached: true, stdio: 'ignore' });
     // A group without its leader: whose it was can't be told any more.

@@ -1,7 +1,6 @@
 /** A clock that is moved by hand, and a launcher whose programs end when the test says so. */
 
-import type { Cancel, Clock, Outcome } from '../../../node/ports.ts';
-import { fail, succeed } from '../../../node/ports.ts';
+import type { Cancel, Clock } from '../../../node/ports.ts';
 import type { Isolation } from '../../../node/state/types.ts';
 import type {
   LaunchedProcess,
@@ -11,6 +10,8 @@ import type {
   ProcessEnd,
 } from '../../../node/worker/launcher.ts';
 import type { Dispatch } from '../../../node/worker/types.ts';
+import type { Outcome } from '../../../protocols/schema/outcome.ts';
+import { fail, succeed } from '../../../protocols/schema/outcome.ts';
 
 export class ManualClock implements Clock {
   #nowMs = 0;

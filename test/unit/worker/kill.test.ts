@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { isAlive, LaunchBench, livingOf } from './launch-bench.ts';
 
 /** Starts a process that lives on in a session of its own, ignoring SIGTERM, and waits until it does. */
@@ -12,7 +12,7 @@ const daemonise = (options: { env?: string; cwd?: string } = {}) => `
 `;
 
 describe('the end of a run', () => {
-  it('takes with it what changed its session and still holds the output', async () => {
+  test('takes with it what changed its session and still holds the output', async () => {
     await using bench = await LaunchBench.create();
     const report = await bench.run(
       `${daemonise()} up.then(() => { console.log(child.pid); process.exit(0); });`,
@@ -22,7 +22,7 @@ describe('the end of a run', () => {
     assert.ok((report.result?.executionTimeNs ?? 0) < 20e9);
   });
 
-  it('takes with it what cleared its environment but stands in the working directory', async () => {
+  test('takes with it what cleared its environment but stands in the working directory', async () => {
     await using bench = await LaunchBench.create();
     const source = `${daemonise({ env: '{}', cwd: '.' })} up.then(() => { console.log(child.pid); process.exit(0); });`;
     const report = await bench.run(source);
@@ -30,14 +30,14 @@ describe('the end of a run', () => {
     assert.equal(isAlive(Number(report.stdout)), false);
   });
 
-  it('takes with it background jobs, at once', async () => {
+  test('takes with it background jobs, at once', async () => {
     await using bench = await LaunchBench.create();
     const report = await bench.run('sleep 1000 & (sleep 1000 & sleep 1000 &); echo $!', { command: 'sh' });
     assert.equal(report.state, 'succeeded');
     assert.equal(isAlive(Number(report.stdout)), false);
   });
 
-  it('comes at the time limit for a program that ignores SIGTERM', async () => {
+  test('comes at the time limit for a program that ignores SIGTERM', async () => {
     await using bench = await LaunchBench.create();
     const report = await bench.run("trap '' TERM INT HUP; while :; do sleep 1; done", {
       command: 'sh',
@@ -48,7 +48,7 @@ describe('the end of a run', () => {
     assert.deepEqual([report.result?.exitStatus, report.result?.signal], [137, 'SIGKILL']);
   });
 
-  it('takes with it a child without any mark, seen below its parent when the run is cancelled', async () => {
+  test('takes with it a child without any mark, seen below its parent when the run is cancelled', async () => {
     await using bench = await LaunchBench.create();
     const runId = await bench.start(
       `${daemonise({ env: '{}' })} up.then(() => console.log(child.pid)); setInterval(() => {}, 1000);`,
@@ -61,7 +61,7 @@ describe('the end of a run', () => {
     await bench.assertNothingLeft(runId);
   });
 
-  it('takes with it a program that goes on forking', async () => {
+  test('takes with it a program that goes on forking', async () => {
     await using bench = await LaunchBench.create();
     // Each of a handful replaces itself by a child in a new session again and again.
     const chain = 'setsid sh -c \'sh "$0" next\' "$0" &';
@@ -77,7 +77,7 @@ describe('the end of a run', () => {
     assert.deepEqual(await livingOf(runId), []);
   });
 
-  it('leaves other runs alone', async () => {
+  test('leaves other runs alone', async () => {
     await using bench = await LaunchBench.create();
     const other = await bench.start('echo up; sleep 1000', { command: 'sh' });
     await bench.written(other, 'up');
@@ -87,7 +87,7 @@ describe('the end of a run', () => {
     await bench.reported(other);
   });
 
-  it('removes a directory with odd permissions, links and names', async () => {
+  test('removes a directory with odd permissions, links and names', async () => {
     await using bench = await LaunchBench.create();
     const report = await bench.run(
       'mkdir -p a/b/c && ln -s / root && touch "a/b/-rf x" && mkfifo pipe && chmod 000 a/b/c a/b a && chmod 500 .',
@@ -96,7 +96,7 @@ describe('the end of a run', () => {
     assert.equal(report.state, 'succeeded', report.stderr);
   });
 
-  it('comes for an older attempt when a newer one is dispatched', async () => {
+  test('comes for an older attempt when a newer one is dispatched', async () => {
     await using bench = await LaunchBench.create();
     const runId = await bench.start('echo up; sleep 1000', { command: 'sh', runId: `older${process.pid}` });
     await bench.written(runId, 'up');
@@ -108,7 +108,7 @@ describe('the end of a run', () => {
     await bench.assertNothingLeft(runId);
   });
 
-  it('comes for all runs when the worker stops, and nothing is reported', async () => {
+  test('comes for all runs when the worker stops, and nothing is reported', async () => {
     const bench = await LaunchBench.create();
     const runId = await bench.start(`${daemonise()} up.then(() => console.log('up'));`);
     await bench.written(runId, 'up');

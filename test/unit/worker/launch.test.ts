@@ -4,7 +4,7 @@ import { closeSync, openSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parseCpuList } from '../../../node/llc/cpu-list.ts';
 import { LaunchBench } from './launch-bench.ts';
@@ -22,7 +22,7 @@ const INTROSPECT = `
 const SHELL = 'sh';
 
 describe('launching a program', () => {
-  it('starts COMMAND FILE INPUT_SIZE in a directory, group, session and environment of its own, pinned', async () => {
+  test('starts COMMAND FILE INPUT_SIZE in a directory, group, session and environment of its own, pinned', async () => {
     await using bench = await LaunchBench.create();
     const report = await bench.run(INTROSPECT, { fileName: 'a task.js', inputSize: 12_345 });
     assert.equal(report.state, 'succeeded', report.stderr);
@@ -58,7 +58,7 @@ describe('launching a program', () => {
     assert.ok(nanoseconds > 1e6 && nanoseconds < 30e9, `${nanoseconds}`);
   });
 
-  it('gives parameters on standard input and in the environment', async () => {
+  test('gives parameters on standard input and in the environment', async () => {
     await using bench = await LaunchBench.create();
     const parameters = JSON.stringify({ text: 'größe "1"', list: [1, 2] });
     const seen = JSON.parse((await bench.run(INTROSPECT, { parameters })).stdout);
@@ -66,7 +66,7 @@ describe('launching a program', () => {
     assert.equal(seen.env.FSCHED_PARAMETERS, parameters);
   });
 
-  it('gives parameters that are too large for the environment on standard input only', async () => {
+  test('gives parameters that are too large for the environment on standard input only', async () => {
     await using bench = await LaunchBench.create();
     const largest = JSON.stringify('x'.repeat(100 * 1024 - 2));
     assert.equal(
@@ -79,13 +79,13 @@ describe('launching a program', () => {
     assert.equal('FSCHED_PARAMETERS' in seen.env, false);
   });
 
-  it('gives an empty standard input without parameters', async () => {
+  test('gives an empty standard input without parameters', async () => {
     await using bench = await LaunchBench.create();
     const report = await bench.run('readlink /proc/self/fd/0; cat', { command: SHELL });
     assert.equal(report.stdout, '/dev/null\n');
   });
 
-  it('hands no descriptor of the daemon on, not even one that it was given without the mark to close it', async () => {
+  test('hands no descriptor of the daemon on, not even one that it was given without the mark to close it', async () => {
     const host = fileURLToPath(new URL('./descriptor-host.ts', import.meta.url));
     const leaked = openSync('/etc/passwd', 'r');
     // Node itself marks the descriptors below 16 at its start.
@@ -106,7 +106,7 @@ describe('launching a program', () => {
     }
   });
 
-  it('lets a program open its standard streams by name, as in a shell', async () => {
+  test('lets a program open its standard streams by name, as in a shell', async () => {
     await using bench = await LaunchBench.create();
     const source = 'cat /dev/stdin > /dev/stdout; echo problem > /dev/stderr';
     const report = await bench.run(source, { command: SHELL, parameters: '[1]' });
@@ -120,7 +120,7 @@ describe('launching a program', () => {
     'it\'s "quoted" $HOME *.js',
     'x'.repeat(255),
   ]) {
-    it(`runs a file named ${fileName.slice(0, 30)}`, async () => {
+    test(`runs a file named ${fileName.slice(0, 30)}`, async () => {
       await using bench = await LaunchBench.create();
       const report = await bench.run('echo "$0"; ls -A', { command: SHELL, fileName });
       assert.equal(report.state, 'succeeded', report.stderr);
@@ -130,7 +130,7 @@ describe('launching a program', () => {
   }
 
   for (const fileName of ['', '.', '..', '../escape', 'a/b', 'a\0b', 'ä'.repeat(128)]) {
-    it(`refuses a file named ${JSON.stringify(fileName.slice(0, 30))}`, async () => {
+    test(`refuses a file named ${JSON.stringify(fileName.slice(0, 30))}`, async () => {
       await using bench = await LaunchBench.create();
       const report = await bench.run('', { fileName });
       assert.equal(report.state, 'failed');
@@ -139,7 +139,7 @@ describe('launching a program', () => {
     });
   }
 
-  it('runs the file itself by a command that names it', async () => {
+  test('runs the file itself by a command that names it', async () => {
     await using bench = await LaunchBench.create();
     const report = await bench.run('#!/bin/sh\necho "$0 $2"', {
       command: './task',
@@ -150,7 +150,7 @@ describe('launching a program', () => {
     assert.match(report.stdout, /task 7\n$/);
   });
 
-  it('passes the words of a command on as they are', async () => {
+  test('passes the words of a command on as they are', async () => {
     await using bench = await LaunchBench.create();
     const report = await bench.run('', {
       command: `${SHELL} -c 'echo "$1|$2"' zero "a  b;c"`,
@@ -159,7 +159,7 @@ describe('launching a program', () => {
     assert.match(report.stdout, /^a {2}b;c\|\/.*\/f\n$/);
   });
 
-  it('fails a run whose command does not exist, is not executable or needs a shell', async () => {
+  test('fails a run whose command does not exist, is not executable or needs a shell', async () => {
     await using bench = await LaunchBench.create();
     const cases: [string, RegExp][] = [
       ['no-such-program-here', /"no-such-program-here" was not found in the PATH.*install it/],
@@ -178,7 +178,7 @@ describe('launching a program', () => {
     }
   });
 
-  it('tells of a missing interpreter', async () => {
+  test('tells of a missing interpreter', async () => {
     await using bench = await LaunchBench.create();
     const report = await bench.run('#!/no/such/interpreter\n', { command: './task.js' });
     assert.equal(report.state, 'failed');
@@ -186,7 +186,7 @@ describe('launching a program', () => {
     assert.match(report.error ?? '', /#! line/);
   });
 
-  it('does without the tools of util-linux, unpinned', async () => {
+  test('does without the tools of util-linux, unpinned', async () => {
     await using bench = await LaunchBench.create({ searchPath: '/nowhere' });
     const report = await bench.run('console.log(1)');
     assert.equal(report.state, 'succeeded', report.error ?? '');
@@ -194,7 +194,7 @@ describe('launching a program', () => {
     assert.equal(report.stdout, '1\n');
   });
 
-  it('reports exit statuses and signals', async () => {
+  test('reports exit statuses and signals', async () => {
     await using bench = await LaunchBench.create();
     const cases: [string, number, string | null][] = [
       ['exit 0', 0, null],
@@ -213,7 +213,7 @@ describe('launching a program', () => {
 });
 
 describe('output', () => {
-  it('is kept to the limit while the program may go on writing', async () => {
+  test('is kept to the limit while the program may go on writing', async () => {
     await using bench = await LaunchBench.create({ outputLimitBytes: 1024 * 1024 });
     const source = `
       const block = Buffer.alloc(65536, 'a');
@@ -227,7 +227,7 @@ describe('output', () => {
     assert.deepEqual([report.stderr, report.result?.stderr.truncated], ['written', false]);
   });
 
-  it('is not called truncated when it just fits', async () => {
+  test('is not called truncated when it just fits', async () => {
     await using bench = await LaunchBench.create({ outputLimitBytes: 5 });
     const exact = await bench.run('printf 12345', { command: SHELL });
     assert.deepEqual([exact.stdout, exact.result?.stdout.truncated], ['12345', false]);
@@ -235,7 +235,7 @@ describe('output', () => {
     assert.deepEqual([more.stdout, more.result?.stdout.truncated], ['12345', true]);
   });
 
-  it('may be any bytes', async () => {
+  test('may be any bytes', async () => {
     await using bench = await LaunchBench.create();
     const report = await bench.run(
       'process.stdout.write(Buffer.from(Array.from({ length: 256 }, (_, i) => i)))',
@@ -243,13 +243,13 @@ describe('output', () => {
     assert.deepEqual([...(report.result?.stdout.bytes ?? [])], [...Array(256).keys()]);
   });
 
-  it('may be closed early', async () => {
+  test('may be closed early', async () => {
     await using bench = await LaunchBench.create();
     const report = await bench.run('echo first; exec 1>&- 2>&-; sleep 0.1; exit 4', { command: SHELL });
     assert.deepEqual([report.stdout, report.result?.exitStatus], ['first\n', 4]);
   });
 
-  it('can be read while the program runs', async () => {
+  test('can be read while the program runs', async () => {
     await using bench = await LaunchBench.create();
     const runId = await bench.start('echo one; read line < fifo', { command: SHELL });
     const other = await bench.start('printf two; while :; do sleep 1; done', { command: SHELL });

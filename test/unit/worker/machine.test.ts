@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { systemMachine } from '../../../node/worker/machine.ts';
 
 describe('systemMachine', () => {
-  it('reads numbers that make sense', () => {
+  test('reads numbers that make sense', () => {
     const { cpus, memoryBytes, freeMemoryBytes, load1 } = systemMachine.read();
     assert.ok(Number.isInteger(cpus) && cpus > 0);
     assert.ok(memoryBytes > 64 * 1024 * 1024);

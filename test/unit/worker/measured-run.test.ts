@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { silentLogger } from '../../../node/adapters.ts';
 import { UnenforcedPartitions } from '../../../node/llc/partitions/unenforced.ts';
-import type { Instrument } from '../../../node/llc/profilers/types.ts';
-import { fail, type Outcome, succeed } from '../../../node/ports.ts';
 import type { Measure, Measurement } from '../../../node/state/types.ts';
+import type { Instrument } from '../../../node/worker/profilers/types.ts';
 import type { AttemptReport } from '../../../node/worker/types.ts';
 import { Worker } from '../../../node/worker/worker.ts';
+import { fail, type Outcome, succeed } from '../../../protocols/schema/outcome.ts';
 import { dispatchOf, FakeLauncher, ManualClock, settle } from './fakes.ts';
 
 const MEASURE: Measure = { profiler: 'cachegrind', ways: 7, wayBytes: 1024 };

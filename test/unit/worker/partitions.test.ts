@@ -1,7 +1,7 @@
 /** The worker between its launcher and whatever holds the ways. */
 import assert from 'node:assert/strict';
 import { readlinkSync } from 'node:fs';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import type { Lease, PartitionsView, Standing } from '../../../node/llc/partitions/types.ts';
 import { UnenforcedPartitions } from '../../../node/llc/partitions/unenforced.ts';
 import type { CacheUse } from '../../../node/state/types.ts';
@@ -46,7 +46,7 @@ class NotedPartitions extends UnenforcedPartitions {
 }
 
 describe('a run in its partition', () => {
-  it('enters before its program starts, is recorded as it was held, and gives the ways back', async () => {
+  test('enters before its program starts, is recorded as it was held, and gives the ways back', async () => {
     const partitions = new NotedPartitions();
     await using bench = await LaunchBench.create({ partitions });
     const report = await bench.run('console.log(process.pid)', { domain: 0 });
@@ -57,7 +57,7 @@ describe('a run in its partition', () => {
     assert.equal(partitions.freeWays(0), 1000);
   });
 
-  it('fails with a sentence when its process can not be put in, and gives the ways back', async () => {
+  test('fails with a sentence when its process can not be put in, and gives the ways back', async () => {
     const partitions = new NotedPartitions();
     partitions.failure = new Error('the group has vanished');
     await using bench = await LaunchBench.create({ partitions });

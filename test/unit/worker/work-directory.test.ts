@@ -4,14 +4,14 @@ import { accessSync, chmodSync, constants, mkdtempSync, rmSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { makeWorkDirectory, removeTree } from '../../../node/worker/work-directory.ts';
 
 const NOBODY = 65534;
 
 describe('working directories', () => {
-  it('are empty when made, whatever stood in their place', async () => {
+  test('are empty when made, whatever stood in their place', async () => {
     const root = await mkdtemp(join(tmpdir(), 'fsched-work-'));
     try {
       await mkdir(join(root, 'r-1/old'), { recursive: true });
@@ -22,7 +22,7 @@ describe('working directories', () => {
     }
   });
 
-  it('are removed without following links', async () => {
+  test('are removed without following links', async () => {
     const root = await mkdtemp(join(tmpdir(), 'fsched-work-'));
     try {
       await mkdir(join(root, 'kept'));
@@ -37,7 +37,7 @@ describe('working directories', () => {
     }
   });
 
-  it('are removed by an ordinary user although a program took the permissions away', (context) => {
+  test('are removed by an ordinary user although a program took the permissions away', (context) => {
     const module = fileURLToPath(new URL('../../../node/worker/work-directory.ts', import.meta.url));
     const isRoot = process.getuid?.() === 0;
     const root = mkdtempSync(join(tmpdir(), 'fsched-work-'));

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { silentLogger } from '../../../node/adapters.ts';
 import { UnenforcedPartitions } from '../../../node/llc/partitions/unenforced.ts';
 import type { Topology } from '../../../node/llc/types.ts';
@@ -70,7 +70,7 @@ class Bench implements AsyncDisposable {
 }
 
 describe('Worker', () => {
-  it('carries out a dispatch and reports the result', async () => {
+  test('carries out a dispatch and reports the result', async () => {
     await using bench = await Bench.create();
     assert.equal(await bench.dispatch({ domain: 16, parameters: '{"a":1}' }), 'ok');
     assert.deepEqual(bench.started, [{ runId: 'r1', attempt: 1, term: 1, atMs: 1_700_000_000_000 }]);
@@ -119,7 +119,7 @@ describe('Worker', () => {
     assert.deepEqual(bench.clock.pending(), [], 'the time limit is no longer counted');
   });
 
-  it('reserves ways until the program is over and refuses what does not fit', async () => {
+  test('reserves ways until the program is over and refuses what does not fit', async () => {
     await using bench = await Bench.create();
     assert.equal(await bench.dispatch({ ways: 5 }), 'ok');
     assert.deepEqual(bench.free(), [3, 4]);
@@ -144,7 +144,7 @@ describe('Worker', () => {
     );
   });
 
-  it('never overbooks, however many dispatches come at once', async () => {
+  test('never overbooks, however many dispatches come at once', async () => {
     await using bench = await Bench.create();
     const outcomes = await Promise.all(
       Array.from({ length: 10 }, (_, index) => bench.dispatch({ runId: `r${index}`, ways: 3 })),
@@ -153,7 +153,7 @@ describe('Worker', () => {
     assert.deepEqual(bench.free(), [2, 4]);
   });
 
-  it('refuses unknown domains, silly ways and tasks without a file, and holds nothing for them', async () => {
+  test('refuses unknown domains, silly ways and tasks without a file, and holds nothing for them', async () => {
     await using bench = await Bench.create();
     assert.equal(await bench.dispatch({ domain: 1 }), 'UNKNOWN_DOMAIN');
     for (const ways of [0, -1, 1.5, Number.NaN, 9]) assert.equal(await bench.dispatch({ ways }), 'FULL');
@@ -169,7 +169,7 @@ describe('Worker', () => {
     assert.equal(await bench.dispatch(), 'ok', 'the same order may come again');
   });
 
-  it('takes the same order only once, running or over', async () => {
+  test('takes the same order only once, running or over', async () => {
     await using bench = await Bench.create();
     assert.deepEqual(await Promise.all([bench.dispatch(), bench.dispatch()]), ['ok', 'ok']);
     assert.equal(await bench.dispatch(), 'ok');
@@ -181,7 +181,7 @@ describe('Worker', () => {
     assert.equal(bench.reports.length, 1);
   });
 
-  it('refuses stale orders, by term first and then by attempt', async () => {
+  test('refuses stale orders, by term first and then by attempt', async () => {
     await using bench = await Bench.create();
     assert.equal(await bench.dispatch({ term: 3, attempt: 2 }), 'ok');
     assert.equal(await bench.dispatch({ term: 3, attempt: 1 }), 'STALE');
@@ -192,7 +192,7 @@ describe('Worker', () => {
     assert.equal(bench.launcher.programs.length, 1);
   });
 
-  it('kills the older attempt of a run for a newer one, which gets its ways, and reports only the newer', async () => {
+  test('kills the older attempt of a run for a newer one, which gets its ways, and reports only the newer', async () => {
     await using bench = await Bench.create();
     assert.equal(await bench.dispatch({ ways: 8 }), 'ok');
     const older = bench.launcher.last;
@@ -211,7 +211,7 @@ describe('Worker', () => {
     );
   });
 
-  it('gives up a newer order that is overtaken while it waits for its file', async () => {
+  test('gives up a newer order that is overtaken while it waits for its file', async () => {
     await using bench = await Bench.create();
     const file = Promise.withResolvers<string>();
     bench.taskFile = (dispatch) => (dispatch.attempt === 1 ? file.promise : Promise.resolve('/shelf/file'));
@@ -226,7 +226,7 @@ describe('Worker', () => {
     assert.equal(bench.launcher.last.order.attempt, 2);
   });
 
-  it('stops a program at its time limit', async () => {
+  test('stops a program at its time limit', async () => {
     await using bench = await Bench.create();
     await bench.dispatch({ timeLimitMs: 1500 });
     bench.clock.advance(1499);
@@ -238,7 +238,7 @@ describe('Worker', () => {
     assert.equal(bench.reports[0]?.result?.exitStatus, 137);
   });
 
-  it('lets a program that has just ended keep its own result', async () => {
+  test('lets a program that has just ended keep its own result', async () => {
     await using bench = await Bench.create();
     await bench.dispatch();
     bench.launcher.last.finish({ killed: true });
@@ -247,7 +247,7 @@ describe('Worker', () => {
     assert.equal(bench.reports[0]?.state, 'succeeded');
   });
 
-  it('cancels an attempt that runs, or that is still being prepared, and no other', async () => {
+  test('cancels an attempt that runs, or that is still being prepared, and no other', async () => {
     await using bench = await Bench.create();
     await bench.dispatch();
     assert.equal(bench.worker.cancel('r1', 2), false);
@@ -270,7 +270,7 @@ describe('Worker', () => {
     );
   });
 
-  it('tells failures apart in words', async () => {
+  test('tells failures apart in words', async () => {
     const cases: [number, string | null, RegExp][] = [
       [3, null, /exit status 3/],
       [127, null, /exit status 127, which usually means/],
@@ -301,7 +301,7 @@ describe('Worker', () => {
     assert.deepEqual(bench.started, []);
   });
 
-  it('hands in a report again and again, more and more slowly, until a master takes it', async () => {
+  test('hands in a report again and again, more and more slowly, until a master takes it', async () => {
     await using bench = await Bench.create();
     const answers: (Delivery | Error)[] = ['retry', new Error('unreachable'), 'retry', 'accepted'];
     bench.answer = async () => {
@@ -323,7 +323,7 @@ describe('Worker', () => {
     assert.deepEqual(bench.clock.pending(), []);
   });
 
-  it('waits no longer than five seconds between two tries', async () => {
+  test('waits no longer than five seconds between two tries', async () => {
     await using bench = await Bench.create();
     bench.answer = async () => 'retry';
     await bench.dispatch();
@@ -336,7 +336,7 @@ describe('Worker', () => {
     assert.deepEqual(bench.clock.pending(), [3750]);
   });
 
-  it('forgets a report that is stale', async () => {
+  test('forgets a report that is stale', async () => {
     await using bench = await Bench.create();
     bench.answer = async () => 'stale';
     await bench.dispatch();
@@ -346,7 +346,7 @@ describe('Worker', () => {
     assert.deepEqual(bench.worker.held(), []);
   });
 
-  it('shows the output of attempts that it holds', async () => {
+  test('shows the output of attempts that it holds', async () => {
     await using bench = await Bench.create();
     bench.answer = async () => 'retry';
     await bench.dispatch();
@@ -361,7 +361,7 @@ describe('Worker', () => {
     assert.equal(bench.worker.output('r1', 2, 'stdout', 0), null);
   });
 
-  it('kills everything when it stops, reports nothing and takes nothing more', async () => {
+  test('kills everything when it stops, reports nothing and takes nothing more', async () => {
     const bench = await Bench.create();
     bench.answer = () => new Promise(() => undefined);
     await bench.dispatch({ runId: 'hangs', ways: 1 });

@@ -7,7 +7,7 @@ import { accessSync, constants, mkdirSync, readdirSync, readFileSync, rmdirSync 
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { systemClock } from '../../../../node/adapters.ts';
 import { CgroupTree, findOwnCgroup } from '../../../../node/worker/isolation/cgroup-tree.ts';
 import { RunCgroup } from '../../../../node/worker/isolation/run-cgroup.ts';
@@ -25,7 +25,7 @@ async function withFiles(task: (directory: string) => Promise<void>): Promise<vo
 }
 
 describe('the limits of a control group', () => {
-  it('are written for the controllers that there are', () =>
+  test('are written for the controllers that there are', () =>
     withFiles(async (directory) => {
       await writeFile(join(directory, 'cgroup.controllers'), 'cpu io memory pids\n');
       await writeFile(join(directory, 'cgroup.subtree_control'), 'memory\n');
@@ -55,7 +55,7 @@ describe('the limits of a control group', () => {
       assert.equal(group.wasOutOfMemory(), true);
     }));
 
-  it('need the controllers of memory and processes', () =>
+  test('need the controllers of memory and processes', () =>
     withFiles(async (directory) => {
       await writeFile(join(directory, 'cgroup.controllers'), 'cpu pids\n');
       const opened = await CgroupTree.open({ tag: 'x', own: directory }, systemClock);
@@ -84,7 +84,7 @@ function refusal(): string | false {
 }
 
 describe('a control group of the kernel', { skip: REFUSAL }, () => {
-  it('kills all that is in it, whatever it did to escape, and is gone', async () => {
+  test('kills all that is in it, whatever it did to escape, and is gone', async () => {
     const directory = join(OWN ?? '', `fsched-${tag()}`);
     mkdirSync(directory);
     const group = new RunCgroup(directory, systemClock);
@@ -102,7 +102,7 @@ describe('a control group of the kernel', { skip: REFUSAL }, () => {
     assert.equal(await group.kill(), true, 'of what is gone nothing is left');
   });
 
-  it('of an earlier start is emptied and removed at the next', async () => {
+  test('of an earlier start is emptied and removed at the next', async () => {
     const name = tag();
     const open = () => CgroupTree.open({ tag: name, required: [], own: OWN ?? '' }, systemClock);
     const first = await open();

@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { silentLogger, systemClock } from '../../../../node/adapters.ts';
 import type { LaunchOrder } from '../../../../node/worker/launcher.ts';
@@ -62,7 +62,7 @@ async function withLauncher(
 }
 
 describe('the gate', () => {
-  it('lets the program start only once its process has entered, with the same pid, environment and descriptors', () =>
+  test('lets the program start only once its process has entered, with the same pid, environment and descriptors', () =>
     withLauncher(async (launch, directory) => {
       const mark = join(directory, 'mark');
       let entered = 0;
@@ -103,7 +103,7 @@ describe('the gate', () => {
       );
     }));
 
-  it('starts nothing and leaves no shell when the process can not enter', () =>
+  test('starts nothing and leaves no shell when the process can not enter', () =>
     withLauncher(async (launch, directory) => {
       const mark = join(directory, 'mark');
       let entered = 0;
@@ -118,7 +118,7 @@ describe('the gate', () => {
       assert.equal(existsSync(mark), false);
     }));
 
-  it('gives way to an order to kill that comes meanwhile', () =>
+  test('gives way to an order to kill that comes meanwhile', () =>
     withLauncher(async (launch, directory) => {
       const mark = join(directory, 'mark');
       const kill = new AbortController();
@@ -128,7 +128,7 @@ describe('the gate', () => {
       assert.equal(existsSync(mark), false);
     }));
 
-  it('is left by its shell when the daemon dies', async () => {
+  test('is left by its shell when the daemon dies', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'fsched-gate-'));
     const host = spawn(process.execPath, [HOST, directory], { stdio: ['ignore', 'pipe', 'inherit'] });
     try {

@@ -5,7 +5,7 @@ import { chmod, copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import type { IsolationOptions } from '../../../../node/worker/isolation/types.ts';
 import { UNLIMITED } from '../../../../node/worker/isolation/types.ts';
 import { LaunchBench, type LaunchBenchOptions } from '../launch-bench.ts';
@@ -28,7 +28,7 @@ const limits = (changes: Partial<IsolationOptions['limits']>) => ({ limits: { ..
 const own = userInfo().username;
 
 describe('limits of a run', () => {
-  it('stop a program that takes memory without end, and the node goes on', async () => {
+  test('stop a program that takes memory without end, and the node goes on', async () => {
     await using worker = await bench(limits({ memoryBytes: 256 * 1024 ** 2 }));
     const report = await worker.run('a=x; while :; do a="$a$a"; done', {
       command: 'sh',
@@ -40,7 +40,7 @@ describe('limits of a run', () => {
     assert.equal(after.stdout, `${64 << 20}\n`, 'less than the limit is had');
   });
 
-  it('hold the number of open files, and write no core files', async () => {
+  test('hold the number of open files, and write no core files', async () => {
     await using worker = await bench(limits({ openFiles: 64 }));
     const report = await worker.run('ulimit -n; ulimit -Hn; ulimit -c', { command: 'sh' });
     assert.equal(report.stdout, '64\n64\n0\n');
@@ -54,7 +54,7 @@ except OSError as error: print(len(files) < 64, error.errno)`;
     assert.equal(python.stdout, 'True 24\n');
   });
 
-  it('are not raised by a program beyond what the daemon may have', async () => {
+  test('are not raised by a program beyond what the daemon may have', async () => {
     await using worker = await bench(limits({ openFiles: 1_000_000_000 }));
     const report = await worker.run('true', { command: 'sh' });
     assert.equal(report.state, 'succeeded', report.stderr);
@@ -65,7 +65,7 @@ except OSError as error: print(len(files) < 64, error.errno)`;
     ['a sandbox', { sandbox: 'on' }, IS_ROOT ? 'the kernel limits no process of root' : NO_SANDBOX],
     ['both', { runAs: 'nobody', sandbox: 'on' }, NEEDS_ROOT || NO_SANDBOX],
   ] as [string, Partial<IsolationOptions>, string | false][]) {
-    it(`stop a program that forks without end, with ${name}; nothing of it is left`, { skip }, async () => {
+    test(`stop a program that forks without end, with ${name}; nothing of it is left`, { skip }, async () => {
       await using worker = await bench({ ...options, ...limits({ processes: 24 }) });
       const source = `import os, sys, time
 count = 0
@@ -87,7 +87,7 @@ except OSError as error: print("refused", count <= 24, error.errno)`;
 });
 
 describe('the user of a run', () => {
-  it('is the one of the node unless it says otherwise, and gets no new privileges', async () => {
+  test('is the one of the node unless it says otherwise, and gets no new privileges', async () => {
     await using worker = await bench({});
     const report = await worker.run('grep NoNewPrivs /proc/self/status', { command: 'sh' });
     assert.match(report.stdout, /NoNewPrivs:\s+1/);
@@ -100,7 +100,7 @@ describe('the user of a run', () => {
     });
   });
 
-  it('has no rights, groups or capabilities', { skip: NEEDS_ROOT }, async () => {
+  test('has no rights, groups or capabilities', { skip: NEEDS_ROOT }, async () => {
     await using worker = await bench({ runAs: 'nobody' });
     const report = await worker.run('grep -E "^(Uid|Groups|Cap|NoNew)" /proc/self/status; id -un', {
       command: 'sh',
@@ -114,7 +114,7 @@ describe('the user of a run', () => {
     assert.equal(report.result?.isolation?.user, 'nobody');
   });
 
-  it('may write its directory, read its file and input, and open its streams by name', {
+  test('may write its directory, read its file and input, and open its streams by name', {
     skip: NEEDS_ROOT,
   }, async () => {
     await using worker = await bench({ runAs: 'nobody' });
@@ -123,7 +123,7 @@ describe('the user of a run', () => {
     assert.deepEqual([report.stdout, report.stderr], ['[1]copy\nf.sh\n', 'problem\n'], report.error ?? '');
   });
 
-  it('reads nothing of what the node keeps', { skip: NEEDS_ROOT }, async () => {
+  test('reads nothing of what the node keeps', { skip: NEEDS_ROOT }, async () => {
     await using worker = await bench({ runAs: 'nobody' });
     const secrets = ['data/join-token', 'data/peer-key', 'data/log/1.log', 'data/blobs/x'];
     await mkdir(join(worker.directory, 'data'), { mode: 0o700 });
@@ -137,7 +137,7 @@ describe('the user of a run', () => {
     assert.equal(report.stderr.match(/Permission denied/g)?.length, secrets.length + 2, report.stderr);
   });
 
-  it('gains nothing from a program with the set-user-id bit', { skip: NEEDS_ROOT }, async () => {
+  test('gains nothing from a program with the set-user-id bit', { skip: NEEDS_ROOT }, async () => {
     await using worker = await bench({ runAs: 'nobody' });
     const tool = join(worker.directory, 'id');
     await copyFile('/usr/bin/id', tool);
@@ -151,7 +151,7 @@ describe('the user of a run', () => {
     assert.equal(report.stdout, '65534\n', report.stderr);
   });
 
-  it('is refused at the start when it can not be had', async () => {
+  test('is refused at the start when it can not be had', async () => {
     await assert.rejects(bench({ runAs: 'no-such-user-here' }), /no user "no-such-user-here".*--run-as/);
     await assert.rejects(bench({ runAs: '-u' }), /no user/);
     if (!IS_ROOT) await assert.rejects(bench({ runAs: 'root' }), /Only root/);
@@ -161,7 +161,7 @@ describe('the user of a run', () => {
 });
 
 describe('the sandbox', () => {
-  it('is refused at the start when it is asked for and does not work', async () => {
+  test('is refused at the start when it is asked for and does not work', async () => {
     await assert.rejects(
       bench({ sandbox: 'on' }, { searchPath: '/nowhere' }),
       /--sandbox on: bubblewrap is not/,
@@ -173,7 +173,7 @@ describe('the sandbox', () => {
 
   for (const runAs of IS_ROOT ? ['nobody', 'root'] : [null]) {
     describe(`of ${runAs ?? "the node's user"}`, { skip: NO_SANDBOX }, () => {
-      it('reaches no network, not even what listens on this machine', async () => {
+      test('reaches no network, not even what listens on this machine', async () => {
         const server = createServer((socket) => socket.end('reached'));
         await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
         const address = server.address();
@@ -192,7 +192,7 @@ describe('the sandbox', () => {
         }
       });
 
-      it('shows nothing of the machine but the system, read-only', async () => {
+      test('shows nothing of the machine but the system, read-only', async () => {
         const worker = await bench({ runAs, sandbox: 'on' });
         await using _ = worker;
         const secret = join(worker.directory, 'secret');
@@ -212,7 +212,7 @@ describe('the sandbox', () => {
         assert.equal(report.result?.isolation?.sandbox, 'bubblewrap');
       });
 
-      it('starts programs outside the system directories', async () => {
+      test('starts programs outside the system directories', async () => {
         await using worker = await bench({ runAs, sandbox: 'on' });
         assert.equal((await worker.run('console.log(1)', { command: process.execPath })).stdout, '1\n');
         const report = await worker.run('#!/usr/bin/env node\nconsole.log(2)', {
@@ -222,7 +222,7 @@ describe('the sandbox', () => {
         assert.equal(report.stdout, '2\n', report.stderr);
       });
 
-      it('tells exit statuses and signals as without', async () => {
+      test('tells exit statuses and signals as without', async () => {
         await using worker = await bench({ runAs, sandbox: 'on' });
         for (const [source, status, signal] of [
           ['exit 3', 3, null],
@@ -235,7 +235,7 @@ describe('the sandbox', () => {
         }
       });
 
-      it('ends with everything in it', async () => {
+      test('ends with everything in it', async () => {
         await using worker = await bench({ runAs, sandbox: 'on' });
         const runId = await worker.start(
           'setsid env -i sleep 987654 & (sleep 987654 &) ; echo up; sleep 987654',

@@ -1,0 +1,102 @@
+import { homedir, hostname } from 'node:os';
+import { isAbsolute, join } from 'node:path';
+import { machineMemoryBytes } from '../worker/machine.ts';
+
+/** What a node is told at its start. `config-load.ts` gathers, validates and freezes it. */
+export interface NodeConfig {
+  /** Name for people. @default the host's name */
+  readonly name: string;
+  /** Directory of everything that this node keeps. @default $XDG_STATE_HOME/fsched */
+  readonly dataDir: string;
+  /** Multiaddr to listen on for the mesh; port 0 means any free port. @default /ip4/127.0.0.1/tcp/8300 */
+  readonly listen: string;
+  /** @default 127.0.0.1:8200 */
+  readonly rest: { readonly host: string; readonly port: number };
+  /** HOST:PORT or multiaddr of members to join through. @default [] */
+  readonly join: readonly string[];
+  /** File that holds the join token. @default DATA-DIR/join-token */
+  readonly tokenFile: string | null;
+  /** File that holds the token that every REST request must bear. Required for REST beyond loopback. @default null */
+  readonly apiTokenFile: string | null;
+  /** How LLC partitions are held. @default auto */
+  readonly llc: 'auto' | 'resctrl' | 'emulated' | 'unenforced';
+  /** Overrides what the machine says of its cache. @default null */
+  readonly llcGeometry: { readonly ways: number; readonly wayBytes: number } | null;
+  /** Memory bandwidth of the shared pool, percent, where the machine can allocate it; null: no limit. @default null */
+  readonly poolBandwidth: number | null;
+  /** How many members vote at most; odd. @default 5 */
+  readonly voters: number;
+  /** Largest task file, bytes. @default 268435456 */
+  readonly maxUploadBytes: number;
+  /** Longest queue of runs. @default 1024 */
+  readonly queueLimit: number;
+  /** Time limit of a run that asks for none. @default 60000 */
+  readonly timeLimitMs: number;
+  /** Kept of each output stream of a run. @default 1048576 */
+  readonly outputLimitBytes: number;
+  /** User that programs run as. @default nobody where the node runs as root, else the node's own user */
+  readonly runAs: string | null;
+  /** Whether programs run in a sandbox (bubblewrap); `auto`: where it works. @default auto */
+  readonly sandbox: 'auto' | 'on' | 'off';
+  /** Whether programs in the sandbox reach the network. @default false */
+  readonly sandboxNetwork: boolean;
+  /**
+   * Memory that a run may use, bytes; null: any. A run that takes all brings down the node and its neighbours.
+   * @default 80 % of the machine's
+   */
+  readonly memoryLimit: number | null;
+  /** CPUs' worth of time that a run may use; held by control groups only. @default null */
+  readonly cpuLimit: number | null;
+  /** Processes and threads of a run: enough for a thread pool on each CPU of a large machine. @default 512 */
+  readonly processLimit: number | null;
+  /** Files that a process of a run may have open: the usual soft limit. @default 1024 */
+  readonly openFileLimit: number | null;
+  /** Directory of the working directories where programs run as another user without a sandbox. @default /var/lib/fsched/… */
+  readonly workDir: string | null;
+  /** Between two heartbeats of the master. @default 100 */
+  readonly heartbeatMs: number;
+  /** Shortest election timeout; the longest is twice that. @default 600 */
+  readonly electionTimeoutMs: number;
+  /** @default info */
+  readonly logLevel: 'error' | 'warn' | 'info' | 'debug' | 'silent';
+}
+
+/** Voters beyond this many slow every write and save nobody (Raft, section 5.1: seven survive three losses). */
+export const MAX_VOTERS = 7;
+
+/** `$XDG_STATE_HOME/fsched`; the XDG specification ignores a relative path and falls back on ~/.local/state. */
+export function defaultDataDir(environment: { readonly XDG_STATE_HOME?: string | undefined }): string {
+  const given = environment.XDG_STATE_HOME;
+  const state = given !== undefined && isAbsolute(given) ? given : join(homedir(), '.local', 'state');
+  return join(state, 'fsched');
+}
+
+/** The defaults of every option, stated once. `name` and `dataDir` are this machine's. */
+export const DEFAULTS: NodeConfig = Object.freeze({
+  name: hostname(),
+  dataDir: defaultDataDir(process.env),
+  listen: '/ip4/127.0.0.1/tcp/8300',
+  rest: Object.freeze({ host: '127.0.0.1', port: 8200 }),
+  join: Object.freeze([]),
+  tokenFile: null,
+  apiTokenFile: null,
+  llc: 'auto',
+  llcGeometry: null,
+  poolBandwidth: null,
+  voters: 5,
+  maxUploadBytes: 256 * 1024 * 1024,
+  queueLimit: 1024,
+  timeLimitMs: 60_000,
+  outputLimitBytes: 1024 * 1024,
+  runAs: null,
+  sandbox: 'auto',
+  sandboxNetwork: false,
+  memoryLimit: Math.floor(machineMemoryBytes() * 0.8),
+  cpuLimit: null,
+  processLimit: 512,
+  openFileLimit: 1024,
+  workDir: null,
+  heartbeatMs: 100,
+  electionTimeoutMs: 600,
+  logLevel: 'info',
+});

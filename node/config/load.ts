@@ -1,0 +1,175 @@
+/**
+ * Gathers a node's configuration: flags win over environment over file over defaults. The result is
+ * validated, whole and frozen; what is wrong is told in a sentence that says what to write, and where.
+ */
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { DEFAULTS, defaultDataDir, type NodeConfig } from './config.ts';
+import { NODE_OPTIONS, type NodeOption } from './options.ts';
+import { isLoopback } from './values.ts';
+
+export type ConfigErrorCode = 'FILE_UNREADABLE' | 'FILE_NOT_JSON' | 'UNKNOWN_KEY' | 'BAD_VALUE' | 'CONFLICT';
+
+/** `message` is for the person who wrote the configuration. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly code: ConfigErrorCode;
+  constructor(code: ConfigErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+export interface ConfigSources {
+  /** By key of `NodeConfig`, as written on the command line; `config` names the file. */
+  readonly flags: Readonly<Record<string, string | readonly string[] | undefined>>;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly workingDirectory: string;
+}
+
+interface Written {
+  readonly value: unknown;
+  /** The place as a person knows it: `--rest`, `FSCHED_REST`, `"rest" in FILE`. */
+  readonly place: string;
+  /** What relative paths are relative to. */
+  readonly base: string;
+}
+
+export async function loadConfig(sources: ConfigSources): Promise<NodeConfig> {
+  const { flags, environment, workingDirectory } = sources;
+  const configFile = flags.config ?? (environment.FSCHED_CONFIG || undefined);
+  const file =
+    typeof configFile === 'string' ? await readConfigFile(resolve(workingDirectory, configFile)) : null;
+
+  const config: Record<string, unknown> = { ...DEFAULTS, dataDir: defaultDataDir(environment) };
+  for (const option of NODE_OPTIONS) {
+    const written = find(option, sources, file);
+    if (written !== null) config[option.key] = await parse(option, written);
+  }
+  return checkTogether(deepFreeze(config as unknown as NodeConfig));
+}
+
+/** Variables of the CLI, and those that a node gives its programs: a node may well be started by one. */
+const OTHER_VARIABLES: readonly string[] = [
+  'FSCHED_API',
+  'FSCHED_ATTEMPT',
+  'FSCHED_CONFIG',
+  'FSCHED_DEBUG',
+  'FSCHED_INPUT_SIZE',
+  'FSCHED_PARAMETERS',
+  'FSCHED_RUN_ID',
+  'FSCHED_TASK_ID',
+];
+
+/** Variables that look like ours and say nothing to a node, each with the one that was perhaps meant. */
+export function unknownVariables(
+  environment: ConfigSources['environment'],
+): readonly { readonly variable: string; readonly meant: string }[] {
+  const options = NODE_OPTIONS.map(({ variable }) => variable);
+  const known = [...options, ...OTHER_VARIABLES];
+  return Object.keys(environment)
+    .filter((variable) => variable.startsWith('FSCHED_') && !known.includes(variable))
+    .map((variable) => ({ variable, meant: nearest(variable, [...options, 'FSCHED_CONFIG']) }));
+}
+
+/** The value that wins; an empty environment variable counts as unset. */
+function find(option: NodeOption, sources: ConfigSources, file: ConfigFile | null): Written | null {
+  const { flags, environment, workingDirectory } = sources;
+  const flag = flags[option.key];
+  if (flag !== undefined) return { value: flag, place: option.flag, base: workingDirectory };
+  const variable = environment[option.variable];
+  if (variable) return { value: variable, place: option.variable, base: workingDirectory };
+  const entry = file?.entries[option.key];
+  if (file === null || entry === undefined || entry === null) return null;
+  return { value: entry, place: `"${option.key}" in ${file.path}`, base: dirname(file.path) };
+}
+
+async function parse(option: NodeOption, written: Written): Promise<unknown> {
+  const parsed = await option.parse(written.value);
+  if (!parsed.ok) throw new ConfigError('BAD_VALUE', `${written.place}: ${parsed.error}.`);
+  return option.isPath && typeof parsed.value === 'string'
+    ? resolve(written.base, parsed.value)
+    : parsed.value;
+}
+
+interface ConfigFile {
+  readonly path: string;
+  readonly entries: Readonly<Record<string, unknown>>;
+}
+
+async function readConfigFile(path: string): Promise<ConfigFile> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new ConfigError('FILE_UNREADABLE', `The configuration file can't be read: ${why}.`, {
+      cause: error,
+    });
+  }
+  let entries: unknown;
+  try {
+    entries = JSON.parse(text);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new ConfigError('FILE_NOT_JSON', `${path} isn't JSON: ${why}.`, { cause: error });
+  }
+  if (typeof entries !== 'object' || entries === null || Array.isArray(entries)) {
+    throw new ConfigError(
+      'FILE_NOT_JSON',
+      `${path}: write a JSON object such as {"rest": "127.0.0.1:8200"}.`,
+    );
+  }
+  const keys = NODE_OPTIONS.map((option) => option.key);
+  for (const key of Object.keys(entries)) {
+    if (keys.some((known) => known === key)) continue;
+    throw new ConfigError(
+      'UNKNOWN_KEY',
+      `${path}: there is no option "${key}"; did you mean "${nearest(key, keys)}"?`,
+    );
+  }
+  return { path, entries: { ...entries } };
+}
+
+/** What no option can check alone. */
+function checkTogether(config: NodeConfig): NodeConfig {
+  if (!isLoopback(config.rest.host) && config.apiTokenFile === null) {
+    throw new ConfigError(
+      'CONFLICT',
+      `REST on ${config.rest.host} would be open to everyone who reaches it: give --api-token-file FILE, or keep to 127.0.0.1.`,
+    );
+  }
+  if (config.electionTimeoutMs < 3 * config.heartbeatMs) {
+    throw new ConfigError(
+      'CONFLICT',
+      `An election timeout of ${config.electionTimeoutMs} ms takes every lost heartbeat for a dead master: write at least three heartbeats (${3 * config.heartbeatMs} ms).`,
+    );
+  }
+  return config;
+}
+
+/** The candidate with the smallest edit distance, case aside. */
+export function nearest(word: string, candidates: readonly string[]): string {
+  const distances = candidates.map((candidate) => editDistance(word.toLowerCase(), candidate.toLowerCase()));
+  return candidates[distances.indexOf(Math.min(...distances))] ?? '';
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}
+
+function deepFreeze<T extends object>(value: T): T {
+  for (const part of Object.values(value)) {
+    if (typeof part === 'object' && part !== null) deepFreeze(part);
+  }
+  return Object.freeze(value);
+}

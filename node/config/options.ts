@@ -1,0 +1,253 @@
+/**
+ * Every option of a node, once: the key in `NodeConfig` and in the file; the flag (`--data-dir`) and the
+ * environment variable (`FSCHED_DATA_DIR`) follow from the key. The CLI makes its help from this table.
+ */
+
+import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
+import { parseGeometry } from '../llc/geometry.ts';
+import { machineMemoryBytes } from '../worker/machine.ts';
+import type { NodeConfig } from './config.ts';
+import { DEFAULTS, MAX_VOTERS } from './config.ts';
+import {
+  formatDuration,
+  formatHostPort,
+  formatSize,
+  parseAmount,
+  parseChoice,
+  parseCount,
+  parseDuration,
+  parseHostPort,
+  parseListen,
+  parseOrNone,
+  parseShare,
+  parseSize,
+  parseSwitch,
+  parseTarget,
+  parseText,
+} from './values.ts';
+
+export interface NodeOption {
+  readonly key: keyof NodeConfig;
+  readonly flag: string;
+  readonly variable: string;
+  /** Placeholder of the value in help texts. */
+  readonly value: string;
+  readonly help: string;
+  /** The default in words; null: none. */
+  readonly default: string | null;
+  /** May be given more than once. */
+  readonly repeats: boolean;
+  /** What the flag means without a value; null: it needs one. */
+  readonly bare: string | null;
+  /** A path, relative to the file or directory that it was written in. */
+  readonly isPath: boolean;
+  readonly parse: (value: unknown) => Outcome<unknown, string> | Promise<Outcome<unknown, string>>;
+}
+
+function option(
+  key: keyof NodeConfig,
+  value: string,
+  help: string,
+  parse: NodeOption['parse'],
+  more: Partial<Pick<NodeOption, 'default' | 'repeats' | 'isPath' | 'bare'>> = {},
+): NodeOption {
+  const words = key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  return {
+    key,
+    flag: `--${words}`,
+    variable: `FSCHED_${words.replaceAll('-', '_').toUpperCase()}`,
+    value,
+    help,
+    default: more.default === undefined ? String(DEFAULTS[key]) : more.default,
+    repeats: more.repeats ?? false,
+    isPath: more.isPath ?? false,
+    bare: more.bare ?? null,
+    parse,
+  };
+}
+
+const parseVoters = (value: unknown): Outcome<number, string> => {
+  const parsed = parseCount(1, MAX_VOTERS)(value);
+  return parsed.ok && parsed.value % 2 === 1
+    ? parsed
+    : fail('write 1, 3, 5 or 7: an even number of voters is no safer');
+};
+
+/** A list in a file, one or several values (between commas or spaces) in text. */
+async function parseJoin(value: unknown): Promise<Outcome<readonly string[], string>> {
+  const items = (Array.isArray(value) ? value : [value]).flatMap((item) =>
+    typeof item === 'string' ? item.split(/[\s,]+/).filter((part) => part !== '') : [item],
+  );
+  const targets: string[] = [];
+  for (const item of items) {
+    const parsed = await parseTarget(item);
+    if (!parsed.ok) return parsed;
+    targets.push(parsed.value);
+  }
+  return succeed(targets);
+}
+
+function parseLlcGeometry(value: unknown): Outcome<NodeConfig['llcGeometry'], string> {
+  const parsed = parseGeometry(typeof value === 'string' ? value : String(value));
+  return parsed.ok ? parsed : fail(parsed.error.message.replace(/\.$/, ''));
+}
+
+/** `50` or `50%`. */
+const parsePercent = (value: unknown): Outcome<number, string> => {
+  const parsed = parseCount(1, 100)(typeof value === 'string' ? value.trim().replace(/\s*%$/, '') : value);
+  return parsed.ok ? parsed : fail('write a percentage from 1% to 100%');
+};
+
+const DAY_MS = 86_400_000;
+const TIB = 1024 ** 4;
+/** Both streams of a run travel to the master in one control message of at most 8 MiB. */
+const MAX_OUTPUT_BYTES = 3 * 1024 ** 2;
+/** A run-time that can't have this much doesn't start. */
+const MIN_MEMORY_BYTES = 16 * 1024 ** 2;
+const path = parseText('the path of a file');
+
+export const NODE_OPTIONS: readonly NodeOption[] = [
+  option('name', 'NAME', 'name of this node, for people', parseText('a name', 64), {
+    default: "the host's name",
+  }),
+  option(
+    'dataDir',
+    'DIR',
+    'directory of everything that this node keeps',
+    parseText('the path of a directory'),
+    {
+      isPath: true,
+      default: '$XDG_STATE_HOME/fsched',
+    },
+  ),
+  option(
+    'listen',
+    'ADDRESS',
+    'where the mesh listens: multiaddr or HOST:PORT; port 0 means any free port',
+    parseListen,
+  ),
+  option('rest', 'HOST:PORT', 'where REST listens; port 0 means any free port', parseHostPort, {
+    default: formatHostPort(DEFAULTS.rest),
+  }),
+  option('join', 'TARGET', 'member to join through: HOST:PORT or multiaddr; may be repeated', parseJoin, {
+    repeats: true,
+    default: null,
+  }),
+  option('tokenFile', 'FILE', 'file that holds the join token', path, {
+    isPath: true,
+    default: 'DATA-DIR/join-token',
+  }),
+  option(
+    'apiTokenFile',
+    'FILE',
+    'file with the token that REST requests must bear; needed beyond loopback',
+    path,
+    {
+      isPath: true,
+      default: null,
+    },
+  ),
+  option(
+    'llc',
+    'MODE',
+    'how cache partitions are held: auto, resctrl, emulated or unenforced',
+    parseChoice(['auto', 'resctrl', 'emulated', 'unenforced']),
+  ),
+  option(
+    'llcGeometry',
+    'WAYSxWAYSIZE',
+    'cache of each domain (such as 12x1MiB) instead of what the machine says',
+    parseLlcGeometry,
+    {
+      default: null,
+    },
+  ),
+  option(
+    'poolBandwidth',
+    'PERCENT',
+    'memory bandwidth of the shared pool, where the machine can allocate it, or none',
+    parseOrNone(parsePercent),
+    { default: 'none' },
+  ),
+  option('voters', 'N', 'how many members vote at most: 1, 3, 5 or 7', parseVoters),
+  option('maxUploadBytes', 'SIZE', 'largest task file', parseSize(1, TIB), {
+    default: formatSize(DEFAULTS.maxUploadBytes),
+  }),
+  option('queueLimit', 'N', 'longest queue of runs', parseCount(1, 1_000_000)),
+  option('timeLimitMs', 'TIME', 'time limit of a run that asks for none', parseDuration(1, 7 * DAY_MS), {
+    default: formatDuration(DEFAULTS.timeLimitMs),
+  }),
+  option('outputLimitBytes', 'SIZE', 'kept of each output stream of a run', parseSize(0, MAX_OUTPUT_BYTES), {
+    default: formatSize(DEFAULTS.outputLimitBytes),
+  }),
+  option(
+    'runAs',
+    'USER',
+    'user that programs run as; root only if it is said here',
+    parseText('a user', 64),
+    {
+      default: "nobody where the node runs as root, else the node's own user",
+    },
+  ),
+  option(
+    'sandbox',
+    'MODE',
+    'sandbox of programs (bubblewrap): auto (where it works), on or off',
+    parseChoice(['auto', 'on', 'off']),
+  ),
+  option('sandboxNetwork', 'on|off', 'whether programs in the sandbox reach the network', parseSwitch, {
+    default: 'off',
+    bare: 'on',
+  }),
+  option(
+    'memoryLimit',
+    'SIZE',
+    "memory of a run: a size, a share of the machine's such as 50%, or none",
+    parseOrNone(parseShare(MIN_MEMORY_BYTES, TIB, machineMemoryBytes())),
+    { default: '80%' },
+  ),
+  option(
+    'cpuLimit',
+    'N',
+    "CPUs' worth of time of a run, such as 1.5, or none; needs control groups",
+    parseOrNone(parseAmount(0.01, 65_536)),
+    { default: 'none' },
+  ),
+  option(
+    'processLimit',
+    'N',
+    'processes and threads of a run, or none',
+    parseOrNone(parseCount(1, 4_194_304)),
+  ),
+  option(
+    'openFileLimit',
+    'N',
+    'files that each process of a run may have open, or none',
+    parseOrNone(parseCount(16, 1_048_576)),
+  ),
+  option(
+    'workDir',
+    'DIR',
+    'where programs work as another user without a sandbox',
+    parseText('the path of a directory'),
+    { isPath: true, default: 'a directory in /var/lib/fsched' },
+  ),
+  option('heartbeatMs', 'TIME', 'between two heartbeats of the master', parseDuration(10, 60_000), {
+    default: formatDuration(DEFAULTS.heartbeatMs),
+  }),
+  option(
+    'electionTimeoutMs',
+    'TIME',
+    'shortest election timeout; the longest is twice that',
+    parseDuration(50, 600_000),
+    {
+      default: formatDuration(DEFAULTS.electionTimeoutMs),
+    },
+  ),
+  option(
+    'logLevel',
+    'LEVEL',
+    'error, warn, info, debug or silent',
+    parseChoice(['error', 'warn', 'info', 'debug', 'silent']),
+  ),
+];

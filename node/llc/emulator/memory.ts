@@ -1,0 +1,99 @@
+/**
+ * What the emulated kernel holds, outside of the process that emulates it: as on hardware, groups outlive the daemon that made them,
+ * so that one which was killed finds what its earlier life left. They don't outlive the machine's boot.
+ */
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import type { ControlGroup, Group } from './groups.ts';
+import { type MountedKernel, pathOf } from './kernel.ts';
+import type { CompleteMachine } from './machine.ts';
+
+export interface EmulatorMemory {
+  load(): Promise<string | null>;
+  save(text: string): Promise<void>;
+}
+
+interface SavedMonitor {
+  readonly name: string;
+  readonly rmid: number;
+  readonly cpus: readonly number[];
+}
+
+interface SavedKernel {
+  readonly machine: CompleteMachine;
+  readonly cdp: boolean;
+  readonly groups: readonly {
+    readonly name: string;
+    readonly closid: number;
+    readonly rmid: number;
+    readonly mode: ControlGroup['mode'];
+    readonly cpus: readonly number[];
+    readonly monitors: readonly SavedMonitor[];
+  }[];
+  readonly controls: readonly (readonly [string, number, number])[];
+  /** Thread, process, path of its group. */
+  readonly tasks: readonly (readonly [number, number, string])[];
+}
+
+/** Null: not mounted. */
+export function freeze(kernel: MountedKernel | null): string {
+  if (kernel === null) return 'null';
+  const saved: SavedKernel = {
+    machine: kernel.parts.machine,
+    cdp: kernel.parts.cdp,
+    groups: kernel.groups().map(({ name, closid, rmid, mode, cpus, monitors }) => ({
+      name,
+      closid,
+      rmid,
+      mode,
+      cpus: [...cpus],
+      monitors: [...monitors.values()].map((each) => ({
+        name: each.name,
+        rmid: each.rmid,
+        cpus: [...each.cpus],
+      })),
+    })),
+    controls: kernel.controls.written(),
+    tasks: kernel.tasks.outside().map(([tid, pid, group]) => [tid, pid, pathOf(group)]),
+  };
+  return JSON.stringify(saved);
+}
+
+/** Into a kernel that was just mounted. What is of another machine or mount stays away. */
+export function thaw(kernel: MountedKernel, text: string): void {
+  const saved = JSON.parse(text) as SavedKernel | null;
+  if (saved === null || saved.cdp !== kernel.parts.cdp) return;
+  if (JSON.stringify(saved.machine) !== JSON.stringify(kernel.parts.machine)) return;
+  const groups = new Map<string, Group>();
+  for (const { monitors, cpus, ...rest } of saved.groups) {
+    const group = kernel.restoreGroup({ ...rest, cpus: new Set(cpus) });
+    if (group === kernel.root) {
+      group.cpus = new Set(cpus);
+      group.mode = rest.mode;
+    }
+    for (const { name, rmid, cpus: own } of monitors) kernel.restoreMonitor(group, name, rmid, own);
+    for (const each of [group, ...group.monitors.values()]) groups.set(pathOf(each), each);
+  }
+  kernel.controls.restore(saved.controls);
+  for (const [tid, pid, path] of saved.tasks) {
+    const group = groups.get(path);
+    if (group !== undefined) kernel.tasks.restore(tid, pid, group);
+  }
+}
+
+/** One file. Not synced: it has to outlive the process, not the machine. */
+export function fileMemory(path: string): EmulatorMemory {
+  const bootId = () => readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '');
+  return {
+    async load() {
+      const text = await readFile(path, 'utf8').catch(() => '');
+      const newline = text.indexOf('\n');
+      if (newline < 0 || text.slice(0, newline) !== (await bootId()).trim()) return null;
+      return text.slice(newline + 1);
+    },
+    async save(text) {
+      if (text === 'null') return rm(path, { force: true });
+      await writeFile(`${path}.new`, `${(await bootId()).trim()}\n${text}`, { mode: 0o600 });
+      await rename(`${path}.new`, path);
+    },
+  };
+}

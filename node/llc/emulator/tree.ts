@@ -1,0 +1,152 @@
+/** The files and directories of the emulated filesystem: what each says when read, and does when written. */
+import { formatCpuList } from '../cpu-list.ts';
+import type { Errno } from '../resctrl/port.ts';
+import { writeCpus } from './cpus.ts';
+import type { ControlGroup, Group } from './groups.ts';
+import { infoDirectory } from './info.ts';
+import { COUNTERS, type MountedKernel } from './kernel.ts';
+import type { Directory, Entries, FileNode } from './nodes.ts';
+import {
+  formatCpuMask,
+  type ParsedCpus,
+  parseCpuListAsKernel,
+  parseCpuMaskAsKernel,
+  parseInteger,
+} from './numbers.ts';
+import { writeSchemata } from './schemata.ts';
+import { controlOf } from './tasks.ts';
+
+export function rootDirectory(kernel: MountedKernel): Directory {
+  const entries: Entries = new Map([
+    ...controlEntries(kernel, kernel.root),
+    ['info', () => infoDirectory(kernel)],
+  ]);
+  for (const group of kernel.groups().slice(1)) {
+    entries.set(group.name, () => ({
+      entries: () => controlEntries(kernel, group),
+      remove: async () => {
+        await kernel.tasks.settle();
+        kernel.removeControlGroup(group);
+        return null;
+      },
+    }));
+  }
+  return { entries: () => entries, make: (name) => kernel.makeControlGroup(name) };
+}
+
+function controlEntries(kernel: MountedKernel, group: ControlGroup): Entries {
+  const { controls } = kernel;
+  const { machine, status } = kernel.parts;
+  const schemata: FileNode = {
+    read: () => controls.formatSchemata(group.closid),
+    write: (text) => writeSchemata({ machine, controls, status, groups: () => kernel.groups() }, group, text),
+  };
+  const entries: Entries = new Map([
+    ...commonEntries(kernel, group),
+    ['mode', () => ({ read: () => `${group.mode}\n`, write: (text) => writeMode(kernel, group, text) })],
+    ['schemata', () => schemata],
+    ['size', () => ({ read: () => controls.formatSizes(group.closid) })],
+  ]);
+  if (kernel.monitors) entries.set('mon_groups', () => monitorsDirectory(kernel, group));
+  return entries;
+}
+
+function commonEntries(kernel: MountedKernel, group: Group): Entries {
+  const { machine, status } = kernel.parts;
+  const context = { root: kernel.root, online: kernel.online, status, groups: () => kernel.groups() };
+  const cpusFile = (show: () => string, parse: (text: string, possible: number) => ParsedCpus): FileNode => ({
+    read: () => `${show()}\n`,
+    write: (text) => writeCpus(context, group, parse(text, machine.possibleCpus)),
+  });
+  const list = () => formatCpuList([...group.cpus].sort((left, right) => left - right));
+  const mask = () => formatCpuMask(group.cpus, machine.possibleCpus);
+  const tasks: FileNode = {
+    read: async () => {
+      await kernel.tasks.settle();
+      return kernel.tasks
+        .list(group)
+        .map((tid) => `${tid}\n`)
+        .join('');
+    },
+    write: (text) => writeTasks(kernel, group, text),
+  };
+  const entries: Entries = new Map([
+    ['cpus', () => cpusFile(mask, parseCpuMaskAsKernel)],
+    ['cpus_list', () => cpusFile(list, parseCpuListAsKernel)],
+    ['tasks', () => tasks],
+  ]);
+  if (kernel.monitors) entries.set('mon_data', () => countersDirectory(kernel, group));
+  return entries;
+}
+
+function monitorsDirectory(kernel: MountedKernel, parent: ControlGroup): Directory {
+  const entries: Entries = new Map();
+  for (const group of parent.monitors.values()) {
+    entries.set(group.name, () => ({
+      entries: () => commonEntries(kernel, group),
+      remove: async () => {
+        await kernel.tasks.settle();
+        kernel.removeMonitorGroup(group);
+        return null;
+      },
+    }));
+  }
+  // A directory of the directory's own name would be taken for one that holds groups.
+  const make = (name: string) => (name === 'mon_groups' ? 'EPERM' : kernel.makeMonitorGroup(parent, name));
+  return { entries: () => entries, make };
+}
+
+function countersDirectory(kernel: MountedKernel, group: Group): Directory {
+  const domains = kernel.parts.machine.domains.map(({ id }): [string, () => Directory] => {
+    const files: Entries = new Map(
+      COUNTERS.map((counter) => [counter, () => ({ read: () => kernel.readCounter(group, id, counter) })]),
+    );
+    return [`mon_L3_${String(id).padStart(2, '0')}`, () => ({ entries: () => files })];
+  });
+  return { entries: () => new Map(domains) };
+}
+
+function writeMode(kernel: MountedKernel, group: ControlGroup, text: string): Errno | null {
+  if (!text.endsWith('\n')) return 'EINVAL';
+  const { status } = kernel.parts;
+  status.clear();
+  const mode = text.slice(0, -1);
+  if (mode === group.mode) return null;
+  if (mode === 'shareable') group.mode = mode;
+  else if (mode === 'exclusive') {
+    if (!kernel.canBeExclusive(group)) return 'EINVAL';
+    group.mode = mode;
+  } else {
+    status.add(whyNotMode(kernel, group, mode));
+    return 'EINVAL';
+  }
+  return null;
+}
+
+/** Pseudo-locking works on few CPUs; this one isn't among them. */
+function whyNotMode(kernel: MountedKernel, group: ControlGroup, mode: string): string {
+  if (mode !== 'pseudo-locksetup') return 'Unknown or unsupported mode';
+  if (group === kernel.root) return 'Cannot pseudo-lock default group';
+  return kernel.parts.cdp ? 'CDP enabled' : 'Pseudo-locking not supported';
+}
+
+async function writeTasks(kernel: MountedKernel, group: Group, text: string): Promise<Errno | null> {
+  const asked = parseInteger(text.trim());
+  // Refused before anything is touched: the status keeps what it said before.
+  if (asked === null || asked < 0) return 'EINVAL';
+  await kernel.tasks.settle();
+  const { status, processes } = kernel.parts;
+  status.clear();
+  const tid = asked === 0 ? processes.writer() : asked;
+  const current = kernel.tasks.groupOf(tid);
+  if (current === null) {
+    status.add(`No task ${tid}`);
+    return 'ESRCH';
+  }
+  if (group.kind === 'monitor' && controlOf(current) !== group.parent) {
+    status.add("Can't move task to different control group");
+    return 'EINVAL';
+  }
+  kernel.tasks.move(tid, group);
+  return null;
+}

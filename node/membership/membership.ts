@@ -1,0 +1,338 @@
+/**
+ * Membership of this node: founding, joining, being invited, staying known under its present address.
+ *
+ * The members table says who is a member; the gate of the mesh follows it. Before a new member has the log up to
+ * its own row, the peers named by whoever let it in stand for the table.
+ */
+
+import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
+import type { Consensus, NodeId } from '../consensus/types.ts';
+import type { JoinRequest, JoinResponse, KnownPeer, Mesh } from '../mesh/types.ts';
+import type { Cancel, Clock, Logger, Random } from '../ports.ts';
+import type { Tables } from '../state/tables.ts';
+import type { ApplyResult, Member } from '../state/types.ts';
+import type { ClusterIdentity } from './cluster-identity.ts';
+
+const ANNOUNCE_PERIOD_MS = 1_000;
+const JOIN_RETRY_FIRST_MS = 250;
+const JOIN_RETRY_MOST_MS = 5_000;
+/** An invited node gives its inviter this long to commit it before it asks by itself. */
+const INVITED_GRACE_MS = 3_000;
+
+/** A removed node stays this long: as master it hands over, and hears of leaving the configuration. Then it leaves all in peace. */
+const LEAVE_AFTER_MS = 5_000;
+
+export const REMOVED =
+  'this node was removed from its cluster; stop it, and remove its data directory to let it join again';
+
+export interface MembershipOptions {
+  readonly name: string;
+  /** HOST:PORT or multiaddr. */
+  readonly join: readonly string[];
+}
+
+export interface MembershipDependencies {
+  readonly mesh: Pick<Mesh, 'id' | 'addresses' | 'setCluster' | 'join' | 'call'>;
+  readonly consensus: Pick<Consensus<ApplyResult>, 'status' | 'onChange' | 'bootstrap' | 'reset'>;
+  readonly tables: Tables;
+  readonly load: () => Promise<ClusterIdentity | null>;
+  readonly save: (identity: ClusterIdentity) => Promise<void>;
+  /** This node was removed from its cluster: what it runs is nobody's any more. */
+  readonly onRemoved: () => void;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/** Why this node can't take part and must not go on trying. */
+export interface MembershipFailure {
+  readonly code: 'WRONG_TOKEN' | 'OTHER_CLUSTER' | 'REMOVED';
+  readonly message: string;
+}
+
+export class Membership {
+  readonly #options: MembershipOptions;
+  readonly #deps: MembershipDependencies;
+  #identity: ClusterIdentity | null = null;
+  #removed = false;
+  /** Nobody is dialled or let in any more. */
+  #left = false;
+  #leave: Cancel | null = null;
+  #stops: Cancel[] = [];
+  #retry: Cancel | null = null;
+  #stopped = false;
+  #announcing = false;
+  #gate = '';
+
+  constructor(options: MembershipOptions, dependencies: MembershipDependencies) {
+    this.#options = options;
+    this.#deps = dependencies;
+    // Before the log is replayed: a removal in it must not be overlooked.
+    this.#stops.push(
+      dependencies.tables.onApplied((command, result) => {
+        if (!result.ok || !command.type.startsWith('member-')) return;
+        if (command.type === 'member-remove' && command.id === dependencies.mesh.id) this.#onRemoved();
+        if (command.type === 'member-put' && command.member.id === dependencies.mesh.id) this.#onPut();
+        this.#followTable();
+      }),
+    );
+  }
+
+  get clusterId(): string | null {
+    return this.#identity?.clusterId ?? null;
+  }
+
+  /** True once this node has learned that it was removed from its cluster. */
+  get isRemoved(): boolean {
+    return this.#removed;
+  }
+
+  /** Call when consensus runs and the mesh listens. Returns at once when members can't be reached: it goes on trying. */
+  async start(): Promise<Outcome<void, MembershipFailure>> {
+    this.#identity = await this.#deps.load();
+    if (this.#removed || this.#identity?.removed === true) return fail({ code: 'REMOVED', message: REMOVED });
+    if (this.#identity?.founder && this.#options.join.length > 0) {
+      const left = await this.#leaveOwnCluster();
+      if (!left.ok) return left;
+    }
+    if (!this.#identity && this.#options.join.length === 0) {
+      await this.#adopt({ clusterId: this.#deps.random.id(), founder: true, peers: [] });
+    }
+    if (this.#identity?.founder && this.#deps.consensus.status().lastIndex === 0)
+      await this.#deps.consensus.bootstrap();
+    this.#followTable();
+    this.#stops.push(
+      this.#deps.clock.every(ANNOUNCE_PERIOD_MS, () => void this.#announce()),
+      this.#deps.consensus.onChange(() => {
+        this.#followTable();
+        void this.#announce();
+      }),
+    );
+    void this.#announce();
+    return this.#needsJoining() ? this.#joinOnce(JOIN_RETRY_FIRST_MS) : succeed(undefined);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#retry?.();
+    this.#leave?.();
+    for (const stop of this.#stops.splice(0)) stop();
+  }
+
+  /** Answers a peer that has proved the token. */
+  async handleJoin(from: NodeId, request: JoinRequest): Promise<JoinResponse> {
+    if (request.type === 'invite') return this.#handleInvitation(request.clusterId, request.members);
+    if (request.member.id !== from) {
+      return { type: 'refused', code: 'NOT_YOURSELF', message: 'a node can only ask to be a member itself' };
+    }
+    const identity = this.#identity;
+    const { leader, configuration } = this.#deps.consensus.status();
+    if (!identity || this.#removed) {
+      return {
+        type: 'refused',
+        code: 'NO_CLUSTER',
+        message: 'this node is in no cluster itself yet; ask another one',
+      };
+    }
+    if (configuration.voters.includes(from)) {
+      return {
+        type: 'refused',
+        code: 'IS_VOTER',
+        message: `peer ${from} already votes in this cluster, so its old log is needed; to start it anew, remove it first with: fsched workers remove ${from}`,
+      };
+    }
+    if (leader === null)
+      return { type: 'refused', code: 'NO_MASTER', message: 'the cluster has no master right now' };
+    const answer = await this.#deps.mesh.call(leader, { type: 'admit', member: request.member });
+    if (!answer.ok) return { type: 'refused', code: 'NO_MASTER', message: answer.error.message };
+    if (answer.value.type === 'refused') return answer.value;
+    if (answer.value.type !== 'ok')
+      return { type: 'refused', code: 'NO_MASTER', message: 'the master is changing' };
+    const members = [...this.#knownPeers().filter((peer) => peer.id !== from), peerOf(request.member)];
+    return { type: 'admitted', clusterId: identity.clusterId, members };
+  }
+
+  /** This node as the members table should have it. */
+  self(): Omit<Member, 'joinedAtMs'> {
+    return { id: this.#deps.mesh.id, name: this.#options.name, addresses: this.#deps.mesh.addresses() };
+  }
+
+  knownPeers(): readonly KnownPeer[] {
+    return this.#knownPeers();
+  }
+
+  async #handleInvitation(clusterId: string, members: readonly KnownPeer[]): Promise<JoinResponse> {
+    if (this.#identity?.clusterId === clusterId) return { type: 'accepted', member: this.self() };
+    if (this.#identity && !(this.#identity.founder && this.#deps.tables.isEmpty)) {
+      return {
+        type: 'refused',
+        code: 'NOT_EMPTY',
+        message:
+          'that node belongs to another cluster, or has tasks of its own; only a node that waits can be added',
+      };
+    }
+    this.#deps.logger.info({ clusterId }, 'invited into another cluster');
+    await this.#move({ clusterId, founder: false, peers: members });
+    this.#retry?.();
+    this.#retry = this.#deps.clock.after(INVITED_GRACE_MS, () => void this.#joinAgain(JOIN_RETRY_FIRST_MS));
+    return { type: 'accepted', member: this.self() };
+  }
+
+  /** A node that was started alone and has done nothing yet may follow a later `--join`. */
+  async #leaveOwnCluster(): Promise<Outcome<void, MembershipFailure>> {
+    if ((this.#identity?.peers ?? []).some((peer) => peer.id !== this.#deps.mesh.id))
+      return succeed(undefined);
+    // An empty log is what a crash in the middle of leaving leaves.
+    if (this.#deps.consensus.status().lastIndex > 0) await this.#untilReady();
+    if (!this.#deps.tables.isEmpty) {
+      return fail({
+        code: 'OTHER_CLUSTER',
+        message:
+          'this data directory holds a cluster of its own with tasks; start without --join, or with another --data-dir',
+      });
+    }
+    await this.#deps.consensus.reset();
+    this.#identity = null;
+    return succeed(undefined);
+  }
+
+  #untilReady(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#deps.consensus.status().ready) {
+        resolve();
+        return;
+      }
+      const stop = this.#deps.consensus.onChange((status) => {
+        if (!status.ready) return;
+        stop();
+        resolve();
+      });
+    });
+  }
+
+  /** The log goes first: a crash in between leaves a founder with an empty log, which founds its cluster again. */
+  async #move(identity: ClusterIdentity): Promise<void> {
+    await this.#deps.consensus.reset();
+    await this.#adopt(identity);
+  }
+
+  async #adopt(identity: ClusterIdentity): Promise<void> {
+    await this.#deps.save(identity);
+    this.#identity = identity;
+    this.#followTable();
+  }
+
+  #needsJoining(): boolean {
+    const member = this.#deps.tables.member(this.#deps.mesh.id);
+    return !this.#stopped && !this.#removed && !member && !this.#identity?.founder;
+  }
+
+  async #joinAgain(delayMs: number): Promise<void> {
+    if (!this.#needsJoining()) return;
+    const outcome = await this.#joinOnce(delayMs);
+    if (!outcome.ok) this.#deps.logger.error({ reason: outcome.error.message }, 'join refused');
+  }
+
+  /** Tries every way in once; on no success it sets a timer and returns, but for a wrong token. */
+  async #joinOnce(delayMs: number): Promise<Outcome<void, MembershipFailure>> {
+    const targets = [
+      ...this.#options.join,
+      ...(this.#identity?.peers ?? []).flatMap((peer) => peer.addresses),
+    ];
+    for (const target of targets) {
+      const outcome = await this.#deps.mesh.join(target, { type: 'join', member: this.self() });
+      if (this.#stopped) return succeed(undefined);
+      if (outcome.ok && outcome.value.response.type === 'admitted') {
+        const { clusterId, members } = outcome.value.response;
+        this.#deps.logger.info({ clusterId, through: target }, 'joined');
+        if (this.#identity?.clusterId !== clusterId)
+          await this.#adopt({ clusterId, founder: false, peers: members });
+        return succeed(undefined);
+      }
+      if (!outcome.ok && outcome.error.code === 'WRONG_TOKEN') {
+        return fail({ code: 'WRONG_TOKEN', message: outcome.error.message });
+      }
+      const why = outcome.ok
+        ? outcome.value.response.type === 'refused'
+          ? outcome.value.response.message
+          : 'unexpected answer'
+        : outcome.error.message;
+      this.#deps.logger.warn({ target, reason: why, retryInMs: delayMs }, 'join failed');
+    }
+    const next = Math.min(JOIN_RETRY_MOST_MS, delayMs * 2);
+    const jittered = delayMs * (0.5 + this.#deps.random.next() / 2);
+    this.#retry = this.#deps.clock.after(jittered, () => void this.#joinAgain(next));
+    return succeed(undefined);
+  }
+
+  #onPut(): void {
+    this.#removed = this.#left = false;
+    this.#leave?.();
+    this.#leave = null;
+  }
+
+  #onRemoved(): void {
+    this.#removed = true;
+    this.#leave ??= this.#deps.clock.after(LEAVE_AFTER_MS, () => {
+      if (!this.#removed || this.#stopped) return;
+      this.#left = true;
+      this.#followTable();
+      this.#deps.logger.warn({}, 'left the cluster: nobody is dialled any more');
+    });
+    this.#deps.logger.error({}, REMOVED);
+    this.#deps.onRemoved();
+  }
+
+  #knownPeers(): readonly KnownPeer[] {
+    const members = this.#deps.tables.members();
+    const before = this.#identity?.peers ?? [];
+    const isMember = members.some((member) => member.id === this.#deps.mesh.id);
+    const { voters, learners } = this.#deps.consensus.status().configuration;
+    // A node that was removed is listened to until it has left the configuration, so that it hears of it.
+    const leaving = new Set([...voters, ...learners]);
+    const byId = new Map(
+      before.filter(({ id }) => !isMember || leaving.has(id)).map((peer) => [peer.id, peer]),
+    );
+    for (const member of members) byId.set(member.id, peerOf(member));
+    return [...byId.values()];
+  }
+
+  #followTable(): void {
+    if (!this.#identity) return;
+    const peers = this.#knownPeers();
+    const gate = JSON.stringify([this.#identity.clusterId, peers, this.#removed, this.#left]);
+    if (gate === this.#gate) return;
+    this.#gate = gate;
+    this.#deps.mesh.setCluster(this.#identity.clusterId, this.#left ? [] : peers);
+    const { clusterId, founder } = this.#identity;
+    const identity = { clusterId, founder, peers, ...(this.#removed && { removed: true }) };
+    this.#identity = identity;
+    void this.#deps.save(identity).catch((error: unknown) => {
+      this.#deps.logger.warn({ reason: String(error) }, 'cluster file not written');
+    });
+  }
+
+  /** Tells the master this node's name and address when the table has others. */
+  async #announce(): Promise<void> {
+    const { leader, configuration } = this.#deps.consensus.status();
+    const known = this.#deps.tables.member(this.#deps.mesh.id);
+    const isFirst = configuration.voters.includes(this.#deps.mesh.id);
+    if (this.#announcing || this.#removed || leader === null || (!known && !isFirst)) return;
+    const self = this.self();
+    if (known && known.name === self.name && sameList(known.addresses, self.addresses)) return;
+    this.#announcing = true;
+    try {
+      await this.#deps.mesh.call(leader, { type: 'admit', member: self });
+    } finally {
+      this.#announcing = false;
+    }
+  }
+}
+
+function peerOf(member: Pick<Member, 'id' | 'addresses'>): KnownPeer {
+  return { id: member.id, addresses: member.addresses };
+}
+
+function sameList(left: readonly string[], right: readonly string[]): boolean {
+  return left.length === right.length && left.every((value, i) => value === right[i]);
+}

@@ -1,0 +1,53 @@
+/** Who answers a control call: the worker on this node, or the master if this node is it. */
+
+import type { Outcome } from '../../protocols/schema/outcome.ts';
+import type { Consensus } from '../consensus/types.ts';
+import type { Master } from '../master/master.ts';
+import type { ControlRequest, ControlResponse } from '../mesh/types.ts';
+import type { ApplyResult } from '../state/types.ts';
+import type { DispatchRefusal } from '../worker/types.ts';
+import type { Worker } from '../worker/worker.ts';
+
+export interface ControlDeskDependencies {
+  readonly master: () => Master | null;
+  readonly consensus: Pick<Consensus<ApplyResult>, 'status'>;
+  readonly worker: Worker;
+}
+
+const OK: ControlResponse = { type: 'ok' };
+
+export class ControlDesk {
+  readonly #deps: ControlDeskDependencies;
+
+  constructor(dependencies: ControlDeskDependencies) {
+    this.#deps = dependencies;
+  }
+
+  async answer(request: ControlRequest): Promise<ControlResponse> {
+    switch (request.type) {
+      case 'dispatch':
+        return answerTo(await this.#deps.worker.dispatch(request.dispatch));
+      case 'cancel':
+        this.#deps.worker.cancel(request.runId, request.attempt);
+        return OK;
+      case 'held':
+        return { type: 'held', attempts: this.#deps.worker.held() };
+      case 'output': {
+        const { runId, attempt, stream, offset } = request;
+        const output = this.#deps.worker.output(runId, attempt, stream, offset);
+        return { type: 'output', bytes: output?.bytes ?? new Uint8Array(), ended: output?.ended ?? true };
+      }
+      default: {
+        const master = this.#deps.master();
+        if (master) return master.control(request);
+        const { leader, id } = this.#deps.consensus.status();
+        // Leading but not ready yet is no master either.
+        return { type: 'not-master', master: leader === id ? null : leader };
+      }
+    }
+  }
+}
+
+function answerTo(outcome: Outcome<void, DispatchRefusal>): ControlResponse {
+  return outcome.ok ? OK : { type: 'refused', ...outcome.error };
+}

@@ -1,0 +1,91 @@
+/** One output stream of a run as bytes: from its worker while it runs, from the record once it is over. */
+import { Readable } from 'node:stream';
+import { fail, succeed } from '../../protocols/schema/outcome.ts';
+import type { Mesh } from '../mesh/types.ts';
+import type { Clock } from '../ports.ts';
+import type { Answer } from '../rest/backend.ts';
+import { isTerminal } from '../state/run-lifecycle.ts';
+import type { Tables } from '../state/tables.ts';
+import type { Output, Run } from '../state/types.ts';
+
+const POLL_MS = 200;
+
+export interface RunOutputDependencies {
+  readonly tables: Tables;
+  readonly call: Mesh['call'];
+  readonly read: (output: Output) => Promise<Uint8Array | null>;
+  readonly clock: Clock;
+}
+
+export class RunOutput {
+  readonly #deps: RunOutputDependencies;
+
+  constructor(dependencies: RunOutputDependencies) {
+    this.#deps = dependencies;
+  }
+
+  open(
+    id: string,
+    stream: 'stdout' | 'stderr',
+    options: { readonly follow: boolean; readonly signal: AbortSignal },
+  ): Answer<Readable> {
+    if (!this.#deps.tables.run(id)) return fail({ code: 'NOT_FOUND', message: `there is no run ${id}` });
+    return succeed(Readable.from(this.#chunks(id, stream, options)));
+  }
+
+  async *#chunks(
+    id: string,
+    stream: 'stdout' | 'stderr',
+    options: { readonly follow: boolean; readonly signal: AbortSignal },
+  ): AsyncGenerator<Uint8Array> {
+    let attempt = 0;
+    let offset = 0;
+    while (!options.signal.aborted) {
+      const run = this.#deps.tables.run(id);
+      if (!run) return;
+      // A new attempt starts from the beginning; what the earlier one had said was already passed on.
+      if ((run.assignment?.attempt ?? 0) !== attempt) offset = 0;
+      attempt = run.assignment?.attempt ?? 0;
+      if (isTerminal(run)) {
+        const rest = run.result && (await this.#deps.read(run.result[stream]));
+        if (rest && rest.byteLength > offset) yield rest.subarray(offset);
+        return;
+      }
+      const bytes = await this.#sofar(run, stream, offset);
+      if (bytes.byteLength > 0) yield bytes;
+      offset += bytes.byteLength;
+      if (bytes.byteLength === 0) {
+        if (!options.follow) return;
+        await this.#pause(options.signal);
+      }
+    }
+  }
+
+  async #sofar(run: Run, stream: 'stdout' | 'stderr', offset: number): Promise<Uint8Array> {
+    const { assignment } = run;
+    if (!assignment) return new Uint8Array();
+    const request = {
+      type: 'output',
+      runId: run.spec.id,
+      attempt: assignment.attempt,
+      stream,
+      offset,
+    } as const;
+    const answer = await this.#deps.call(assignment.node, request);
+    return answer.ok && answer.value.type === 'output' ? answer.value.bytes : new Uint8Array();
+  }
+
+  #pause(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#deps.clock.after(POLL_MS, () => {
+        signal.removeEventListener('abort', end);
+        resolve();
+      });
+      const end = (): void => {
+        cancel();
+        resolve();
+      };
+      signal.addEventListener('abort', end, { once: true });
+    });
+  }
+}

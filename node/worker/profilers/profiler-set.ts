@@ -1,0 +1,47 @@
+/** What a node can measure by. */
+
+import type { Outcome } from '../../../protocols/schema/outcome.ts';
+import { fail, succeed } from '../../../protocols/schema/outcome.ts';
+import { BY_MERIT } from '../../llc/profiler-traits.ts';
+import type { Logger } from '../../ports.ts';
+import type { Measure, ProfilerName } from '../../state/types.ts';
+import type { Instrument, Profiler } from './types.ts';
+
+export class ProfilerSet {
+  readonly #profilers: readonly Profiler[];
+  readonly #logger: Logger;
+  #usable: readonly Profiler[] = [];
+  #missing: ReadonlyMap<ProfilerName, string> = new Map();
+
+  constructor(profilers: readonly Profiler[], dependencies: { readonly logger: Logger }) {
+    this.#profilers = profilers;
+    this.#logger = dependencies.logger;
+  }
+
+  /** Finds out what works here. */
+  async start(): Promise<void> {
+    const verdicts = await Promise.all(
+      this.#profilers.map(async (profiler) => ({ profiler, verdict: await profiler.available() })),
+    );
+    this.#usable = verdicts.filter(({ verdict }) => verdict.ok).map(({ profiler }) => profiler);
+    this.#missing = new Map(
+      verdicts.flatMap(({ profiler: { name }, verdict }) => (verdict.ok ? [] : [[name, verdict.error]])),
+    );
+    for (const [profiler, reason] of this.#missing)
+      this.#logger.debug({ profiler, reason }, 'no such profiler');
+  }
+
+  /** The best first. */
+  names(): ProfilerName[] {
+    return BY_MERIT.filter((name) => this.#usable.some((profiler) => profiler.name === name));
+  }
+
+  /** Failure: a sentence. */
+  instrument(measure: Measure): Outcome<Instrument, string> {
+    const profiler = this.#usable.find(({ name }) => name === measure.profiler);
+    if (profiler !== undefined) return succeed(profiler.instrument(measure));
+    return fail(
+      `This node can't measure by ${measure.profiler}: ${this.#missing.get(measure.profiler) ?? 'it does not know it'}.`,
+    );
+  }
+}

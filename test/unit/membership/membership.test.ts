@@ -1,0 +1,353 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { silentLogger } from '../../../node/adapters.ts';
+import type { ConsensusStatus } from '../../../node/consensus/types.ts';
+import type { ClusterIdentity } from '../../../node/membership/cluster-identity.ts';
+import { Membership } from '../../../node/membership/membership.ts';
+import type { ControlRequest, JoinRequest, JoinResponse, KnownPeer, Mesh } from '../../../node/mesh/types.ts';
+import type { Command, Member } from '../../../node/state/types.ts';
+import { fail, succeed } from '../../../protocols/schema/outcome.ts';
+import { FakeClock, settled } from '../../support/fake-clock.ts';
+import { tablesWithTask } from '../state/fixtures.ts';
+
+const ADDRESS = '/ip4/10.0.0.1/tcp/8300';
+const OTHER: KnownPeer = { id: 'other', addresses: ['/ip4/10.0.0.2/tcp/8300'] };
+const member = (id: string, changes: Partial<Member> = {}): Member => ({
+  id,
+  name: id,
+  addresses: [ADDRESS],
+  joinedAtMs: 1,
+  ...changes,
+});
+
+interface World {
+  identity: ClusterIdentity | null;
+  status: Partial<ConsensusStatus>;
+  readonly joins: { readonly target: string; readonly request: JoinRequest }[];
+  readonly calls: { readonly to: string; readonly request: ControlRequest }[];
+  gate: { readonly clusterId: string | null; readonly members: readonly KnownPeer[] } | null;
+  bootstraps: number;
+  resets: number;
+  /** Tells that the consensus status changed. */
+  change: () => void;
+  removals: number;
+  joinAnswer: Awaited<ReturnType<Mesh['join']>>;
+}
+
+function setUp(options: { readonly join?: readonly string[]; readonly world?: Partial<World> } = {}) {
+  const { tables, apply } = tablesWithTask();
+  tables.reset();
+  const clock = new FakeClock();
+  const world: World = {
+    identity: null,
+    status: {},
+    joins: [],
+    calls: [],
+    gate: null,
+    bootstraps: 0,
+    resets: 0,
+    change: () => {},
+    removals: 0,
+    joinAnswer: fail({ code: 'UNREACHABLE', message: 'nobody there' }),
+    ...options.world,
+  };
+  const status = (): ConsensusStatus => ({
+    id: 'self',
+    role: 'follower',
+    term: 1,
+    leader: null,
+    ready: false,
+    commitIndex: 0,
+    appliedIndex: 0,
+    lastIndex: 0,
+    configuration: { voters: [], learners: [] },
+    progress: new Map(),
+    ...world.status,
+  });
+  const membership = new Membership(
+    { name: 'self', join: options.join ?? [] },
+    {
+      mesh: {
+        id: 'self',
+        addresses: () => [ADDRESS],
+        setCluster: (clusterId, members) => {
+          world.gate = { clusterId, members };
+        },
+        join: async (target, request) => {
+          world.joins.push({ target, request });
+          return world.joinAnswer;
+        },
+        call: async (to, request) => {
+          world.calls.push({ to, request });
+          return succeed({ type: 'ok' });
+        },
+      },
+      consensus: {
+        status,
+        onChange: (listener) => {
+          world.change = () => listener(status());
+          return () => {};
+        },
+        bootstrap: async () => {
+          world.bootstraps += 1;
+        },
+        reset: async () => {
+          world.resets += 1;
+          tables.reset();
+        },
+      },
+      tables,
+      load: async () => world.identity,
+      save: async (identity) => {
+        world.identity = identity;
+      },
+      onRemoved: () => {
+        world.removals += 1;
+      },
+      clock,
+      random: { next: () => 0.5, id: () => 'new-cluster' },
+      logger: silentLogger,
+    },
+  );
+  return { membership, world, tables, apply: (command: Command) => apply(command), clock };
+}
+
+const admitted = (clusterId: string): World['joinAnswer'] =>
+  succeed({ peer: 'other', response: { type: 'admitted', clusterId, members: [OTHER] } });
+
+describe('at the start', () => {
+  test('without --join a node founds a cluster; started again it does not', async () => {
+    const { membership, world } = setUp();
+    assert.ok((await membership.start()).ok);
+    assert.deepEqual(world.identity, { clusterId: 'new-cluster', founder: true, peers: [] });
+    assert.equal(world.bootstraps, 1);
+    const again = setUp({ world: { identity: world.identity, status: { lastIndex: 3 } } });
+    await again.membership.start();
+    assert.equal(again.world.bootstraps, 0);
+    assert.equal(again.membership.clusterId, 'new-cluster');
+  });
+
+  test('with --join it never founds one, and adopts the cluster that admits it', async () => {
+    const { membership, world } = setUp({ join: ['host:8300'], world: { joinAnswer: admitted('theirs') } });
+    assert.ok((await membership.start()).ok);
+    assert.equal(world.bootstraps, 0);
+    assert.equal(world.identity?.clusterId, 'theirs');
+    assert.deepEqual(world.gate, { clusterId: 'theirs', members: [OTHER] });
+  });
+
+  test('while nobody answers it tries again for ever, ever more rarely', async () => {
+    const { membership, world, clock } = setUp({ join: ['host:8300'] });
+    assert.ok((await membership.start()).ok, 'an absent cluster is no failure');
+    for (let i = 0; i < 60; i += 1) {
+      clock.advance(1_000);
+      await settled();
+    }
+    assert.ok(world.joins.length > 10 && world.joins.length < 30, `${world.joins.length} tries in a minute`);
+    world.joinAnswer = admitted('theirs');
+    clock.advance(6_000);
+    await settled();
+    assert.equal(membership.clusterId, 'theirs');
+  });
+
+  test('a wrong token ends it with a sentence', async () => {
+    const joinAnswer = fail({ code: 'WRONG_TOKEN', message: 'copy the token' } as const);
+    const { membership } = setUp({ join: ['host:8300'], world: { joinAnswer } });
+    assert.deepEqual(await membership.start(), fail({ code: 'WRONG_TOKEN', message: 'copy the token' }));
+  });
+
+  test('a founder without tasks follows a later --join; one with tasks refuses to', async () => {
+    const identity = { clusterId: 'mine', founder: true, peers: [{ id: 'self', addresses: [] }] };
+    const status = { lastIndex: 2, ready: true };
+    const world = { identity, status, joinAnswer: admitted('theirs') };
+    const empty = setUp({ join: ['host:8300'], world });
+    assert.ok((await empty.membership.start()).ok);
+    assert.deepEqual([empty.world.resets, empty.world.identity?.clusterId], [1, 'theirs']);
+    const full = setUp({ join: ['host:8300'], world });
+    full.apply({
+      type: 'task-create',
+      task: { id: 't', name: 't', fileName: 't', sha256: '', size: 0, command: null, createdAtMs: 1 },
+    });
+    const halfLeft = setUp({ join: ['host:8300'], world: { ...world, status: {} } });
+    await halfLeft.membership.start();
+    assert.deepEqual([halfLeft.world.bootstraps, halfLeft.world.identity?.clusterId], [0, 'theirs']);
+    const refused = await full.membership.start();
+    assert.ok(!refused.ok && refused.error.code === 'OTHER_CLUSTER');
+    assert.equal(full.world.resets, 0);
+  });
+});
+
+describe('others ask', () => {
+  const inCluster = {
+    identity: { clusterId: 'mine', founder: true, peers: [] },
+    status: { lastIndex: 2, leader: 'lead' },
+  };
+  const joinRequest = (id: string): JoinRequest => ({
+    type: 'join',
+    member: { id, name: id, addresses: [ADDRESS] },
+  });
+
+  test('a join is brought to the master before it is answered', async () => {
+    const { membership, world } = setUp({ world: inCluster });
+    await membership.start();
+    const answer = await membership.handleJoin('new', joinRequest('new'));
+    assert.equal(answer.type, 'admitted');
+    assert.deepEqual(world.calls.at(-1), {
+      to: 'lead',
+      request: { type: 'admit', member: { id: 'new', name: 'new', addresses: [ADDRESS] } },
+    });
+  });
+
+  test('nobody joins for another, as a voter that lost its log, or where there is no master', async () => {
+    const code = (answer: JoinResponse): string => (answer.type === 'refused' ? answer.code : answer.type);
+    const { membership, world } = setUp({ world: inCluster });
+    await membership.start();
+    assert.equal(code(await membership.handleJoin('new', joinRequest('somebody'))), 'NOT_YOURSELF');
+    world.status = { ...world.status, configuration: { voters: ['new'], learners: [] } };
+    assert.equal(code(await membership.handleJoin('new', joinRequest('new'))), 'IS_VOTER');
+    world.status = { lastIndex: 2, leader: null };
+    assert.equal(code(await membership.handleJoin('new', joinRequest('new'))), 'NO_MASTER');
+    assert.equal(code(await setUp().membership.handleJoin('new', joinRequest('new'))), 'NO_CLUSTER');
+  });
+
+  test('an invitation is accepted by an empty founder, which then asks by itself if it is forgotten', async () => {
+    const { membership, world, clock } = setUp({ world: inCluster });
+    await membership.start();
+    const answer = await membership.handleJoin('other', {
+      type: 'invite',
+      clusterId: 'theirs',
+      members: [OTHER],
+    });
+    assert.equal(answer.type, 'accepted');
+    assert.deepEqual([world.resets, world.identity?.clusterId, world.gate?.members], [1, 'theirs', [OTHER]]);
+    assert.equal(world.joins.length, 0);
+    clock.advance(3_500);
+    await settled();
+    assert.equal(world.joins[0]?.target, OTHER.addresses[0]);
+  });
+
+  test('an invitation is refused by a node with members or tasks of its own', async () => {
+    const { membership, world, apply } = setUp({ world: inCluster });
+    await membership.start();
+    apply({ type: 'member-put', member: member('self') });
+    apply({ type: 'member-put', member: member('friend') });
+    const answer = await membership.handleJoin('other', {
+      type: 'invite',
+      clusterId: 'theirs',
+      members: [OTHER],
+    });
+    assert.ok(answer.type === 'refused' && answer.code === 'NOT_EMPTY');
+    assert.equal(world.resets, 0);
+  });
+});
+
+describe('as a member', () => {
+  const joined = {
+    identity: { clusterId: 'theirs', founder: false, peers: [OTHER] },
+    status: { lastIndex: 5, leader: 'other' },
+  };
+
+  test('the gate follows the table once the table has this node, and until then also the peers of the invitation', async () => {
+    const { membership, world, apply } = setUp({ world: joined });
+    await membership.start();
+    apply({ type: 'member-put', member: member('third') });
+    assert.deepEqual(
+      world.gate?.members.map(({ id }) => id),
+      ['other', 'third'],
+    );
+    apply({ type: 'member-put', member: member('self') });
+    assert.deepEqual(
+      world.gate?.members.map(({ id }) => id),
+      ['third', 'self'],
+    );
+  });
+
+  test('a node that was removed is let in until it has left the configuration', async () => {
+    const { membership, world, apply } = setUp({ world: joined });
+    await membership.start();
+    for (const id of ['self', 'other']) apply({ type: 'member-put', member: member(id) });
+    world.status = { ...world.status, configuration: { voters: ['other', 'self'], learners: [] } };
+    apply({ type: 'member-remove', id: 'other' });
+    assert.deepEqual(world.gate?.members.map(({ id }) => id).sort(), ['other', 'self']);
+    world.status = { ...world.status, configuration: { voters: ['self'], learners: [] } };
+    world.change();
+    assert.deepEqual(
+      world.gate?.members.map(({ id }) => id),
+      ['self'],
+    );
+  });
+
+  test('a new address is announced to the master, an old one is not', async () => {
+    const { membership, world, apply, clock } = setUp({ world: joined });
+    await membership.start();
+    apply({ type: 'member-put', member: member('self') });
+    clock.advance(2_000);
+    await settled();
+    assert.equal(world.calls.length, 0);
+    apply({ type: 'member-put', member: member('self', { addresses: ['/ip4/10.0.0.9/tcp/1'] }) });
+    clock.advance(1_000);
+    await settled();
+    assert.deepEqual(world.calls[0]?.request, {
+      type: 'admit',
+      member: { id: 'self', name: 'self', addresses: [ADDRESS] },
+    });
+  });
+
+  test('a node that was removed neither announces itself nor joins again', async () => {
+    const { membership, world, apply, clock } = setUp({ world: joined });
+    await membership.start();
+    apply({ type: 'member-put', member: member('self') });
+    apply({ type: 'member-remove', id: 'self' });
+    const { joins } = world;
+    const before = joins.length;
+    clock.advance(60_000);
+    await settled();
+    assert.equal(joins.length, before);
+    assert.equal(world.removals, 1);
+    const again = await membership.start();
+    assert.ok(!again.ok && again.error.code === 'REMOVED');
+    assert.deepEqual(world.calls, []);
+  });
+
+  test('a node that was removed dials nobody after a while, unless it is called in again', async () => {
+    const { membership, world, apply, clock } = setUp({ world: joined });
+    await membership.start();
+    for (const id of ['self', 'other']) apply({ type: 'member-put', member: member(id) });
+    const known = () => world.gate?.members.map(({ id }) => id).sort();
+    apply({ type: 'member-remove', id: 'self' });
+    clock.advance(4_000);
+    assert.ok(known()?.includes('other'), 'it may have to hand over');
+    clock.advance(2_000);
+    world.change();
+    assert.deepEqual(known(), []);
+    apply({ type: 'member-put', member: member('self') });
+    assert.ok(known()?.includes('other'));
+    clock.advance(60_000);
+    assert.ok(known()?.includes('other'));
+    membership.stop();
+    assert.equal(clock.pendingTimers, 0);
+  });
+
+  test('a node that was removed knows it at its next start, though its log does not say that it is committed', async () => {
+    const first = setUp({ world: joined });
+    await first.membership.start();
+    first.apply({ type: 'member-put', member: member('self') });
+    first.apply({ type: 'member-remove', id: 'self' });
+    await settled();
+    const next = setUp({ world: { ...joined, identity: first.world.identity } });
+    next.apply({ type: 'member-put', member: member('self') });
+    const outcome = await next.membership.start();
+    assert.ok(!outcome.ok && outcome.error.code === 'REMOVED');
+  });
+
+  test('a node that was removed and called in again is a member at its next start', async () => {
+    const { membership, world, apply } = setUp({ world: joined });
+    await membership.start();
+    apply({ type: 'member-put', member: member('self') });
+    apply({ type: 'member-remove', id: 'self' });
+    apply({ type: 'member-put', member: member('self') });
+    await settled();
+    const next = setUp({ world: { ...joined, identity: world.identity } });
+    next.apply({ type: 'member-put', member: member('self') });
+    assert.ok((await next.membership.start()).ok);
+  });
+});
