@@ -5,17 +5,18 @@
 import { nextWays } from '../../predictor/adaptive-ways.ts';
 import { guidedWays } from '../../predictor/guided-ways.ts';
 import type { Predictor } from '../../predictor/types.ts';
+import type { Answer, ApiFailure } from '../../protocols/schema/outcome.ts';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import type { LlcGeometry } from '../llc/geometry.ts';
 import { measuredGeometry, TRAITS } from '../llc/profiler-traits.ts';
 import type { CapacityBoard } from '../membership/capacity-board.ts';
 import type { Clock } from '../ports.ts';
-import type { Answer, ApiFailure, BenchmarkRequest } from '../rest/backend.ts';
 import type { Tables } from '../state/tables.ts';
 import type { Measure, Measurement, ProcessCensus, Profile, ProfilePoint, Run } from '../state/types.ts';
 import { chooseInstrument, type InstrumentChoice } from './instrument-choice.ts';
 import type { DomainView } from './placement.ts';
 import { type Propose, unavailable } from './propose.ts';
+import type { BenchmarkRequest } from './requests.ts';
 import type { RunService } from './run-service.ts';
 import { unknownTask } from './run-service.ts';
 
@@ -114,7 +115,7 @@ export class BenchmarkService {
       const reading = await this.#measure(course, measure);
       if (!reading.ok) return reading;
       samples.set(next, [...(samples.get(next) ?? []), reading.value.seconds]);
-      census = reading.value.processes ?? null;
+      census = reading.value.processes;
     }
   }
 
@@ -201,7 +202,7 @@ function describeCensus({ count, mostly, share }: ProcessCensus): string {
 }
 
 function judge({ spec, state, result, error }: Run, measure: Measure | null): Outcome<Reading, Failure> {
-  const alone = result ? { seconds: result.executionTimeNs / 1e9 } : undefined;
+  const alone = result ? { seconds: result.executionTimeNs / 1e9, processes: null } : undefined;
   const reading = measure === null ? alone : (result?.measurement ?? undefined);
   if (state === 'succeeded' && reading !== undefined) {
     if (measure?.profiler !== 'resctrl' || result?.enforcement === 'enforced') return succeed(reading);

@@ -71,7 +71,7 @@ export const holderOf = (spec: RunSpec, { node, domain, ways }: Placement): Hold
   node,
   domain,
   ways,
-  ...(spec.sensitive === false && { sensitive: false }),
+  sensitive: spec.sensitive,
   ...(isAlone(spec) && { alone: true }),
 });
 
@@ -79,7 +79,7 @@ type Demand = Pick<RunSpec, 'ways' | 'pinnedTo' | 'sensitive' | 'measure'>;
 
 /** Nobody may be beside it while it is measured, though its partition has only the ways that are measured. */
 const isAlone = ({ measure }: Pick<RunSpec, 'measure'>): boolean =>
-  measure != null && TRAITS[measure.profiler].needsQuiet;
+  measure !== null && TRAITS[measure.profiler].needsQuiet;
 
 /** Pools have these limits on every node. */
 const LIMITS = DEFAULT_POOL_LIMITS;
@@ -93,12 +93,9 @@ export function viewDomains(
   held: readonly Holder[],
 ): DomainView[] {
   return notices.flatMap(({ node, domains, runs }) =>
-    domains.map(({ id, ways: all, freeWays, wayBytes, cpus, minWays = 1 }) => {
+    domains.map(({ id, ways: all, freeWays, wayBytes, cpus, minWays }) => {
       const there = runs.filter((run) => run.domain === id);
-      const lentThere = lentWays(
-        there.map(({ ways, insensitive }) => ({ ways, sensitive: insensitive !== true })),
-        minWays,
-      );
+      const lentThere = lentWays(there, minWays);
       const ways = Math.min(all, freeWays + lentThere);
       const here = held.filter((placement) => placement.node === node && placement.domain === id);
       const lent = lentWays(here, minWays);

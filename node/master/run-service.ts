@@ -1,17 +1,16 @@
 /** Runs as clients ask for them: predicted, admitted, awaited. */
 
+import { MAX_PARAMETERS_BYTES } from '../../protocols/schema/fields.ts';
+import type { Answer } from '../../protocols/schema/outcome.ts';
 import { fail, succeed } from '../../protocols/schema/outcome.ts';
 import type { Clock, Random } from '../ports.ts';
-import type { Answer, ExecuteRequest, RunRequest, SubmitRequest } from '../rest/backend.ts';
 import { hasParameters } from '../state/parameters.ts';
 import type { Tables } from '../state/tables.ts';
 import type { Mode, Run, RunChoice, RunSpec, Task } from '../state/types.ts';
+import type { ExecuteRequest, RunRequest, SubmitRequest } from './requests.ts';
 import type { Scheduler } from './scheduler.ts';
 import { inputSizeOf } from './submission.ts';
 import { recordedChoice, type WayPlan, type WayPlanner } from './way-planner.ts';
-
-/** They travel in the log, which every voter keeps. */
-const MAX_PARAMETERS_BYTES = 256 * 1024;
 
 export interface RunServiceOptions {
   readonly timeLimitMs: number;
@@ -35,14 +34,14 @@ interface Share {
   readonly ways: number;
   readonly choice: RunChoice | null;
   /** As of `RunSpec`. */
-  readonly sensitive?: boolean;
+  readonly sensitive: boolean;
 }
 
 const share = (plan: WayPlan): Share => ({
   mode: plan.mode,
   ways: plan.ways,
   choice: recordedChoice(plan),
-  ...(!plan.sensitive && { sensitive: false }),
+  sensitive: plan.sensitive,
 });
 
 /** How one run of a benchmark differs from any other. `ways` are reserved. */
@@ -130,7 +129,7 @@ export class RunService {
     const spec = this.#spec(
       task,
       { ...request, parameters: null, idempotencyKey: null },
-      { mode: 'INOP', ways: plan.ways, choice: null },
+      { mode: 'INOP', ways: plan.ways, choice: null, sensitive: true },
     );
     return this.#deps.scheduler.admit({ ...spec, ...plan, purpose: 'benchmark' });
   }
@@ -142,9 +141,11 @@ export class RunService {
       command: request.command,
       inputSize: request.inputSize,
       parameters: request.parameters,
+      droppedParameters: null,
       purpose: 'run',
       ...share,
       pinnedTo: null,
+      measure: null,
       timeLimitMs: request.timeLimitMs ?? this.#options.timeLimitMs,
       idempotencyKey: request.idempotencyKey,
       createdAtMs: this.#deps.clock.nowMs(),

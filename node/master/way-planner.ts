@@ -5,8 +5,8 @@ import { type Drift, describeDrift, type Evidence, evidenceOf } from '../../pred
 import { seesCache } from '../../predictor/model/known-curve.ts';
 import { gainsFromCache } from '../../predictor/sensitivity.ts';
 import type { CacheGeometry, Prediction, Predictor, PredictorInfo } from '../../predictor/types.ts';
+import type { DriftView } from '../../protocols/schema/views.ts';
 import type { Clock, Logger } from '../ports.ts';
-import type { DriftView } from '../rest/backend.ts';
 import type { Tables } from '../state/tables.ts';
 import type { Mode, RunChoice, Task } from '../state/types.ts';
 import type { DomainView } from './placement.ts';
@@ -114,7 +114,15 @@ export class WayPlanner {
 export function recordedChoice({ choice, maxSlowdown, model }: WayPlan): RunChoice | null {
   if (choice === null) return null;
   const { needed, ways, expected, atMost } = choice;
-  return { needed, ways, expected, atMost, maxSlowdown, model: model.name, modelVersion: model.version };
+  return {
+    needed,
+    ways,
+    expectedSlowdown: expected,
+    atMost,
+    maxSlowdown,
+    model: model.name,
+    modelVersion: model.version,
+  };
 }
 
 /** Only a benchmark makes a task `BENCHMARKED`. */

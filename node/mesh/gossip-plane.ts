@@ -1,12 +1,20 @@
 /** Publishes to and listens on the cluster's two topics. */
 import { type GossipSub, type Message, TopicValidatorResult } from '@chainsafe/libp2p-gossipsub';
 import type { PeerId } from '@libp2p/interface';
-import { encodeDigest, encodeNotice } from '../../protocols/gossip/codec.ts';
-import { capacityTopic, digestTopic, MAX_MESSAGE_BYTES } from '../../protocols/gossip/index.ts';
-import { type GossipVerdict, judgeDigest, judgeNotice } from '../../protocols/gossip/validate.ts';
+import type { TSchema } from 'typebox';
+import {
+  capacityTopic,
+  digestTopic,
+  type GossipVerdict,
+  judgeDigest,
+  judgeNotice,
+  MAX_MESSAGE_BYTES,
+} from '../../protocols/gossip/index.ts';
+import { CapacityNotice, ClusterDigest } from '../../protocols/schema/capacity.ts';
+import type { Value } from '../../protocols/schema/fields.ts';
+import { encode } from '../../protocols/wire/codec.ts';
 import type { NodeId } from '../consensus/types.ts';
 import type { Logger } from '../ports.ts';
-import type { CapacityNotice, ClusterDigest } from './types.ts';
 
 export interface GossipPlaneDependencies {
   readonly gossip: GossipSub;
@@ -46,22 +54,25 @@ export class GossipPlane {
   }
 
   publishCapacity(notice: CapacityNotice): void {
-    if (this.#clusterId !== null) this.#publish(capacityTopic(this.#clusterId), encodeNotice(notice));
+    if (this.#clusterId !== null) this.#publish(capacityTopic(this.#clusterId), CapacityNotice, notice);
   }
 
   publishDigest(digest: ClusterDigest): void {
-    if (this.#clusterId !== null) this.#publish(digestTopic(this.#clusterId), encodeDigest(digest));
+    if (this.#clusterId !== null) this.#publish(digestTopic(this.#clusterId), ClusterDigest, digest);
   }
 
-  #publish(topic: string, bytes: Uint8Array): void {
+  /** What can't be sent is dropped: the next one replaces it. */
+  #publish<S extends TSchema>(topic: string, schema: S, message: Value<S>): void {
     const { gossip, logger } = this.#dependencies;
-    if (bytes.length > MAX_MESSAGE_BYTES) {
-      logger.error({ topic, bytes: bytes.length }, 'gossip message over the limit, dropped');
-      return;
+    try {
+      const bytes = encode(schema, message);
+      if (bytes.length > MAX_MESSAGE_BYTES) throw new Error(`its ${bytes.length} bytes are over the limit`);
+      gossip
+        .publish(topic, bytes)
+        .catch((error: Error) => logger.debug({ topic, error }, 'gossip not published'));
+    } catch (error) {
+      logger.error({ topic, error }, 'gossip message dropped');
     }
-    gossip
-      .publish(topic, bytes)
-      .catch((error: Error) => logger.debug({ topic, error }, 'gossip not published'));
   }
 
   /** Whatever passes the validator is delivered by it: gossipsub calls it once for each message. */

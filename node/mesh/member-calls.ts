@@ -2,11 +2,13 @@
 import type { Duplex } from 'node:stream';
 import type { Connection, Stream } from '@libp2p/interface';
 import { fetchBlob, pushBlob } from '../../protocols/blob/client.ts';
-import { BLOB_PROTOCOL, type BlobOutcome, isSha256 } from '../../protocols/blob/index.ts';
+import { BLOB_PROTOCOL, type BlobOutcome } from '../../protocols/blob/index.ts';
 import { callControl } from '../../protocols/control/client.ts';
 import { CALL_LIMIT_MS, CONTROL_PROTOCOL } from '../../protocols/control/index.ts';
 import { StreamDuplex } from '../../protocols/http/duplex.ts';
 import { HTTP_PROTOCOL } from '../../protocols/http/index.ts';
+import { isValid } from '../../protocols/schema/check.ts';
+import { Sha256 } from '../../protocols/schema/fields.ts';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import type { NodeId } from '../consensus/types.ts';
 import type { Clock } from '../ports.ts';
@@ -59,7 +61,7 @@ export class MemberCalls {
   }
 
   async pushBlob(to: NodeId, sha256: string): Promise<Outcome<void, MeshFailure>> {
-    if (!isSha256(sha256)) return fail({ code: 'PROTOCOL', message: `"${sha256}" is no SHA-256` });
+    if (!isValid(Sha256, sha256)) return fail({ code: 'PROTOCOL', message: `"${sha256}" is no SHA-256` });
     const { clock, shelf } = this.#dependencies;
     return this.#over(to, BLOB_PROTOCOL, STREAM_LIMITS.blob, {}, async (stream) =>
       blobOutcome(await pushBlob(stream, sha256, { shelf, timers: clock })),
@@ -67,7 +69,7 @@ export class MemberCalls {
   }
 
   async fetchBlob(from: NodeId, sha256: string): Promise<Outcome<void, MeshFailure>> {
-    if (!isSha256(sha256)) return fail({ code: 'PROTOCOL', message: `"${sha256}" is no SHA-256` });
+    if (!isValid(Sha256, sha256)) return fail({ code: 'PROTOCOL', message: `"${sha256}" is no SHA-256` });
     const { clock, shelf } = this.#dependencies;
     return this.#over(from, BLOB_PROTOCOL, STREAM_LIMITS.blob, {}, async (stream) =>
       blobOutcome(await fetchBlob(stream, sha256, { shelf, timers: clock })),

@@ -3,51 +3,37 @@
  * byte streams. The libp2p adapter stands in `libp2p-mesh.ts`.
  */
 import type { Duplex, Readable } from 'node:stream';
-import type { ControlRequest, ControlResponse } from '../../protocols/control/index.ts';
-import type { CapacityNotice, ClusterDigest, DomainMasks, Hold } from '../../protocols/gossip/index.ts';
+import type { CapacityNotice, ClusterDigest, DomainMasks, Hold } from '../../protocols/schema/capacity.ts';
+import type { KnownPeer } from '../../protocols/schema/member.ts';
+import type {
+  ControlRequest,
+  ControlResponse,
+  JoinRequest,
+  JoinResponse,
+} from '../../protocols/schema/messages.ts';
 import type { Outcome } from '../../protocols/schema/outcome.ts';
+import type { Inspection, PeerView } from '../../protocols/schema/views.ts';
 import type { NodeId } from '../consensus/types.ts';
 import type { Cancel } from '../ports.ts';
-import type { Member } from '../state/types.ts';
 
-export type { CapacityNotice, ClusterDigest, ControlRequest, ControlResponse, DomainMasks, Hold };
-
-/** A peer that the gate lets in. */
-export interface KnownPeer {
-  readonly id: NodeId;
-  /** Multiaddrs without /p2p, tried in order. */
-  readonly addresses: readonly string[];
-}
-
-export interface PeerView {
-  readonly id: NodeId;
-  readonly connected: boolean;
-  readonly addresses: readonly string[];
-  /** Remote address of the open connection; null without one. */
-  readonly remoteAddress: string | null;
-  readonly rttMs: number | null;
-  /** Clock.monotonicMs() of the last byte of protocol or gossip heard from it; null: never. */
-  readonly lastHeardAtMs: number | null;
-  /** Dials since the connection was lost, and when (monotonic) the next is due; null while connected. */
-  readonly redial: { readonly attempts: number; readonly nextAtMs: number } | null;
-}
+export type {
+  CapacityNotice,
+  ClusterDigest,
+  ControlRequest,
+  ControlResponse,
+  DomainMasks,
+  Hold,
+  JoinRequest,
+  JoinResponse,
+  KnownPeer,
+  PeerView,
+};
 
 /** Why a call to a peer came to nothing. */
 export interface MeshFailure {
   readonly code: 'UNREACHABLE' | 'TIMEOUT' | 'REFUSED' | 'PROTOCOL' | 'STOPPED';
   readonly message: string;
 }
-
-/** What a peer that proved the token asks for. */
-export type JoinRequest =
-  /** The dialler wants to become a member of the answerer's cluster. */
-  | { readonly type: 'join'; readonly member: Omit<Member, 'joinedAtMs'> }
-  /** The dialler (a master) wants the answerer to leave its own, empty cluster and join the dialler's. */
-  | { readonly type: 'invite'; readonly clusterId: string; readonly members: readonly KnownPeer[] };
-export type JoinResponse =
-  | { readonly type: 'admitted'; readonly clusterId: string; readonly members: readonly KnownPeer[] }
-  | { readonly type: 'accepted'; readonly member: Omit<Member, 'joinedAtMs'> }
-  | { readonly type: 'refused'; readonly code: string; readonly message: string };
 
 /** Why a join or invitation failed before it was answered. */
 export interface JoinFailure {
@@ -77,8 +63,8 @@ export interface MeshHandlers {
   onDigest(digest: ClusterDigest): void;
   /** The peer has proved the token. */
   onJoin(from: NodeId, request: JoinRequest): Promise<JoinResponse>;
-  /** Any JSON-safe value: this node's own view, for `fsched inspect`. */
-  onInspect(): unknown;
+  /** This node's own view, for `fsched inspect`. */
+  onInspect(): Inspection;
   /** A member connected or was lost. */
   onPeerChange(id: NodeId, connected: boolean): void;
 }

@@ -1,42 +1,32 @@
-/** Commands as the bytes of log entries: JSON in UTF-8, because the tables are JSON-safe and humans read dumps. */
-import type { Command } from './types.ts';
+/**
+ * Commands as the bytes of log entries: one byte of format version, then CBOR. A change of the format takes the next version
+ * and goes on reading the old ones, for logs outlive programs.
+ */
+import { Command } from '../../protocols/schema/command.ts';
+import { decode, encode } from '../../protocols/wire/codec.ts';
+import { WireError } from '../../protocols/wire/error.ts';
 
-const encoder = new TextEncoder();
-const decoder = new TextDecoder('utf-8', { fatal: true });
+const FORMAT = 1;
 
-/** One entry for every command: a type that is missing here does not compile. */
-const COMMAND_TYPES: Readonly<Record<Command['type'], true>> = {
-  'member-put': true,
-  'member-remove': true,
-  'task-create': true,
-  'profile-put': true,
-  'run-create': true,
-  'run-assign': true,
-  'run-start': true,
-  'run-finish': true,
-  'run-requeue': true,
-  'run-cancel': true,
-  'model-put': true,
-  'model-drop': true,
-  'model-select': true,
-};
-
+/** @throws WireError MALFORMED for a command that its schema refuses: it must not get into the log */
 export function encodeCommand(command: Command): Uint8Array {
-  return encoder.encode(JSON.stringify(command));
+  const body = encode(Command, command);
+  const bytes = new Uint8Array(1 + body.length);
+  bytes[0] = FORMAT;
+  bytes.set(body, 1);
+  return bytes;
 }
 
 /**
- * Null for bytes that are no command of this version. Every node then refuses the entry alike, so a
- * newer proposer cannot make older nodes diverge. The fields are trusted: only members can propose.
+ * Null for bytes that are no command of this version. Every node then refuses the entry alike, so a newer proposer cannot
+ * make older nodes diverge.
  */
 export function decodeCommand(data: Uint8Array): Command | null {
+  if (data[0] !== FORMAT) return null;
   try {
-    const value: unknown = JSON.parse(decoder.decode(data));
-    if (typeof value !== 'object' || value === null || !('type' in value)) return null;
-    return typeof value.type === 'string' && Object.hasOwn(COMMAND_TYPES, value.type)
-      ? (value as Command)
-      : null;
-  } catch {
-    return null;
+    return decode(Command, data.subarray(1));
+  } catch (cause) {
+    if (cause instanceof WireError) return null;
+    throw cause;
   }
 }

@@ -11,7 +11,7 @@ export function dropParameters(run: Run): Run {
 
 export function hasParameters(spec: RunSpec, parameters: string | null): boolean {
   const { droppedParameters: dropped } = spec;
-  if (dropped === undefined) return spec.parameters === parameters;
+  if (dropped === null) return spec.parameters === parameters;
   return (
     parameters !== null &&
     Buffer.byteLength(parameters) === dropped.bytes &&

@@ -99,6 +99,7 @@ function toResult(
       stdout,
       stderr,
       executionTimeNs,
+      measurement: null,
       startedAtMs,
       cpus,
       ...enforcement,
@@ -116,10 +117,12 @@ function toResult(
     stdout: nothing,
     stderr: nothing,
     executionTimeNs: 0,
+    measurement: null,
     startedAtMs: atMs,
     cpus: [],
     ...enforcement,
     cacheUse: null,
     isolation: null,
+    llc: null,
   };
 }

@@ -35,7 +35,7 @@ function describeRun(
 ): RunShare {
   const isIt = (other: { readonly runId: string; readonly attempt: number }) =>
     other.runId === runId && other.attempt === attempt;
-  const share = { runId, attempt, domain, ways, insensitive: sensitive === false };
+  const share = { runId, attempt, domain, ways, sensitive };
   const own = view?.partitions.find(isIt);
   if (own !== undefined)
     return { ...share, hold: 'partition', mask: own.mask, occupancyBytes: own.occupancyBytes };
@@ -53,6 +53,6 @@ function masksOf(view: DomainView | undefined): DomainMasks | null {
 
 /** Null when nothing was counted of any. */
 function sumOf(runs: readonly RunShare[]): number | null {
-  const counted = runs.map((run) => run.occupancyBytes ?? null).filter((bytes) => bytes !== null);
+  const counted = runs.map((run) => run.occupancyBytes).filter((bytes) => bytes !== null);
   return counted.length === 0 ? null : counted.reduce((sum, bytes) => sum + bytes, 0);
 }

@@ -178,7 +178,7 @@ export class Worker implements AsyncDisposable {
 
   /** Null, or why not. */
   async #acquire(attempt: Attempt): Promise<DispatchRefusal | null> {
-    const { runId, attempt: number, domain, ways, sensitive = true } = attempt.dispatch;
+    const { runId, attempt: number, domain, ways, sensitive } = attempt.dispatch;
     const acquired = await this.#partitions.acquire({
       runId,
       attempt: number,

@@ -1,10 +1,17 @@
 import type { Stream } from '@libp2p/interface';
+import { BlobReply, BlobRequest } from '../schema/messages.ts';
+import { readMessage, sendMessage } from '../wire/codec.ts';
 import { IdleLimit, type Timers } from '../wire/deadline.ts';
 import { WireError } from '../wire/error.ts';
 import { StreamReader } from '../wire/reader.ts';
-import { finishWriting, writeFrame } from '../wire/writer.ts';
-import { decodeBlobReply, encodeBlobRequest } from './codec.ts';
-import { type BlobOutcome, type BlobShelf, IDLE_LIMIT_MS, MAX_FRAME_BYTES } from './index.ts';
+import { finishWriting } from '../wire/writer.ts';
+import {
+  type BlobFailure,
+  type BlobOutcome,
+  type BlobShelf,
+  IDLE_LIMIT_MS,
+  MAX_FRAME_BYTES,
+} from './index.ts';
 import { receiveBytes, sendBytes } from './transfer.ts';
 
 export interface BlobClientDependencies {
@@ -21,24 +28,24 @@ export async function pushBlob(
   const blob = await dependencies.shelf.open(sha256);
   if (blob === null) {
     stream.abort(new Error('there is nothing to push'));
-    return missing(`this node doesn't hold the blob ${sha256}`);
+    return failed({ code: 'MISSING', message: `this node doesn't hold the blob ${sha256}` });
   }
   const { size, content } = blob;
   try {
     return await conversation(stream, dependencies.timers, async (reader, idle) => {
-      await writeFrame(stream, encodeBlobRequest({ type: 'push', sha256, size }));
-      const reply = decodeBlobReply(await reader.expectFrame(MAX_FRAME_BYTES));
+      await sendMessage(stream, BlobRequest, { type: 'push', sha256, size }, MAX_FRAME_BYTES);
+      const reply = await readMessage(reader, BlobReply, MAX_FRAME_BYTES);
       if (reply.type === 'stored') return { ok: true };
-      if (reply.type === 'failure') return { ok: false, error: reply.failure };
+      if (reply.type === 'failure') return failed(reply);
       // A peer whose disk is full says so before it has taken everything.
-      const ending = reader.expectFrame(MAX_FRAME_BYTES);
+      const ending = readMessage(reader, BlobReply, MAX_FRAME_BYTES);
       const sending = sendBytes(stream, size, content, idle);
       sending.catch(() => {});
       ending.catch(() => {});
       await Promise.race([sending, ending]);
-      const end = decodeBlobReply(await ending);
+      const end = await ending;
       if (end.type === 'proceed') throw new WireError('MALFORMED', 'the peer said proceed twice');
-      return end.type === 'stored' ? { ok: true } : { ok: false, error: end.failure };
+      return end.type === 'stored' ? { ok: true } : failed(end);
     });
   } finally {
     content.destroy();
@@ -52,9 +59,9 @@ export function fetchBlob(
   dependencies: BlobClientDependencies,
 ): Promise<BlobOutcome> {
   return conversation(stream, dependencies.timers, async (reader, idle) => {
-    await writeFrame(stream, encodeBlobRequest({ type: 'fetch', sha256 }));
-    const reply = decodeBlobReply(await reader.expectFrame(MAX_FRAME_BYTES));
-    if (reply.type === 'failure') return { ok: false, error: reply.failure };
+    await sendMessage(stream, BlobRequest, { type: 'fetch', sha256 }, MAX_FRAME_BYTES);
+    const reply = await readMessage(reader, BlobReply, MAX_FRAME_BYTES);
+    if (reply.type === 'failure') return failed(reply);
     if (reply.type === 'stored') throw new WireError('MALFORMED', 'the peer answered a fetch like a push');
     return receiveBytes(reader, dependencies.shelf, sha256, reply.size, idle);
   });
@@ -79,6 +86,6 @@ async function conversation(
   }
 }
 
-function missing(message: string): BlobOutcome {
-  return { ok: false, error: { code: 'MISSING', message } };
+function failed({ code, message }: BlobFailure): BlobOutcome {
+  return { ok: false, error: { code, message } };
 }

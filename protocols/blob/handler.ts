@@ -1,9 +1,10 @@
 import type { Stream } from '@libp2p/interface';
+import { BlobReply, BlobRequest } from '../schema/messages.ts';
+import { readMessage, sendMessage } from '../wire/codec.ts';
 import { IdleLimit } from '../wire/deadline.ts';
 import { StreamReader } from '../wire/reader.ts';
-import { finishWriting, writeFrame } from '../wire/writer.ts';
+import { finishWriting } from '../wire/writer.ts';
 import type { BlobClientDependencies } from './client.ts';
-import { type BlobReply, type BlobRequest, decodeBlobRequest, encodeBlobReply } from './codec.ts';
 import { type BlobShelf, IDLE_LIMIT_MS, MAX_FRAME_BYTES } from './index.ts';
 import { receiveBytes, sendBytes } from './transfer.ts';
 
@@ -13,7 +14,7 @@ export async function serveBlob(stream: Stream, dependencies: BlobClientDependen
   const reader = new StreamReader(stream);
   const idle = new IdleLimit(stream, IDLE_LIMIT_MS, timers);
   try {
-    const request = decodeBlobRequest(await reader.expectFrame(MAX_FRAME_BYTES));
+    const request = await readMessage(reader, BlobRequest, MAX_FRAME_BYTES);
     if (request.type === 'push') await takePush(stream, reader, shelf, request, idle);
     else await serveFetch(stream, shelf, request.sha256, idle);
     await finishWriting(stream);
@@ -36,14 +37,14 @@ async function takePush(
   if (await shelf.has(sha256)) return reply(stream, { type: 'stored' });
   await reply(stream, { type: 'proceed', size });
   const outcome = await receiveBytes(reader, shelf, sha256, size, idle);
-  await reply(stream, outcome.ok ? { type: 'stored' } : { type: 'failure', failure: outcome.error });
+  await reply(stream, outcome.ok ? { type: 'stored' } : { type: 'failure', ...outcome.error });
 }
 
 async function serveFetch(stream: Stream, shelf: BlobShelf, sha256: string, idle: IdleLimit): Promise<void> {
   const blob = await shelf.open(sha256);
   if (blob === null) {
     const message = `the peer doesn't hold the blob ${sha256}`;
-    return reply(stream, { type: 'failure', failure: { code: 'MISSING', message } });
+    return reply(stream, { type: 'failure', code: 'MISSING', message });
   }
   try {
     await reply(stream, { type: 'proceed', size: blob.size });
@@ -54,5 +55,5 @@ async function serveFetch(stream: Stream, shelf: BlobShelf, sha256: string, idle
 }
 
 function reply(stream: Stream, message: BlobReply): Promise<void> {
-  return writeFrame(stream, encodeBlobReply(message));
+  return sendMessage(stream, BlobReply, message, MAX_FRAME_BYTES);
 }

@@ -7,6 +7,7 @@
  * `Stored` is said only when the receiver's shelf has the blob durably on disk.
  */
 import type { Readable } from 'node:stream';
+import type { BlobReply } from '../schema/messages.ts';
 
 export const BLOB_PROTOCOL = '/fsched/blob/1.0.0';
 export const MAX_FRAME_BYTES = 4096;
@@ -30,11 +31,5 @@ export interface BlobShelf {
 }
 
 /** Why a transfer came to nothing although the two ends understood each other. */
-export interface BlobFailure {
-  readonly code: 'MISSING' | 'MISMATCH' | 'DISK';
-  readonly message: string;
-}
+export type BlobFailure = Omit<Extract<BlobReply, { readonly type: 'failure' }>, 'type'>;
 export type BlobOutcome = { readonly ok: true } | { readonly ok: false; readonly error: BlobFailure };
-
-const SHA256_HEX = /^[0-9a-f]{64}$/;
-export const isSha256 = (text: string): boolean => SHA256_HEX.test(text);

@@ -1,11 +1,10 @@
 import type { Stream } from '@libp2p/interface';
+import { ControlRequest, ControlResponse } from '../schema/messages.ts';
+import { readMessage, sendMessage } from '../wire/codec.ts';
 import { type Timers, within } from '../wire/deadline.ts';
-import { WireError } from '../wire/error.ts';
 import { StreamReader } from '../wire/reader.ts';
-import { finishWriting, writeFrame } from '../wire/writer.ts';
-import { type ControlRequest, type ControlResponse, MAX_FRAME_BYTES, SERVE_LIMIT_MS } from './index.ts';
-import { decodeControlRequest } from './request-codec.ts';
-import { encodeControlResponse } from './response-codec.ts';
+import { finishWriting } from '../wire/writer.ts';
+import { MAX_FRAME_BYTES, SERVE_LIMIT_MS } from './index.ts';
 
 /** Serves one call. @throws WireError, or what `onRequest` threw */
 export async function serveControl(
@@ -17,12 +16,9 @@ export async function serveControl(
 ): Promise<void> {
   const reader = new StreamReader(stream);
   await within(stream, SERVE_LIMIT_MS, dependencies.timers, async () => {
-    const request = decodeControlRequest(await reader.expectFrame(MAX_FRAME_BYTES));
-    const bytes = encodeControlResponse(await dependencies.onRequest(request));
-    if (bytes.length > MAX_FRAME_BYTES) {
-      throw new WireError('TOO_LARGE', `a response of ${bytes.length} bytes is over the limit`);
-    }
-    await writeFrame(stream, bytes);
+    const request = await readMessage(reader, ControlRequest, MAX_FRAME_BYTES);
+    const response = await dependencies.onRequest(request);
+    await sendMessage(stream, ControlResponse, response, MAX_FRAME_BYTES);
     await finishWriting(stream);
   });
 }

@@ -1,15 +1,13 @@
-import { create, toBinary } from '@bufbuild/protobuf';
 import type { Stream } from '@libp2p/interface';
 import { type ProofJudge, proveAsAnswerer } from '../proof/handler.ts';
+import { InspectRequest } from '../schema/messages.ts';
+import { Inspection } from '../schema/views.ts';
+import { readMessage, sendMessage } from '../wire/codec.ts';
 import { type Timers, within } from '../wire/deadline.ts';
 import { WireError } from '../wire/error.ts';
-import { decodeMessage } from '../wire/message.ts';
 import { StreamReader } from '../wire/reader.ts';
-import { finishWriting, writeFrame } from '../wire/writer.ts';
-import { INSPECT_LIMIT_MS, INSPECT_PURPOSE } from './index.ts';
-import { InspectRequestSchema, InspectResponseSchema } from './inspect_pb.ts';
-
-const MAX_REQUEST_BYTES = 256;
+import { finishWriting } from '../wire/writer.ts';
+import { INSPECT_LIMIT_MS, INSPECT_PURPOSE, MAX_FRAME_BYTES, MAX_REQUEST_BYTES } from './index.ts';
 
 export interface InspectHandlerOptions {
   readonly token: Uint8Array;
@@ -21,8 +19,7 @@ export interface InspectHandlerOptions {
 export interface InspectHandlerDependencies {
   readonly timers: Timers;
   readonly judge: ProofJudge;
-  /** Any JSON-safe value. */
-  readonly view: () => unknown;
+  readonly view: () => Inspection;
 }
 
 /** Serves one stream. @throws WireError */
@@ -35,15 +32,14 @@ export async function serveInspection(
   const { timers, judge, view } = dependencies;
   const reader = new StreamReader(stream);
   await within(stream, INSPECT_LIMIT_MS, timers, async () => {
-    const request = decodeMessage(InspectRequestSchema, await reader.expectFrame(MAX_REQUEST_BYTES));
+    const request = await readMessage(reader, InspectRequest, MAX_REQUEST_BYTES);
     if (request.member && !peerIsMember) throw new WireError('ABORTED', 'the peer is no member');
     if (!request.member) {
       const parties = { dialler: peer, answerer: self, purpose: INSPECT_PURPOSE };
       const refusal = await proveAsAnswerer(stream, reader, token, parties, judge);
       if (refusal !== null) return finishWriting(stream);
     }
-    const response = create(InspectResponseSchema, { json: JSON.stringify(view()) });
-    await writeFrame(stream, toBinary(InspectResponseSchema, response));
+    await sendMessage(stream, Inspection, view(), MAX_FRAME_BYTES);
     await finishWriting(stream);
   });
 }

@@ -1,18 +1,11 @@
 import type { Stream } from '@libp2p/interface';
 import { proveAsDialler } from '../proof/client.ts';
-import type { ProofRefusal } from '../proof/index.ts';
+import { JoinRequest, JoinResponse, type ProofRefusal } from '../schema/messages.ts';
+import { readMessage, sendMessage } from '../wire/codec.ts';
 import { type Timers, within } from '../wire/deadline.ts';
 import { StreamReader } from '../wire/reader.ts';
-import { finishWriting, writeFrame } from '../wire/writer.ts';
-import { decodeJoinResponse, encodeJoinRequest } from './codec.ts';
-import {
-  ANSWER_LIMIT_MS,
-  JOIN_PURPOSE,
-  type JoinRequest,
-  type JoinResponse,
-  MAX_FRAME_BYTES,
-  PROOF_LIMIT_MS,
-} from './index.ts';
+import { finishWriting } from '../wire/writer.ts';
+import { ANSWER_LIMIT_MS, JOIN_PURPOSE, MAX_FRAME_BYTES, PROOF_LIMIT_MS } from './index.ts';
 
 export interface JoinClientOptions {
   readonly token: Uint8Array;
@@ -42,8 +35,8 @@ export async function requestJoin(
     return { type: 'unproved', refusal };
   }
   return within(stream, ANSWER_LIMIT_MS, timers, async () => {
-    await writeFrame(stream, encodeJoinRequest(request));
-    const response = decodeJoinResponse(await reader.expectFrame(MAX_FRAME_BYTES));
+    await sendMessage(stream, JoinRequest, request, MAX_FRAME_BYTES);
+    const response = await readMessage(reader, JoinResponse, MAX_FRAME_BYTES);
     await finishWriting(stream);
     return response;
   });

@@ -1,17 +1,11 @@
 import type { Stream } from '@libp2p/interface';
 import { type ProofJudge, proveAsAnswerer } from '../proof/handler.ts';
+import { JoinRequest, JoinResponse } from '../schema/messages.ts';
+import { readMessage, sendMessage } from '../wire/codec.ts';
 import { type Timers, within } from '../wire/deadline.ts';
 import { StreamReader } from '../wire/reader.ts';
-import { finishWriting, writeFrame } from '../wire/writer.ts';
-import { decodeJoinRequest, encodeJoinResponse } from './codec.ts';
-import {
-  ANSWER_LIMIT_MS,
-  JOIN_PURPOSE,
-  type JoinRequest,
-  type JoinResponse,
-  MAX_FRAME_BYTES,
-  PROOF_LIMIT_MS,
-} from './index.ts';
+import { finishWriting } from '../wire/writer.ts';
+import { ANSWER_LIMIT_MS, JOIN_PURPOSE, MAX_FRAME_BYTES, PROOF_LIMIT_MS } from './index.ts';
 
 export interface JoinHandlerOptions {
   readonly token: Uint8Array;
@@ -39,13 +33,13 @@ export async function serveJoin(
   const parties = { dialler: options.peer, answerer: options.self, purpose: JOIN_PURPOSE };
   const request = await within(stream, PROOF_LIMIT_MS, timers, async () => {
     const refusal = await proveAsAnswerer(stream, reader, options.token, parties, judge);
-    if (refusal === null) return decodeJoinRequest(await reader.expectFrame(MAX_FRAME_BYTES));
+    if (refusal === null) return readMessage(reader, JoinRequest, MAX_FRAME_BYTES);
     await finishWriting(stream);
     return null;
   });
   if (request === null) return false;
   await within(stream, ANSWER_LIMIT_MS, timers, async () => {
-    await writeFrame(stream, encodeJoinResponse(await onRequest(request)));
+    await sendMessage(stream, JoinResponse, await onRequest(request), MAX_FRAME_BYTES);
     await finishWriting(stream);
   });
   return true;

@@ -1,13 +1,17 @@
 import { randomBytes } from 'node:crypto';
-import { create, toBinary } from '@bufbuild/protobuf';
 import type { Stream } from '@libp2p/interface';
-import { WireError } from '../wire/error.ts';
-import { decodeMessage, malformed } from '../wire/message.ts';
+import {
+  NONCE_BYTES,
+  ProofChallenge,
+  ProofHello,
+  type ProofRefusal,
+  ProofShown,
+  ProofVerdict,
+} from '../schema/messages.ts';
+import { readMessage, sendMessage } from '../wire/codec.ts';
 import type { StreamReader } from '../wire/reader.ts';
-import { writeFrame } from '../wire/writer.ts';
-import { MAX_FRAME_BYTES, NONCE_BYTES, type ProofParties, type ProofRefusal } from './index.ts';
+import { MAX_FRAME_BYTES, type ProofParties } from './index.ts';
 import { proofMac, sameMac } from './mac.ts';
-import { ChallengeSchema, HelloSchema, ProofSchema, RefusalCode, VerdictSchema } from './proof_pb.ts';
 
 /**
  * The dialler's half. Null: both ends know the token; else why not (WRONG_TOKEN also when it is the
@@ -22,30 +26,15 @@ export async function proveAsDialler(
 ): Promise<ProofRefusal | null> {
   // A secret's nonce is never taken from the seedable random port.
   const ours = randomBytes(NONCE_BYTES);
-  await writeFrame(
-    stream,
-    toBinary(HelloSchema, create(HelloSchema, { nonce: ours, purpose: parties.purpose })),
-  );
+  const hello = { nonce: ours, purpose: parties.purpose };
+  await sendMessage(stream, ProofHello, hello, MAX_FRAME_BYTES);
 
-  const challenge = decodeMessage(ChallengeSchema, await reader.expectFrame(MAX_FRAME_BYTES));
-  if (challenge.nonce.length !== NONCE_BYTES) throw malformed('the nonce');
+  const challenge = await readMessage(reader, ProofChallenge, MAX_FRAME_BYTES);
   const nonces = { dialler: ours, answerer: challenge.nonce };
   const mac = proofMac(token, 'dialler', parties, nonces);
-  await writeFrame(stream, toBinary(ProofSchema, create(ProofSchema, { mac })));
+  await sendMessage(stream, ProofShown, { mac }, MAX_FRAME_BYTES);
 
-  const { verdict } = decodeMessage(VerdictSchema, await reader.expectFrame(MAX_FRAME_BYTES));
-  switch (verdict.case) {
-    case 'mac':
-      return sameMac(proofMac(token, 'answerer', parties, nonces), verdict.value) ? null : 'WRONG_TOKEN';
-    case 'refusal':
-      return refusalName(verdict.value);
-    default:
-      throw malformed('the verdict');
-  }
-}
-
-function refusalName(code: RefusalCode): ProofRefusal {
-  if (code === RefusalCode.WRONG_TOKEN) return 'WRONG_TOKEN';
-  if (code === RefusalCode.BANNED) return 'BANNED';
-  throw new WireError('MALFORMED', 'the refusal is unknown');
+  const verdict = await readMessage(reader, ProofVerdict, MAX_FRAME_BYTES);
+  if (verdict.type === 'refusal') return verdict.code;
+  return sameMac(proofMac(token, 'answerer', parties, nonces), verdict.mac) ? null : 'WRONG_TOKEN';
 }

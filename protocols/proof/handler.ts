@@ -1,12 +1,18 @@
 import { randomBytes } from 'node:crypto';
-import { create, toBinary } from '@bufbuild/protobuf';
 import type { Stream } from '@libp2p/interface';
-import { decodeMessage, malformed } from '../wire/message.ts';
+import {
+  NONCE_BYTES,
+  ProofChallenge,
+  ProofHello,
+  type ProofRefusal,
+  ProofShown,
+  ProofVerdict,
+} from '../schema/messages.ts';
+import { readMessage, sendMessage } from '../wire/codec.ts';
+import { WireError } from '../wire/error.ts';
 import type { StreamReader } from '../wire/reader.ts';
-import { writeFrame } from '../wire/writer.ts';
-import { MAX_FRAME_BYTES, NONCE_BYTES, type ProofParties, type ProofRefusal } from './index.ts';
+import { MAX_FRAME_BYTES, type ProofParties } from './index.ts';
 import { proofMac, sameMac } from './mac.ts';
-import { ChallengeSchema, HelloSchema, ProofSchema, RefusalCode, VerdictSchema } from './proof_pb.ts';
 
 /** Counts tries: told whether the token was right, says what the dialler is refused with, if it is. */
 export type ProofJudge = (right: boolean) => ProofRefusal | null;
@@ -23,20 +29,19 @@ export async function proveAsAnswerer(
   parties: ProofParties,
   judge: ProofJudge,
 ): Promise<ProofRefusal | null> {
-  const hello = decodeMessage(HelloSchema, await reader.expectFrame(MAX_FRAME_BYTES));
-  if (hello.nonce.length !== NONCE_BYTES) throw malformed('the nonce');
-  if (hello.purpose !== parties.purpose) throw malformed('the purpose');
+  const hello = await readMessage(reader, ProofHello, MAX_FRAME_BYTES);
+  if (hello.purpose !== parties.purpose) throw new WireError('MALFORMED', 'the purpose is another');
   const ours = randomBytes(NONCE_BYTES);
-  await writeFrame(stream, toBinary(ChallengeSchema, create(ChallengeSchema, { nonce: ours })));
+  await sendMessage(stream, ProofChallenge, { nonce: ours }, MAX_FRAME_BYTES);
 
   const nonces = { dialler: hello.nonce, answerer: ours };
-  const proof = decodeMessage(ProofSchema, await reader.expectFrame(MAX_FRAME_BYTES));
+  const proof = await readMessage(reader, ProofShown, MAX_FRAME_BYTES);
   const right = sameMac(proofMac(token, 'dialler', parties, nonces), proof.mac);
-  const refusal = judge(right);
+  const refusal = judge(right) ?? (right ? null : 'WRONG_TOKEN');
   const verdict =
-    refusal === null && right
-      ? { case: 'mac' as const, value: proofMac(token, 'answerer', parties, nonces) }
-      : { case: 'refusal' as const, value: RefusalCode[refusal ?? 'WRONG_TOKEN'] };
-  await writeFrame(stream, toBinary(VerdictSchema, create(VerdictSchema, { verdict })));
-  return right ? refusal : (refusal ?? 'WRONG_TOKEN');
+    refusal === null
+      ? ({ type: 'mac', mac: proofMac(token, 'answerer', parties, nonces) } as const)
+      : ({ type: 'refusal', code: refusal } as const);
+  await sendMessage(stream, ProofVerdict, verdict, MAX_FRAME_BYTES);
+  return refusal;
 }

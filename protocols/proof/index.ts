@@ -2,10 +2,10 @@
  * Proof that both ends of a stream know the cluster's join token, without sending it.
  *
  *     dialler                                answerer
- *     Hello { nonce D, purpose }      ->
- *                                     <-     Challenge { nonce A }
- *     Proof { mac("dialler") }        ->
- *                                     <-     Verdict { mac("answerer") } or { refusal }
+ *     ProofHello { nonce D, purpose }      ->
+ *                                     <-     ProofChallenge { nonce A }
+ *     ProofShown { mac("dialler") }        ->
+ *                                     <-     ProofVerdict { mac("answerer") } or { refusal }
  *
  * A mac is HMAC-SHA-256 under the token of: this protocol's name, the role of who shows it, the peer ids of
  * dialler and answerer as Noise proved them, both nonces and the purpose, each behind its length (see
@@ -15,7 +15,6 @@
  * is what makes that worthless.
  */
 export const DOMAIN = 'fsched/token-proof/1';
-export const NONCE_BYTES = 32;
 /** No message of the proof is longer. */
 export const MAX_FRAME_BYTES = 256;
 
@@ -27,5 +26,6 @@ export interface ProofParties {
   readonly purpose: string;
 }
 
-/** Why the other end refused, or was refused. */
-export type ProofRefusal = 'WRONG_TOKEN' | 'BANNED';
+// TEMPORARY
+export type { ProofRefusal } from '../schema/messages.ts';
+// END TEMPORARY

@@ -4,6 +4,7 @@
  * limits, as another user, and in the sandbox. All in one run, in turn, so that whatever else happens on the machine
  * falls on all of them. Run: `npm run bench:launch -- [ROUNDS]`.
  */
+
 import { spawn } from 'node:child_process';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -16,6 +17,7 @@ import { type IsolationOptions, PLAIN, UNLIMITED } from '../../node/worker/isola
 import { ProcessLauncher } from '../../node/worker/process-launcher.ts';
 import type { AttemptReport } from '../../node/worker/types.ts';
 import { Worker } from '../../node/worker/worker.ts';
+import { dispatchOf } from '../builders/nouns.ts';
 import { printHead, printRow, summarize } from './statistics.ts';
 
 /** Takes every process, so that programs are held at the gate. */
@@ -107,20 +109,22 @@ async function open({ pinned, gated, isolation }: Layer, number: number): Promis
   let runs = 0;
   const run = async () => {
     report = Promise.withResolvers();
-    const outcome = await worker.dispatch({
-      runId: `bench${number}x${runs++}`,
-      attempt: 1,
-      term: 1,
-      taskId: 'bench',
-      fileName: 'true.sh',
-      sha256: '',
-      command: 'sh',
-      inputSize: 1,
-      parameters: null,
-      timeLimitMs: 60_000,
-      domain: domains[0]?.id ?? 0,
-      ways: 1,
-    });
+    const outcome = await worker.dispatch(
+      dispatchOf({
+        runId: `bench${number}x${runs++}`,
+        attempt: 1,
+        term: 1,
+        taskId: 'bench',
+        fileName: 'true.sh',
+        sha256: '0'.repeat(64),
+        command: 'sh',
+        inputSize: 1,
+        parameters: null,
+        timeLimitMs: 60_000,
+        domain: domains[0]?.id ?? 0,
+        ways: 1,
+      }),
+    );
     if (!outcome.ok) throw new Error(outcome.error.message);
     const { result, state, error } = await report.promise;
     if (state !== 'succeeded' || result === null) throw new Error(`the program did not succeed: ${error}`);

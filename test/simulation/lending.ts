@@ -2,6 +2,7 @@
  * Masters that lend ways by the tables, as `Scheduler` does: through the real placement, with what they have proposed and not yet
  * seen applied. Runs of varied ways are made, placed, started, ended, queued again and cancelled, by current masters and deposed ones.
  */
+
 import {
   type DomainView,
   holdersOf,
@@ -15,6 +16,7 @@ import { decodeCommand, encodeCommand } from '../../node/state/commands.ts';
 import { createRun, isPlaced } from '../../node/state/run-lifecycle.ts';
 import { Tables } from '../../node/state/tables.ts';
 import type { ApplyResult, Assignment, Command, Run, RunSpec } from '../../node/state/types.ts';
+import { domainOf, specOf } from '../builders/nouns.ts';
 import { Violation } from './checker.ts';
 import type { Prng } from './prng.ts';
 import type { SimMachine } from './sim-machine.ts';
@@ -29,14 +31,14 @@ const WORKERS: readonly Worker[] = [
     node: 'w1',
     runs: [],
     domains: [
-      { id: 0, cpus: cpus(4), ways: 12, freeWays: 10, wayBytes: 1 },
-      { id: 8, cpus: cpus(20), ways: 12, freeWays: 11, wayBytes: 1 },
+      domainOf({ id: 0, cpus: cpus(4), ways: 12, freeWays: 10, wayBytes: 1 }),
+      domainOf({ id: 8, cpus: cpus(20), ways: 12, freeWays: 11, wayBytes: 1 }),
     ],
   },
   {
     node: 'w2',
     runs: [],
-    domains: [{ id: 3, cpus: cpus(8), ways: 20, freeWays: 16, wayBytes: 1, minWays: 2 }],
+    domains: [domainOf({ id: 3, cpus: cpus(8), ways: 20, freeWays: 16, wayBytes: 1, minWays: 2 })],
   },
 ];
 const MEMBERS_PER_WAY = 4;
@@ -104,7 +106,7 @@ export class LendingMachine implements SimMachine {
     const whole = this.#domains().map((domain) =>
       createRun(
         {
-          ...specOf('whole', atMs),
+          ...newSpec('whole', atMs),
           ways: domain.ways,
           pinnedTo: { node: domain.node, domain: domain.domain },
         },
@@ -182,7 +184,7 @@ export class LendingMachine implements SimMachine {
 
   #drawSpec(atMs: number): RunSpec {
     const random = this.#random;
-    const spec = { ...specOf(`run${atMs}`, atMs), ways: random.between(1, 24) };
+    const spec = { ...newSpec(`run${atMs}`, atMs), ways: random.between(1, 24) };
     const dice = random.next();
     if (dice < 0.3) return { ...spec, ways: 1, sensitive: false };
     if (dice < 0.5) return { ...spec, ways: random.between(1, 3) };
@@ -270,17 +272,5 @@ const TASK_ROW = {
   createdAtMs: 1,
 };
 
-const specOf = (id: string, createdAtMs: number): RunSpec => ({
-  id,
-  taskId: TASK,
-  command: 'python3',
-  inputSize: 1,
-  parameters: null,
-  purpose: 'run',
-  mode: 'BENCHMARKED',
-  ways: 1,
-  pinnedTo: null,
-  timeLimitMs: 1000,
-  idempotencyKey: null,
-  createdAtMs,
-});
+const newSpec = (id: string, createdAtMs: number): RunSpec =>
+  specOf({ id, taskId: TASK, inputSize: 1, ways: 1, timeLimitMs: 1000, createdAtMs });

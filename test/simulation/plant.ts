@@ -24,6 +24,8 @@ const COPIED = [
   'predictor/robust.ts',
   'protocols/raft',
   'protocols/schema',
+  'protocols/wire',
+  'test/builders',
   'test/support/memory-log-store.ts',
   'test/simulation',
   'package.json',

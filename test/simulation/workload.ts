@@ -1,7 +1,9 @@
 /** What the clients propose, and the state machine that it is applied to. Two commands are never the same bytes. */
+
 import { encodeCommand } from '../../node/state/commands.ts';
 import { Tables } from '../../node/state/tables.ts';
 import type { ApplyResult, Command, ModelVersion, RunResult, RunSpec } from '../../node/state/types.ts';
+import { peerId, resultOf, specOf } from '../builders/nouns.ts';
 import { LendingMachine } from './lending.ts';
 import type { Prng } from './prng.ts';
 import { ChainMachine, type SimMachine } from './sim-machine.ts';
@@ -79,7 +81,7 @@ class TablesMachine implements SimMachine {
 
 function drawCommand(random: Prng, atMs: number): Command {
   const runId = `run${random.between(Math.max(1, atMs - 60), atMs)}`;
-  const node = `n${random.between(1, 5)}`;
+  const node = peerId(`n${random.between(1, 5)}`);
   const attempt = random.between(1, 2);
   const fence = { runId, term: random.between(1, 4), attempt, atMs };
   const dice = random.next();
@@ -108,22 +110,13 @@ function drawCommand(random: Prng, atMs: number): Command {
   return { type: 'run-cancel', runId, atMs };
 }
 
-const drawResult = (random: Prng): RunResult => {
-  const output = { kind: 'inline', encoding: 'utf8', data: '', size: 0, truncated: false } as const;
-  return {
-    pid: 1,
-    exitStatus: 0,
-    signal: null,
-    stdout: output,
-    stderr: output,
+const drawResult = (random: Prng): RunResult =>
+  resultOf({
     executionTimeNs: random.between(1, 3) * 1e9,
-    startedAtMs: 1,
-    cpus: [],
     enforcement: random.pick(['enforced', 'unenforced'] as const),
     enforcementReason: null,
     llc: random.chance(0.1) ? null : { ways: 16, wayBytes: 1024, cpuModel: 'c' },
-  };
-};
+  });
 
 const MODEL_FILE = { sha256: '1'.repeat(64), size: 1 } as const;
 
@@ -152,17 +145,14 @@ const drawTask = (random: Prng, createdAtMs: number) => ({
   createdAtMs,
 });
 
-const drawSpec = (random: Prng, createdAtMs: number): RunSpec => ({
-  id: `run${createdAtMs}`,
-  taskId: `task${random.between(1, 30)}`,
-  command: 'python3',
-  inputSize: 1,
-  parameters: null,
-  purpose: 'run',
-  mode: 'INOP',
-  ways: 2,
-  pinnedTo: null,
-  timeLimitMs: 1000,
-  idempotencyKey: random.chance(0.3) ? `key${random.between(1, 20)}` : null,
-  createdAtMs,
-});
+const drawSpec = (random: Prng, createdAtMs: number): RunSpec =>
+  specOf({
+    id: `run${createdAtMs}`,
+    taskId: `task${random.between(1, 30)}`,
+    inputSize: 1,
+    mode: 'INOP',
+    ways: 2,
+    timeLimitMs: 1000,
+    idempotencyKey: random.chance(0.3) ? `key${random.between(1, 20)}` : null,
+    createdAtMs,
+  });

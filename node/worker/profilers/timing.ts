@@ -6,7 +6,7 @@ import type { Instrument, Profiler } from './types.ts';
 const stopwatch: Instrument = {
   wrap: async (command) => command,
   collect: async () => undefined,
-  reading: (executionTimeNs) => succeed({ seconds: executionTimeNs / 1e9, counts: null }),
+  reading: (executionTimeNs) => succeed({ seconds: executionTimeNs / 1e9, counts: null, processes: null }),
 };
 
 class TimingProfiler implements Profiler {

@@ -1,4 +1,5 @@
 /** The master and a node count the ways that are lent alike: it neither overbooks nor wastes. */
+
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -7,8 +8,8 @@ import { UnenforcedPartitions } from '../../../node/llc/partitions/unenforced.ts
 import { type Holder, place, viewDomains } from '../../../node/master/placement.ts';
 import { describeCapacity } from '../../../node/worker/capacity.ts';
 import type { Dispatch } from '../../../node/worker/types.ts';
+import { dispatchOf, specOf } from '../../builders/nouns.ts';
 import { Rig } from '../llc/partitions-rig.ts';
-import { dispatchOf } from '../worker/fakes.ts';
 
 interface Held {
   readonly lease: Lease;
@@ -72,7 +73,7 @@ for (const [name, make] of NODES) {
             );
             assert.ok(view);
             assert.equal(view.freeWays, partitions.freeWays(0), 'free ways');
-            const demand = { pinnedTo: null, ...todo };
+            const demand = specOf(todo);
             const placed = place(demand, [view]);
             const ways = placed?.ways ?? Math.max(todo.ways, domain.minWays ?? 1);
             const sensitive = 'sensitive' in todo ? todo.sensitive : true;
@@ -114,7 +115,7 @@ test('sixteen runs that gain nothing share four ways, as the master counts', asy
     };
     return viewDomains([notice], held);
   };
-  const demand = { ways: 1, sensitive: false, pinnedTo: null };
+  const demand = specOf({ ways: 1, sensitive: false });
   for (let run = 0; run < 16; run++) {
     const placed = place(demand, look());
     assert.ok(placed, `run ${run}`);
@@ -125,6 +126,9 @@ test('sixteen runs that gain nothing share four ways, as the master counts', asy
     assert.equal(look()[0]?.freeWays, 10 - Math.ceil((run + 1) / 4));
   }
   assert.equal(place(demand, look()), null, 'the pool is full');
-  assert.equal((await node.acquire({ ...demand, runId: 'x', attempt: 1, domain: 0 })).ok, false);
-  assert.equal(place({ ways: 6, pinnedTo: null }, look())?.ways, 6, 'the other ways are lent');
+  assert.equal(
+    (await node.acquire({ ways: 1, sensitive: false, runId: 'x', attempt: 1, domain: 0 })).ok,
+    false,
+  );
+  assert.equal(place(specOf({ ways: 6 }), look())?.ways, 6, 'the other ways are lent');
 });

@@ -3,12 +3,13 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { type DomainView, holderOf, place, planQueue, viewDomains } from '../../../node/master/placement.ts';
 import { createRun } from '../../../node/state/run-lifecycle.ts';
+import { domainOf, shareOf, specOf } from '../../builders/nouns.ts';
 import { spec } from '../state/fixtures.ts';
 
 function domain(node: string, freeWays: number, changes: Partial<DomainView> = {}): DomainView {
   return { node, domain: 0, ways: 16, wayBytes: 1, freeWays, cpus: 4, freeCpus: 4, ...changes };
 }
-const anywhere = (ways: number): { ways: number; pinnedTo: null } => ({ ways, pinnedTo: null });
+const anywhere = (ways: number) => specOf({ ways });
 const queuedRun = (id: string, ways: number, createdAtMs = 0): ReturnType<typeof createRun> =>
   createRun(spec(id, { ways, createdAtMs }), null);
 
@@ -26,8 +27,8 @@ describe('place', () => {
   test('a tied run goes only there', () => {
     const pinnedTo = { node: 'b', domain: 1 };
     const domains = [domain('a', 16), domain('b', 16), domain('b', 2, { domain: 1 })];
-    assert.equal(place({ ways: 4, pinnedTo }, domains), null);
-    assert.equal(place({ ways: 2, pinnedTo }, domains)?.domain, 1);
+    assert.equal(place(specOf({ ways: 4, pinnedTo }), domains), null);
+    assert.equal(place(specOf({ ways: 2, pinnedTo }), domains)?.domain, 1);
   });
   test('equal fits: more free CPUs, then the name', () => {
     assert.equal(place(anywhere(1), [domain('b', 8), domain('a', 8)])?.node, 'a');
@@ -82,7 +83,7 @@ describe('a run that is measured in a partition', () => {
       }),
       null,
     );
-  const geometry = [0, 1].map((id) => ({ id, ways: 12, freeWays: 12, wayBytes: 1, cpus: [0, 1, 2] }));
+  const geometry = [0, 1].map((id) => domainOf({ id, ways: 12, freeWays: 12, wayBytes: 1, cpus: [0, 1, 2] }));
   const view = (
     held: Parameters<typeof viewDomains>[1],
     runs: Parameters<typeof viewDomains>[0][0]['runs'] = [],
@@ -102,7 +103,7 @@ describe('a run that is measured in a partition', () => {
   test('waits while anybody is there, in the tables or by the word of the node', () => {
     const held = [{ node: 'a', domain: 0, ways: 1 }];
     assert.deepEqual(plan([measured(19_000)], view(held)), []);
-    const dying = [{ runId: 'dying', attempt: 1, domain: 0, ways: 1 }];
+    const dying = [shareOf({ runId: 'dying' })];
     assert.deepEqual(plan([measured(19_000)], view([], dying)), []);
     assert.deepEqual(plan([measured(19_000)], view([{ node: 'a', domain: 1, ways: 1 }])), ['measured@0']);
   });
@@ -128,8 +129,8 @@ describe('a run that is measured in a partition', () => {
 });
 
 test('ways that a node keeps for itself are never lent', () => {
-  const domains = [{ id: 0, ways: 16, freeWays: 10, wayBytes: 1, cpus: [0, 1] }];
-  const runs = [{ runId: 'r', attempt: 1, domain: 0, ways: 4 }];
+  const domains = [domainOf({ ways: 16, freeWays: 10 })];
+  const runs = [shareOf({ ways: 4 })];
   const [view] = viewDomains([{ node: 'a', domains, runs }], [{ node: 'a', domain: 0, ways: 4 }]);
   assert.deepEqual([view?.ways, view?.freeWays], [14, 10]);
 });
@@ -146,7 +147,9 @@ test('no plan lends a way or a CPU twice', () => {
   );
   fc.assert(
     fc.property(demands, held, (ways, lent) => {
-      const geometry = [0, 1].map((id) => ({ id, ways: 12, freeWays: 12, wayBytes: 1, cpus: [0, 1, 2] }));
+      const geometry = [0, 1].map((id) =>
+        domainOf({ id, ways: 12, freeWays: 12, wayBytes: 1, cpus: [0, 1, 2] }),
+      );
       const domains = viewDomains(
         [
           { node: 'a', domains: geometry, runs: [] },

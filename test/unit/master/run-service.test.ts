@@ -58,7 +58,7 @@ describe('a run of a function', () => {
     const { apply, service } = setUp();
     for (const { profiler, seconds } of profilers) {
       const points = seconds.map((second, way) => ({ ways: way + 1, seconds: [second] }));
-      const geometry = { ways: seconds.length, wayBytes: 1024, cpuModel: 'x', node: 'n' };
+      const geometry = { note: null, ways: seconds.length, wayBytes: 1024, cpuModel: 'x', node: 'n' };
       const profile = { taskId: TASK.id, inputSize: 100, command: 'c', profiler, points, measuredAtMs: 1 };
       apply({ type: 'profile-put', profile: { ...profile, ...geometry } });
     }
@@ -82,21 +82,21 @@ describe('a run of a function', () => {
     });
   });
   test('that gains has ways of its own', async () => {
-    assert.equal((await specOf([{ profiler: 'cachegrind', seconds: STEEP }])).sensitive, undefined);
+    assert.equal((await specOf([{ profiler: 'cachegrind', seconds: STEEP }])).sensitive, true);
   });
   test('that was never benchmarked has its equal share', async () => {
-    assert.deepEqual(await specOf([]), { sensitive: undefined, ways: 1 });
+    assert.deepEqual(await specOf([]), { sensitive: true, ways: 1 });
   });
   test('is not sent there by times that say nothing about cache', async () => {
-    assert.equal((await specOf([{ profiler: 'wallclock', seconds: FLAT }])).sensitive, undefined);
+    assert.equal((await specOf([{ profiler: 'wallclock', seconds: FLAT }])).sensitive, true);
     const both = await specOf([
       { profiler: 'cachegrind', seconds: STEEP },
       { profiler: 'wallclock', seconds: FLAT },
     ]);
-    assert.equal(both.sensitive, undefined);
+    assert.equal(both.sensitive, true);
   });
   test('is not sent there by another input size, unless that is sure', async () => {
-    assert.equal((await specOf([{ profiler: 'cachegrind', seconds: FLAT }], 5000)).sensitive, undefined);
+    assert.equal((await specOf([{ profiler: 'cachegrind', seconds: FLAT }], 5000)).sensitive, true);
   });
 });
 

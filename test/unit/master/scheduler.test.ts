@@ -8,8 +8,11 @@ import { CapacityBoard } from '../../../node/membership/capacity-board.ts';
 import type { CapacityNotice, ControlRequest, ControlResponse, Mesh } from '../../../node/mesh/types.ts';
 import type { HeldAttempt } from '../../../node/worker/types.ts';
 import { fail, succeed } from '../../../protocols/schema/outcome.ts';
+import { domainOf, peerId } from '../../builders/nouns.ts';
 import { FakeClock, settled } from '../../support/fake-clock.ts';
 import { finish, spec, tablesWithTask } from '../state/fixtures.ts';
+
+const [NODE_A, NODE_B] = [peerId('node-a'), peerId('node-b')];
 
 function notice(node: string, ways = 16, cpus = 4): CapacityNotice {
   return {
@@ -24,7 +27,9 @@ function notice(node: string, ways = 16, cpus = 4): CapacityNotice {
     freeMemoryBytes: 1,
     load1: 0,
     enforcement: 'unenforced',
-    domains: [{ id: 0, cpus: Array.from({ length: cpus }, (_, i) => i), ways, freeWays: ways, wayBytes: 1 }],
+    domains: [
+      domainOf({ cpus: Array.from({ length: cpus }, (_, i) => i), ways, freeWays: ways, wayBytes: 1 }),
+    ],
     runs: [],
     profilers: [],
     modelVersion: null,
@@ -37,10 +42,10 @@ function setUp(options: { readonly queueLimit?: number; readonly nodes?: readonl
   const { tables, apply } = tablesWithTask();
   const clock = new FakeClock();
   const board = new CapacityBoard({ clock });
-  const nodes = options.nodes ?? [notice('node-a')];
+  const nodes = options.nodes ?? [notice(NODE_A)];
   for (const node of nodes) {
     board.hear(node);
-    const member = { id: node.node, name: node.node, addresses: [], joinedAtMs: 1 };
+    const member = { id: node.node, name: 'node', addresses: [], joinedAtMs: 1 };
     apply({ type: 'member-put', member });
   }
   const calls: { readonly to: string; readonly request: ControlRequest }[] = [];
@@ -75,7 +80,7 @@ describe('admission', () => {
     const { scheduler, dispatched } = setUp();
     const outcome = await scheduler.admit(spec('r'));
     assert.ok(outcome.ok && outcome.value.state === 'assigned');
-    assert.deepEqual(dispatched(), ['r@node-a']);
+    assert.deepEqual(dispatched(), [`r@${NODE_A}`]);
     assert.equal(scheduler.freeWays(), 12);
   });
 
@@ -97,13 +102,13 @@ describe('admission', () => {
     clock.advance(1);
     await settled();
     assert.equal(tables.run('b')?.state, 'assigned');
-    assert.deepEqual(dispatched(), ['a@node-a', 'b@node-a']);
+    assert.deepEqual(dispatched(), [`a@${NODE_A}`, `b@${NODE_A}`]);
   });
 
   test('a run that is measured in a partition starts once its domain is empty, and is alone then', async () => {
     const { scheduler, tables, apply, clock, hearAll } = setUp();
     const measure = { profiler: 'resctrl', ways: 2, wayBytes: 1 } as const;
-    const pinnedTo = { node: 'node-a', domain: 0 };
+    const pinnedTo = { node: NODE_A, domain: 0 };
     await scheduler.admit(spec('before', { ways: 1 }));
     await scheduler.admit(spec('measured', { ways: 2, measure, pinnedTo, purpose: 'benchmark' }));
     await scheduler.admit(spec('beside', { ways: 1 }));
@@ -147,14 +152,14 @@ describe('admission', () => {
 describe('dispatch', () => {
   test('a node that refuses loses the run to another one', async () => {
     const { scheduler, tables, answers, clock, dispatched } = setUp({
-      nodes: [notice('node-a'), notice('node-b')],
+      nodes: [notice(NODE_A), notice(NODE_B)],
     });
-    answers.set('node-a', () => ({ type: 'refused', code: 'FULL', message: 'no ways' }));
+    answers.set(NODE_A, () => ({ type: 'refused', code: 'FULL', message: 'no ways' }));
     await scheduler.admit(spec('r'));
     await settled();
     clock.advance(1);
     await settled();
-    assert.deepEqual(dispatched(), ['r@node-a', 'r@node-b']);
+    assert.deepEqual(dispatched(), [`r@${NODE_A}`, `r@${NODE_B}`]);
     assert.equal(tables.run('r')?.assignment?.attempt, 2);
   });
 
@@ -175,7 +180,7 @@ describe('dispatch', () => {
     const { scheduler, apply, calls } = setUp();
     await scheduler.admit(spec('r'));
     apply({ type: 'run-cancel', runId: 'r', atMs: 1 });
-    assert.deepEqual(calls.at(-1), { to: 'node-a', request: { type: 'cancel', runId: 'r', attempt: 1 } });
+    assert.deepEqual(calls.at(-1), { to: NODE_A, request: { type: 'cancel', runId: 'r', attempt: 1 } });
   });
 });
 
@@ -192,7 +197,7 @@ describe('reconciliation', () => {
 
   test('a run that its node no longer has is queued again', async () => {
     const { scheduler, reconciler, tables, answers } = setUp();
-    answers.set('node-a', (request) => (request.type === 'held' ? held([]) : { type: 'ok' }));
+    answers.set(NODE_A, (request) => (request.type === 'held' ? held([]) : { type: 'ok' }));
     await scheduler.admit(spec('r'));
     await settled();
     scheduler.stop();
@@ -204,17 +209,17 @@ describe('reconciliation', () => {
 
   test('a run that an earlier master assigned and never brought is brought by the next', async () => {
     const { apply, reconciler, answers, dispatched } = setUp();
-    answers.set('node-a', (request) => (request.type === 'held' ? held([]) : { type: 'ok' }));
-    const assignment = { node: 'node-a', domain: 0, ways: 4, term: 0, attempt: 1, atMs: 1 };
+    answers.set(NODE_A, (request) => (request.type === 'held' ? held([]) : { type: 'ok' }));
+    const assignment = { node: NODE_A, domain: 0, ways: 4, term: 0, attempt: 1, atMs: 1 };
     apply({ type: 'run-create', spec: spec('r'), assignment });
     reconciler.start();
     await settled();
-    assert.deepEqual(dispatched(), ['r@node-a']);
+    assert.deepEqual(dispatched(), [`r@${NODE_A}`]);
   });
 
   test('an attempt that nobody wants is ended; one that runs as it should is left alone', async () => {
     const { scheduler, reconciler, answers, calls, tables } = setUp();
-    answers.set('node-a', (request) =>
+    answers.set(NODE_A, (request) =>
       request.type === 'held' ? held([attempt('r', 1), attempt('ghost', 3)]) : { type: 'ok' },
     );
     await scheduler.admit(spec('r'));
@@ -233,7 +238,7 @@ describe('reconciliation', () => {
     const { scheduler, reconciler, answers, tables, clock, hearAll } = setUp();
     await scheduler.admit(spec('r'));
     await settled();
-    answers.set('node-a', () => null);
+    answers.set(NODE_A, () => null);
     reconciler.start();
     for (let at = 0; at < NODE_LOST_MS - 1_000; at += 1_000) {
       clock.advance(1_000);

@@ -14,6 +14,7 @@ const profile = (taskId: string, changes: Partial<Profile> = {}): Profile => ({
   inputSize: 1,
   command: 'c',
   profiler: 'cachegrind',
+  note: null,
   ways: 16,
   wayBytes: 1024,
   cpuModel: 'test',

@@ -27,6 +27,7 @@ const PROFILE: Profile = {
   inputSize: 100,
   command: 'python3',
   profiler: 'cachegrind',
+  note: null,
   ways: 16,
   wayBytes: 1024,
   cpuModel: 'test',
@@ -145,7 +146,7 @@ describe('how many ways', () => {
     const [usual, strict, lax] = admitted.map(({ choice }) => choice);
     assert.equal(usual?.maxSlowdown, 1.05);
     assert.equal(strict?.needed, 16);
-    assert.ok(usual && lax && lax.needed < usual.needed && lax.expected <= 2.9);
+    assert.ok(usual && lax && lax.needed < usual.needed && lax.expectedSlowdown <= 2.9);
     assert.deepEqual([lax.model, lax.modelVersion], ['curve-fit', null]);
     assert.deepEqual(
       admitted.map(({ ways, choice }) => ways === choice?.ways),

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ControlResponse } from '../../../node/mesh/types.ts';
+import { resultOf } from '../../builders/nouns.ts';
 import { Fleet } from './fleet.ts';
+
+const output = (size: number) => ({ bytes: new Uint8Array(size).fill(3), truncated: false });
 
 test('a call is answered by the member that it names, and by this node itself', async () => {
   await using fleet = await Fleet.of(3);
@@ -40,25 +43,13 @@ test('requests and answers of some megabytes arrive whole; one over the limit is
         state: 'succeeded',
         error: null,
         atMs: 1,
-        result: {
-          pid: 1,
-          exitStatus: 0,
-          signal: null,
-          stdout: { bytes: new Uint8Array(size).fill(3), truncated: false },
-          stderr: { bytes: new Uint8Array(), truncated: false },
-          executionTimeNs: 1,
-          startedAtMs: 1,
-          cpus: [],
-          enforcement: 'unenforced',
-          enforcementReason: null,
-          isolation: null,
-        },
+        result: { ...resultOf(), stdout: output(size), stderr: output(size) },
       },
     }) as const;
-  const answered = await a.mesh.call(b.mesh.id, report(7_000_000));
+  const answered = await a.mesh.call(b.mesh.id, report(3_000_000));
   assert.ok(answered.ok && answered.value.type === 'output');
-  assert.deepEqual(Buffer.from(answered.value.bytes), Buffer.alloc(7_000_000, 3));
-  const refused = await a.mesh.call(b.mesh.id, report(9_000_000));
+  assert.deepEqual(Buffer.from(answered.value.bytes), Buffer.alloc(3_000_000, 3));
+  const refused = await a.mesh.call(b.mesh.id, report(4_000_000));
   assert.equal(refused.ok ? '' : refused.error.code, 'PROTOCOL');
 });
 

@@ -1,4 +1,5 @@
 /** Several meshes in one process, over real loopback TCP, with handlers that record what they are told. */
+
 import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -19,6 +20,7 @@ import type {
   MeshHandlers,
 } from '../../../node/mesh/types.ts';
 import type { Clock } from '../../../node/ports.ts';
+import type { Inspection } from '../../../protocols/schema/views.ts';
 
 export const TOKEN = new Uint8Array(32).fill(7);
 
@@ -99,7 +101,7 @@ export class Recorder implements MeshHandlers {
     return this.joining(from, request);
   }
   onInspect() {
-    return { view: 'of a test' };
+    return INSPECTION;
   }
   onPeerChange(id: string, connected: boolean) {
     this.changes.push({ id, connected, atMs: performance.now() });
@@ -236,8 +238,51 @@ export function notice(node: string, sequence: number): CapacityNotice {
         hold: 'counted',
         mask: null,
         occupancyBytes: null,
-        insensitive: false,
+        sensitive: true,
       },
     ],
   };
 }
+
+const { sequence: _, ...capacity } = notice('n', 1);
+
+/** What a node of a fleet tells of itself. */
+export const INSPECTION: Inspection = {
+  node: { id: 'n', name: 'of a test', version: '0', mesh: [], rest: '' },
+  cluster: {
+    clusterId: null,
+    consensus: {
+      id: 'n',
+      role: 'follower',
+      term: 0,
+      leader: null,
+      ready: false,
+      commitIndex: 0,
+      appliedIndex: 0,
+      lastIndex: 0,
+      configuration: { voters: [], learners: [] },
+    },
+    members: [],
+    versions: { members: 0, tasks: 0, profiles: 0, runs: 0, models: 0, observations: 0 },
+    queued: 0,
+    running: 0,
+    health: { state: 'degraded', reasons: ['there is no master'] },
+  },
+  peers: [],
+  capacity,
+  held: [],
+  digest: null,
+  model: {
+    name: 'm',
+    version: null,
+    sha256: null,
+    description: 'none',
+    backend: null,
+    current: 0,
+    trouble: null,
+  },
+  tables: {
+    versions: { members: 0, tasks: 0, profiles: 0, runs: 0, models: 0, observations: 0 },
+    fingerprint: '0',
+  },
+};

@@ -7,9 +7,11 @@ import { identify } from '@libp2p/identify';
 import { tcp } from '@libp2p/tcp';
 import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
-import type { CapacityNotice, ClusterDigest } from '../../../node/mesh/types.ts';
-import { encodeNotice } from '../../../protocols/gossip/codec.ts';
+import type { ClusterDigest } from '../../../node/mesh/types.ts';
 import { capacityTopic } from '../../../protocols/gossip/index.ts';
+import { CapacityNotice } from '../../../protocols/schema/capacity.ts';
+import { encode } from '../../../protocols/wire/codec.ts';
+import { domainOf } from '../../builders/nouns.ts';
 import { Fleet, type Node, notice } from './fleet.ts';
 
 /** Publishes until each of `to` has heard: a neighbourhood forms a moment after the connection. */
@@ -74,7 +76,7 @@ test('a member that speaks for another, or nonsense, is not heeded', async () =>
   listener.recorder.notices.length = 0;
   liar.mesh.publishCapacity(notice(victim.mesh.id, 2000));
   liar.mesh.publishCapacity({ ...notice(liar.mesh.id, 2001), load1: Number.NaN });
-  const overfull = [{ id: 0, cpus: [], ways: 1, freeWays: 2, wayBytes: 1 }];
+  const overfull = [domainOf({ ways: 1, freeWays: 2 })];
   liar.mesh.publishCapacity({ ...notice(liar.mesh.id, 2002), domains: overfull });
   // In order behind them, so that they were judged before.
   await heard(liar, [listener], 3000);
@@ -122,7 +124,7 @@ test('a stranger is neither heard nor told anything, and is both from the moment
     await stranger.dial(multiaddr(a.mesh.addresses()[0] ?? ''));
     const id = stranger.peerId.toString();
     for (let round = 0; round < 5; round += 1) {
-      await stranger.services.gossip.publish(topic, encodeNotice(notice(id, round)));
+      await stranger.services.gossip.publish(topic, encode(CapacityNotice, notice(id, round)));
       await heard(b, [a], 100 + round * 10);
       await heard(a, [b], 200 + round * 10);
     }
@@ -139,7 +141,7 @@ test('a stranger is neither heard nor told anything, and is both from the moment
     let sequence = 1000;
     const speaking = setInterval(() => {
       sequence += 1;
-      void stranger.services.gossip.publish(topic, encodeNotice(notice(id, sequence)));
+      void stranger.services.gossip.publish(topic, encode(CapacityNotice, notice(id, sequence)));
       a.mesh.publishCapacity(notice(a.mesh.id, sequence));
     }, 50);
     try {

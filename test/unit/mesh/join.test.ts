@@ -11,7 +11,7 @@ import type { MeshError } from '../../../node/mesh/mesh-error.ts';
 import type { JoinRequest } from '../../../node/mesh/types.ts';
 import type { Clock } from '../../../node/ports.ts';
 import { JOIN_PROTOCOL } from '../../../protocols/join/index.ts';
-import { Fleet, hostPort, type Node, TOKEN } from './fleet.ts';
+import { Fleet, hostPort, INSPECTION, type Node, TOKEN } from './fleet.ts';
 
 const WRONG = new Uint8Array(32).fill(8);
 
@@ -144,7 +144,7 @@ test('inspect shows the view to who knows the token, and to nobody else', async 
   const node = fleet.at(0);
   assert.deepEqual(await inspectPeer(hostPort(node), TOKEN), {
     ok: true,
-    value: { peer: node.mesh.id, view: { view: 'of a test' } },
+    value: { peer: node.mesh.id, view: INSPECTION },
   });
   const refused = await inspectPeer(hostPort(node), WRONG);
   assert.equal(refused.ok ? '' : refused.error.code, 'WRONG_TOKEN');

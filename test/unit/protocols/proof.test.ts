@@ -1,21 +1,21 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { create, toBinary } from '@bufbuild/protobuf';
 import type { Stream } from '@libp2p/interface';
 import { streamPair } from '@libp2p/utils';
+import { encode as encodeCbor } from 'cborg';
 import fc from 'fast-check';
 import { proveAsDialler } from '../../../protocols/proof/client.ts';
 import { proveAsAnswerer } from '../../../protocols/proof/handler.ts';
-import { MAX_FRAME_BYTES, NONCE_BYTES, type ProofParties } from '../../../protocols/proof/index.ts';
+import { MAX_FRAME_BYTES, type ProofParties } from '../../../protocols/proof/index.ts';
 import { proofMac, sameMac } from '../../../protocols/proof/mac.ts';
 import {
-  ChallengeSchema,
-  HelloSchema,
-  ProofSchema,
-  RefusalCode,
-  VerdictSchema,
-} from '../../../protocols/proof/proof_pb.ts';
-import { decodeMessage } from '../../../protocols/wire/message.ts';
+  NONCE_BYTES,
+  ProofChallenge,
+  ProofHello,
+  ProofShown,
+  ProofVerdict,
+} from '../../../protocols/schema/messages.ts';
+import { encode, readMessage, sendMessage } from '../../../protocols/wire/codec.ts';
 import { StreamReader } from '../../../protocols/wire/reader.ts';
 import { writeFrame } from '../../../protocols/wire/writer.ts';
 
@@ -73,10 +73,10 @@ test('a proof for one purpose is none for another', async () => {
 
 /** The dialler's half by hand. */
 async function hello(stream: Stream, nonce: Uint8Array) {
-  await writeFrame(stream, toBinary(HelloSchema, create(HelloSchema, { nonce, purpose: PARTIES.purpose })));
+  await writeFrame(stream, encodeCbor({ nonce, purpose: PARTIES.purpose }));
 }
 async function show(stream: Stream, mac: Uint8Array) {
-  await writeFrame(stream, toBinary(ProofSchema, create(ProofSchema, { mac })));
+  await sendMessage(stream, ProofShown, { mac }, MAX_FRAME_BYTES);
 }
 
 test('a recorded proof, played again, is wrong: the answerer has another nonce', async () => {
@@ -87,11 +87,11 @@ test('a recorded proof, played again, is wrong: the answerer has another nonce',
     const reader = new StreamReader(near);
     const answered = proveAsAnswerer(far, new StreamReader(far), TOKEN, PARTIES, judge);
     await hello(near, ours);
-    const challenge = decodeMessage(ChallengeSchema, await reader.expectFrame(MAX_FRAME_BYTES));
+    const challenge = await readMessage(reader, ProofChallenge, MAX_FRAME_BYTES);
     recorded ??= proofMac(TOKEN, 'dialler', PARTIES, { dialler: ours, answerer: challenge.nonce });
     await show(near, recorded);
-    const { verdict } = decodeMessage(VerdictSchema, await reader.expectFrame(MAX_FRAME_BYTES));
-    assert.equal(verdict.case, expected);
+    const verdict = await readMessage(reader, ProofVerdict, MAX_FRAME_BYTES);
+    assert.equal(verdict.type, expected);
     await answered;
   }
 });
@@ -100,11 +100,10 @@ test('an answerer that sends the dialler its own proof back has proved nothing',
   const [near, far] = await streamPair();
   const reader = new StreamReader(far);
   const dialled = proveAsDialler(near, new StreamReader(near), TOKEN, PARTIES);
-  const { nonce } = decodeMessage(HelloSchema, await reader.expectFrame(MAX_FRAME_BYTES));
-  await writeFrame(far, toBinary(ChallengeSchema, create(ChallengeSchema, { nonce })));
-  const { mac } = decodeMessage(ProofSchema, await reader.expectFrame(MAX_FRAME_BYTES));
-  const verdict = { case: 'mac' as const, value: mac };
-  await writeFrame(far, toBinary(VerdictSchema, create(VerdictSchema, { verdict })));
+  const { nonce } = await readMessage(reader, ProofHello, MAX_FRAME_BYTES);
+  await sendMessage(far, ProofChallenge, { nonce }, MAX_FRAME_BYTES);
+  const { mac } = await readMessage(reader, ProofShown, MAX_FRAME_BYTES);
+  await sendMessage(far, ProofVerdict, { type: 'mac', mac }, MAX_FRAME_BYTES);
   assert.equal(await dialled, 'WRONG_TOKEN');
 });
 
@@ -113,12 +112,11 @@ test('who shows a wrong proof, or none, learns nothing that depends on the token
   const reader = new StreamReader(near);
   const answered = proveAsAnswerer(far, new StreamReader(far), TOKEN, PARTIES, judge);
   await hello(near, new Uint8Array(NONCE_BYTES));
-  const challenge = await reader.expectFrame(MAX_FRAME_BYTES);
-  assert.equal(decodeMessage(ChallengeSchema, challenge).nonce.length, NONCE_BYTES);
+  const challenge = await readMessage(reader, ProofChallenge, MAX_FRAME_BYTES);
+  assert.deepEqual(Object.keys(challenge), ['nonce']);
   await show(near, new Uint8Array(32));
   const verdict = await reader.expectFrame(MAX_FRAME_BYTES);
-  const refusal = { case: 'refusal' as const, value: RefusalCode.WRONG_TOKEN };
-  const bare = toBinary(VerdictSchema, create(VerdictSchema, { verdict: refusal }));
+  const bare = encode(ProofVerdict, { type: 'refusal', code: 'WRONG_TOKEN' });
   assert.deepEqual(Buffer.from(verdict), Buffer.from(bare));
   assert.equal(await answered, 'WRONG_TOKEN');
 });

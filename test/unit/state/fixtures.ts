@@ -8,6 +8,7 @@ import type {
   RunSpec,
   Task,
 } from '../../../node/state/types.ts';
+import { resultOf, specOf } from '../../builders/nouns.ts';
 
 export const TASK: Task = {
   id: 'task-1',
@@ -19,23 +20,8 @@ export const TASK: Task = {
   createdAtMs: 1,
 };
 
-export function spec(id: string, changes: Partial<RunSpec> = {}): RunSpec {
-  return {
-    id,
-    taskId: TASK.id,
-    command: 'python3',
-    inputSize: 100,
-    parameters: null,
-    purpose: 'run',
-    mode: 'BENCHMARKED',
-    ways: 4,
-    pinnedTo: null,
-    timeLimitMs: 60_000,
-    idempotencyKey: null,
-    createdAtMs: 1_000,
-    ...changes,
-  };
-}
+export const spec = (id: string, changes: Partial<RunSpec> = {}): RunSpec =>
+  specOf({ id, taskId: TASK.id, ...changes });
 
 export function assignment(changes: Partial<Assignment> = {}): Assignment {
   return { node: 'node-a', domain: 0, ways: 4, term: 1, attempt: 1, atMs: 1_001, ...changes };
@@ -83,7 +69,6 @@ export function finish(
   term = 1,
   result: Partial<RunResult> = {},
 ): Extract<Command, { type: 'run-finish' }> {
-  const output = { kind: 'inline', encoding: 'utf8', data: '', size: 0, truncated: false } as const;
   return {
     type: 'run-finish',
     runId,
@@ -92,18 +77,6 @@ export function finish(
     state: 'succeeded',
     error: null,
     atMs: 2_000,
-    result: {
-      pid: 7,
-      exitStatus: 0,
-      signal: null,
-      stdout: output,
-      stderr: output,
-      executionTimeNs: 5_000_000,
-      startedAtMs: 1_500,
-      cpus: [0],
-      enforcement: 'unenforced',
-      enforcementReason: 'test',
-      ...result,
-    },
+    result: resultOf(result),
   };
 }

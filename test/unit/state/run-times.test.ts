@@ -15,7 +15,7 @@ function setUp() {
     const { ways = 4, seconds = 0.005, result, ...more } = over;
     const id = `r${++count}`;
     apply({ type: 'run-create', spec: spec(id, more), assignment: assignment({ ways }) });
-    const ended = finish(id, 1, 1, { llc: LLC, executionTimeNs: seconds * 1e9, ...result });
+    const ended = finish(id, 1, 1, { llc: LLC, executionTimeNs: Math.round(seconds * 1e9), ...result });
     apply({ ...ended, atMs: 10_000 + count, ...end });
   };
   return { tables, apply, run, of: () => tables.runTimes(TASK.id) };

@@ -23,6 +23,7 @@ describe('tasks', () => {
       inputSize: 1,
       command: 'x',
       profiler: 'wallclock',
+      note: null,
       ways: 16,
       wayBytes: 1,
       cpuModel: 'c',

@@ -4,8 +4,8 @@ import { test } from 'node:test';
 import { EmulatedPartitions } from '../../../node/llc/partitions/emulated.ts';
 import { UnenforcedPartitions } from '../../../node/llc/partitions/unenforced.ts';
 import { describeCapacity } from '../../../node/worker/capacity.ts';
+import { dispatchOf } from '../../builders/nouns.ts';
 import { Rig, take } from '../llc/partitions-rig.ts';
-import { dispatchOf } from './fakes.ts';
 
 const MiB = 1024 ** 2;
 
@@ -30,11 +30,11 @@ test('tells where each way is, who has it, and what is filled, held or emulated'
   const pool = shares.mask;
   for (const partitions of [node, new EmulatedPartitions(node)]) {
     const { domains, runs } = describeCapacity(rig.topology, partitions, holding);
-    const common = { attempt: 1, domain: 0, insensitive: false, occupancyBytes: MiB };
+    const common = { attempt: 1, domain: 0, sensitive: true, occupancyBytes: MiB };
     assert.deepEqual(runs, [
       { ...common, runId: 'own', ways: 3, hold: 'partition', mask: own.mask },
       { ...common, runId: 'waits', ways: 2, hold: 'pool', mask: pool },
-      { ...common, runId: 'shares', ways: 1, hold: 'pool', mask: pool, insensitive: true },
+      { ...common, runId: 'shares', ways: 1, hold: 'pool', mask: pool, sensitive: false },
       { ...common, runId: 'lost', ways: 1, domain: 8, hold: 'counted', mask: null, occupancyBytes: null },
     ]);
     assert.deepEqual(

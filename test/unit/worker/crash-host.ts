@@ -5,7 +5,7 @@ import { silentLogger, systemClock, systemRandom } from '../../../node/adapters.
 import { UnenforcedPartitions } from '../../../node/llc/partitions/unenforced.ts';
 import { ProcessLauncher } from '../../../node/worker/process-launcher.ts';
 import { Worker } from '../../../node/worker/worker.ts';
-import { dispatchOf } from './fakes.ts';
+import { dispatchOf } from '../../builders/nouns.ts';
 
 const directory = process.argv[2] as string;
 const source = join(directory, 'source');

@@ -9,7 +9,6 @@ import type {
   LaunchOrder,
   ProcessEnd,
 } from '../../../node/worker/launcher.ts';
-import type { Dispatch } from '../../../node/worker/types.ts';
 import type { Outcome } from '../../../protocols/schema/outcome.ts';
 import { fail, succeed } from '../../../protocols/schema/outcome.ts';
 
@@ -118,24 +117,6 @@ export class FakeLauncher implements Launcher {
     if (program === undefined) throw new Error('nothing was launched');
     return program;
   }
-}
-
-export function dispatchOf(changes: Partial<Dispatch> = {}): Dispatch {
-  return {
-    runId: 'r1',
-    attempt: 1,
-    term: 1,
-    taskId: 't1',
-    fileName: 'task.js',
-    sha256: '0'.repeat(64),
-    command: 'node',
-    inputSize: 10,
-    parameters: null,
-    timeLimitMs: 60_000,
-    domain: 0,
-    ways: 4,
-    ...changes,
-  };
 }
 
 /** Lets everything happen that needs no more time or outside world. */

@@ -15,7 +15,7 @@ import { ProcessLauncher } from '../../../node/worker/process-launcher.ts';
 import { listProcesses, readEnvironment, readProcess } from '../../../node/worker/process-table.ts';
 import type { AttemptReport, Dispatch } from '../../../node/worker/types.ts';
 import { type StartedNotice, Worker } from '../../../node/worker/worker.ts';
-import { dispatchOf } from './fakes.ts';
+import { dispatchOf } from '../../builders/nouns.ts';
 
 export interface LaunchBenchOptions {
   readonly outputLimitBytes?: number;

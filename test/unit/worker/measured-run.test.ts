@@ -7,12 +7,14 @@ import type { Instrument } from '../../../node/worker/profilers/types.ts';
 import type { AttemptReport } from '../../../node/worker/types.ts';
 import { Worker } from '../../../node/worker/worker.ts';
 import { fail, type Outcome, succeed } from '../../../protocols/schema/outcome.ts';
-import { dispatchOf, FakeLauncher, ManualClock, settle } from './fakes.ts';
+import { dispatchOf } from '../../builders/nouns.ts';
+import { FakeLauncher, ManualClock, settle } from './fakes.ts';
 
 const MEASURE: Measure = { profiler: 'cachegrind', ways: 7, wayBytes: 1024 };
 const READ: Measurement = {
   seconds: 2,
   counts: { cycles: 2e9, iRefs: 1, l1Misses: 2, llMisses: 3 },
+  processes: null,
 };
 
 /** What is reported of a run whose program ends with `exitStatus`. */

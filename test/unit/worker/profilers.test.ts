@@ -133,6 +133,6 @@ describe('what a node can measure by', () => {
     assert.ok(instrument.ok);
     assert.deepEqual(await instrument.value.wrap(['/bin/true', 'x'], '/'), ['/bin/true', 'x']);
     const reading = instrument.value.reading(1_500_000);
-    assert.deepEqual(reading.ok && reading.value, { seconds: 0.0015, counts: null });
+    assert.deepEqual(reading.ok && reading.value, { seconds: 0.0015, counts: null, processes: null });
   });
 });

@@ -6,7 +6,8 @@ import type { Topology } from '../../../node/llc/types.ts';
 import type { Delivery } from '../../../node/worker/outbox.ts';
 import type { AttemptReport, Dispatch } from '../../../node/worker/types.ts';
 import { type StartedNotice, Worker } from '../../../node/worker/worker.ts';
-import { dispatchOf, FAKE_ISOLATION, FakeLauncher, ManualClock, settle } from './fakes.ts';
+import { dispatchOf } from '../../builders/nouns.ts';
+import { FAKE_ISOLATION, FakeLauncher, ManualClock, settle } from './fakes.ts';
 
 const TOPOLOGY: Topology = {
   domains: [
@@ -105,6 +106,7 @@ describe('Worker', () => {
           stdout: { bytes: Buffer.from('all of it'), truncated: false },
           stderr: { bytes: new Uint8Array(), truncated: false },
           executionTimeNs: 7,
+          measurement: null,
           startedAtMs: 1_700_000_000_000,
           cpus: [2],
           enforcement: 'unenforced',

@@ -1,0 +1,38 @@
+/** Commands of the log. Times were read by the proposer, because the state machine has no clock. */
+import Type from 'typebox';
+import { Attempt, moment, NodeId, nullable, RunId, sentence, Term, type Value, whole } from './fields.ts';
+import { Member } from './member.ts';
+import { DroppedModel, NewModel } from './model.ts';
+import { Assignment, ReportedState, RunResult, RunSpec } from './run.ts';
+import { Profile, Task } from './task.ts';
+
+const command = <const T extends string, const P extends Type.TProperties>(type: T, properties: P) =>
+  Type.Object({ type: Type.Literal(type), ...properties });
+
+export const Command = Type.Union([
+  command('member-put', { member: Member }),
+  command('member-remove', { id: NodeId }),
+  command('task-create', { task: Task }),
+  command('profile-put', { profile: Profile }),
+  command('run-create', { spec: RunSpec, assignment: nullable(Assignment) }),
+  command('run-assign', { runId: RunId, assignment: Assignment }),
+  command('run-start', { runId: RunId, term: Term, attempt: Attempt, atMs: moment() }),
+  command('run-finish', {
+    runId: RunId,
+    term: Term,
+    attempt: Attempt,
+    state: ReportedState,
+    result: nullable(RunResult),
+    error: nullable(sentence()),
+    atMs: moment(),
+  }),
+  /** The attempt came to nothing (refused, node gone): back to the queue, or `lost` when attempts are used up. */
+  command('run-requeue', { runId: RunId, attempt: Attempt, reason: sentence(), atMs: moment() }),
+  command('run-cancel', { runId: RunId, atMs: moment() }),
+  /** Becomes the current version, with the next number; `STALE` unless it was trained from the current one. */
+  command('model-put', { model: NewModel }),
+  command('model-drop', { model: DroppedModel }),
+  /** Back or forth to a version that is known, 0: what the program ships with. */
+  command('model-select', { version: whole() }),
+]);
+export type Command = Value<typeof Command>;

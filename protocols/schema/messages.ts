@@ -1,0 +1,106 @@
+/** What members, and nodes that want to be, ask each other on streams. */
+import Type from 'typebox';
+import { AttemptReport, Dispatch, HeldAttempt, OutputStream, StartedNotice } from './attempt.ts';
+import {
+  Attempt,
+  bytes,
+  ClusterId,
+  listOf,
+  MAX_MEMBERS,
+  MAX_OUTPUT_BYTES,
+  NodeId,
+  name,
+  nullable,
+  oneOf,
+  RunId,
+  Sha256,
+  sentence,
+  type Value,
+  whole,
+} from './fields.ts';
+import { KnownPeer, NewMember } from './member.ts';
+
+const message = <const T extends string, const P extends Type.TProperties>(type: T, properties: P) =>
+  Type.Object({ type: Type.Literal(type), ...properties });
+
+const Refused = message('refused', { code: name(64), message: sentence() });
+
+export const ControlRequest = Type.Union([
+  /** To the master: commit this member (a new one, or one whose address or name changed). */
+  message('admit', { member: NewMember }),
+  /** To the master: an attempt has started. */
+  message('started', StartedNotice.properties),
+  /** To the master: an attempt is over. */
+  message('report', { report: AttemptReport }),
+  /** To a worker. */
+  message('dispatch', { dispatch: Dispatch }),
+  message('cancel', { runId: RunId, attempt: Attempt }),
+  /** To a worker: what do you hold? */
+  message('held', {}),
+  /** To a worker: output so far of an attempt that runs. */
+  message('output', { runId: RunId, attempt: Attempt, stream: OutputStream, offset: whole() }),
+]);
+export type ControlRequest = Value<typeof ControlRequest>;
+
+export const ControlResponse = Type.Union([
+  message('ok', {}),
+  message('not-master', { master: nullable(NodeId) }),
+  /** An expected refusal; `code` is of the request's own room, for example one of a dispatch. */
+  Refused,
+  message('held', { attempts: listOf(HeldAttempt, 65_536) }),
+  message('output', { bytes: bytes(MAX_OUTPUT_BYTES), ended: Type.Boolean() }),
+]);
+export type ControlResponse = Value<typeof ControlResponse>;
+
+const cluster = { clusterId: ClusterId, members: listOf(KnownPeer, MAX_MEMBERS) };
+
+/** What a peer that proved the token asks for. */
+export const JoinRequest = Type.Union([
+  /** The dialler wants to become a member of the answerer's cluster. */
+  message('join', { member: NewMember }),
+  /** The dialler, a master, wants the answerer to leave its own, empty cluster and join the dialler's. */
+  message('invite', cluster),
+]);
+export type JoinRequest = Value<typeof JoinRequest>;
+
+export const JoinResponse = Type.Union([
+  message('admitted', cluster),
+  message('accepted', { member: NewMember }),
+  Refused,
+]);
+export type JoinResponse = Value<typeof JoinResponse>;
+
+/** The largest file that a peer may announce: a TiB. */
+const size = whole({ maximum: 1024 ** 4 });
+
+export const BlobRequest = Type.Union([
+  message('push', { sha256: Sha256, size }),
+  message('fetch', { sha256: Sha256 }),
+]);
+export type BlobRequest = Value<typeof BlobRequest>;
+
+export const BlobReply = Type.Union([
+  /** Push: send the bytes. Fetch: this many bytes follow. */
+  message('proceed', { size }),
+  /** Push: it is on this node's disk. */
+  message('stored', {}),
+  message('failure', { code: oneOf(['MISSING', 'MISMATCH', 'DISK']), message: sentence() }),
+]);
+export type BlobReply = Value<typeof BlobReply>;
+
+/** Set by a member, which is known by its peer id; anyone else goes on to prove the token. */
+export const InspectRequest = Type.Object({ member: Type.Boolean() });
+
+export const NONCE_BYTES = 32;
+const MAC_BYTES = 32;
+export const ProofHello = Type.Object({ nonce: bytes(NONCE_BYTES, NONCE_BYTES), purpose: name(32) });
+export const ProofChallenge = Type.Object({ nonce: bytes(NONCE_BYTES, NONCE_BYTES) });
+export const ProofShown = Type.Object({ mac: bytes(MAC_BYTES, MAC_BYTES) });
+/** Why the other end refused, or was refused. */
+export const ProofRefusal = oneOf(['WRONG_TOKEN', 'BANNED']);
+export type ProofRefusal = Value<typeof ProofRefusal>;
+export const ProofVerdict = Type.Union([
+  /** The dialler was right: here is the answerer's own proof. */
+  message('mac', { mac: bytes(MAC_BYTES, MAC_BYTES) }),
+  message('refusal', { code: ProofRefusal }),
+]);

@@ -1,0 +1,91 @@
+/** Nouns for tests: each builder gives a whole one, and a test says only what it is about. */
+import type { Dispatch } from '../../protocols/schema/attempt.ts';
+import type { DomainCapacity, RunShare } from '../../protocols/schema/capacity.ts';
+import type { RunResult, RunSpec } from '../../protocols/schema/run.ts';
+
+/** A peer id that says whose it is: of the form of Ed25519 keys, though nobody has the key. */
+export const peerId = (name: string): string =>
+  `12D3KooWA${name.replace(/[^1-9A-HJ-NP-Za-km-z]/g, 'x')}`.padEnd(52, '1');
+
+export const domainOf = (changes: Partial<DomainCapacity> = {}): DomainCapacity => ({
+  id: 0,
+  cpus: [0, 1],
+  ways: 16,
+  freeWays: 16,
+  wayBytes: 1 << 20,
+  masks: null,
+  minWays: 1,
+  occupancyBytes: null,
+  poolBandwidthPercent: null,
+  ...changes,
+});
+
+export const shareOf = (changes: Partial<RunShare> = {}): RunShare => ({
+  runId: 'r1',
+  attempt: 1,
+  domain: 0,
+  ways: 1,
+  hold: 'counted',
+  mask: null,
+  occupancyBytes: null,
+  sensitive: true,
+  ...changes,
+});
+
+export const specOf = (changes: Partial<RunSpec> = {}): RunSpec => ({
+  id: 'r1',
+  taskId: 't1',
+  command: 'python3',
+  inputSize: 100,
+  parameters: null,
+  droppedParameters: null,
+  purpose: 'run',
+  mode: 'BENCHMARKED',
+  ways: 4,
+  choice: null,
+  pinnedTo: null,
+  sensitive: true,
+  measure: null,
+  timeLimitMs: 60_000,
+  idempotencyKey: null,
+  createdAtMs: 1_000,
+  ...changes,
+});
+
+const nothing = { kind: 'inline', encoding: 'utf8', data: '', size: 0, truncated: false } as const;
+
+export const resultOf = (changes: Partial<RunResult> = {}): RunResult => ({
+  pid: 7,
+  exitStatus: 0,
+  signal: null,
+  stdout: nothing,
+  stderr: nothing,
+  executionTimeNs: 5_000_000,
+  measurement: null,
+  startedAtMs: 1_500,
+  cpus: [0],
+  enforcement: 'unenforced',
+  enforcementReason: 'test',
+  cacheUse: null,
+  isolation: null,
+  llc: null,
+  ...changes,
+});
+
+export const dispatchOf = (changes: Partial<Dispatch> = {}): Dispatch => ({
+  runId: 'r1',
+  attempt: 1,
+  term: 1,
+  taskId: 't1',
+  fileName: 'task.js',
+  sha256: '0'.repeat(64),
+  command: 'node',
+  inputSize: 10,
+  parameters: null,
+  timeLimitMs: 60_000,
+  domain: 0,
+  ways: 4,
+  measure: null,
+  sensitive: true,
+  ...changes,
+});
