@@ -3,11 +3,11 @@
  * refers to it be committed. The other voters fetch it by themselves (`node/blob-keeper.ts`).
  */
 
+import type { Answer } from '../../protocols/schema/outcome.ts';
 import { fail, succeed } from '../../protocols/schema/outcome.ts';
 import type { Configuration, NodeId } from '../consensus/types.ts';
 import type { Mesh } from '../mesh/types.ts';
 import type { Logger } from '../ports.ts';
-import type { Answer } from '../rest/backend.ts';
 
 export interface BlobReplicatorDependencies {
   readonly self: NodeId;

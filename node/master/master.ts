@@ -5,13 +5,12 @@
 
 import { generosity } from '../../predictor/choose-ways.ts';
 import type { ModelHost } from '../../predictor/model-host.ts';
+import type { Answer } from '../../protocols/schema/outcome.ts';
 import { fail, succeed } from '../../protocols/schema/outcome.ts';
 import type { Consensus } from '../consensus/types.ts';
 import type { CapacityBoard } from '../membership/capacity-board.ts';
 import type { ControlRequest, ControlResponse, Mesh } from '../mesh/types.ts';
 import type { Clock, Logger, Random } from '../ports.ts';
-import type { Answer } from '../rest/backend.ts';
-import type { RunWatch } from '../service/run-watch.ts';
 import { isTerminal } from '../state/run-lifecycle.ts';
 import type { Tables } from '../state/tables.ts';
 import type { ApplyResult, Member, Run } from '../state/types.ts';
@@ -42,7 +41,8 @@ export interface MasterDependencies {
   readonly mesh: Pick<Mesh, 'id' | 'call' | 'pushBlob'>;
   readonly shelf: UploadShelf;
   readonly host: ModelHost;
-  readonly watch: RunWatch;
+  /** Waits for a run to end. */
+  readonly watch: { finished(runId: string, signal: AbortSignal): Promise<Answer<Run>> };
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;

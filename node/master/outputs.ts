@@ -1,14 +1,11 @@
 /** Program output on its way into the runs table: small ones inline, large ones as replicated files. */
+
 import { Readable } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
-import type { Outcome } from '../../protocols/schema/outcome.ts';
+import { INLINE_OUTPUT_BYTES } from '../../protocols/schema/fields.ts';
+import type { Answer, Outcome } from '../../protocols/schema/outcome.ts';
 import type { BlobShelf } from '../mesh/types.ts';
-import type { Answer } from '../rest/backend.ts';
 import type { Output } from '../state/types.ts';
 import type { CapturedOutput } from '../worker/types.ts';
-
-/** Larger outputs would make the log, which every voter keeps, heavy. */
-export const INLINE_OUTPUT_BYTES = 16 * 1024;
 
 export interface OutputShelf {
   ingest(
@@ -19,7 +16,6 @@ export interface OutputShelf {
 }
 
 const strict = new TextDecoder('utf-8', { fatal: true });
-const lenient = new TextDecoder('utf-8');
 
 function inline(bytes: Uint8Array, truncated: boolean): Output {
   const size = bytes.byteLength;
@@ -52,21 +48,4 @@ export async function storeOutput(
     ok: true,
     value: { kind: 'blob', sha256: stored.value.sha256, size: bytes.byteLength, truncated },
   };
-}
-
-/** The bytes of a stored output; null when its file is not to be had now. `fetch` brings it to the shelf. */
-export async function readOutput(
-  output: Output,
-  shelf: Pick<OutputShelf, 'open'>,
-  fetch: (sha256: string) => Promise<boolean>,
-): Promise<Uint8Array | null> {
-  if (output.kind === 'inline') return Buffer.from(output.data, output.encoding);
-  const opened =
-    (await shelf.open(output.sha256)) ??
-    ((await fetch(output.sha256)) ? await shelf.open(output.sha256) : null);
-  return opened && (await buffer(opened.content));
-}
-
-export function decodeText(bytes: Uint8Array): string {
-  return lenient.decode(bytes);
 }

@@ -1,8 +1,8 @@
 /** Proposals as the master's parts make them: commands in, the outcome of their application out. */
 
+import type { ApiFailure } from '../../protocols/schema/outcome.ts';
 import { fail, type Outcome } from '../../protocols/schema/outcome.ts';
 import type { Consensus, ProposalFailure } from '../consensus/types.ts';
-import type { ApiFailure } from '../rest/backend.ts';
 import { encodeCommand } from '../state/commands.ts';
 import type { ApplyResult, Command } from '../state/types.ts';
 

@@ -1,13 +1,13 @@
 /** Uploads: a file on the disks of a majority first, then a row in the tasks table. */
 
-import type { Outcome } from '../../protocols/schema/outcome.ts';
+import type { Answer, Outcome } from '../../protocols/schema/outcome.ts';
 import { fail, succeed } from '../../protocols/schema/outcome.ts';
 import type { BlobShelf } from '../mesh/types.ts';
 import type { Clock, Random } from '../ports.ts';
-import type { Answer, Upload } from '../rest/backend.ts';
 import type { Task } from '../state/types.ts';
 import { splitCommand } from '../worker/command.ts';
 import { type Propose, unavailable } from './propose.ts';
+import type { Upload } from './requests.ts';
 import { functionNameOf, interpreterOf, shebangOf } from './submission.ts';
 
 interface UploadFailure {

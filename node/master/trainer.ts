@@ -6,10 +6,10 @@ import { Readable } from 'node:stream';
 import { evidenceOf } from '../../predictor/evidence.ts';
 import type { ModelHost } from '../../predictor/model-host.ts';
 import type { ModelScore, TrainingResult, TrainingTask } from '../../predictor/types.ts';
+import type { Answer } from '../../protocols/schema/outcome.ts';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import type { NodeId } from '../consensus/types.ts';
 import type { Cancel, Clock, Logger, Random } from '../ports.ts';
-import type { Answer, TrainingView } from '../rest/backend.ts';
 import type { Tables } from '../state/tables.ts';
 import type { DroppedModel, LearnedFrom } from '../state/types.ts';
 import type { OutputShelf } from './outputs.ts';
@@ -23,6 +23,12 @@ const TASKS_AT_ONCE = 16;
 const MOST_TASKS = 512;
 /** Larger weights are not what a training should bring. */
 const MOST_WEIGHT_BYTES = 64 * 1024 * 1024;
+
+export interface TrainingView {
+  readonly running: { readonly sinceMs: number; readonly learned: LearnedFrom } | null;
+  /** What became of the last training under this master; null: there was none. */
+  readonly last: string | null;
+}
 
 export interface TrainerOptions {
   /** @default TRAINING_RULE */

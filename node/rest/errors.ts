@@ -1,5 +1,5 @@
 /** What a client is told when a request comes to nothing: always `{"message", "code"}` with the fitting status. */
-import type { Answer, ApiFailure } from './backend.ts';
+import type { Answer, ApiFailure } from '../../protocols/schema/outcome.ts';
 
 export type ApiErrorCode =
   | ApiFailure['code']

@@ -3,14 +3,15 @@ import { once } from 'node:events';
 import type { IncomingHttpHeaders } from 'node:http';
 import { PassThrough, type Readable } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
+import { MAX_COMMAND_BYTES, MAX_NAME_BYTES } from '../../protocols/schema/fields.ts';
+import type { Answer } from '../../protocols/schema/outcome.ts';
+import { hasControlCharacters } from '../../protocols/schema/text.ts';
 import type { Task } from '../state/types.ts';
-import type { Answer, RestBackend } from './backend.ts';
+import type { RestBackend } from './backend.ts';
 import { ApiError, toApiError, unwrap } from './errors.ts';
-import { hasControlCharacters, MAX_COMMAND_BYTES } from './schemas/fields.ts';
 
 /** What a form may add to the file in boundaries, part headers and fields. */
 const FORM_OVERHEAD_BYTES = 64 * 1024;
-const MAX_NAME_BYTES = 255;
 
 const NO_FILE =
   'No file specified: send the task as multipart form data in the field "file", for example curl -F file=@task.py.';

@@ -1,37 +1,37 @@
 /** The daemon as the REST room sees it: reads from the tables, writes through the master while this node is it. */
 import type { Duplex, Readable } from 'node:stream';
 import type { ModelHost } from '../../predictor/model-host.ts';
+import type { Answer, ApiFailure } from '../../protocols/schema/outcome.ts';
 import { fail, succeed } from '../../protocols/schema/outcome.ts';
+import type { ClusterView } from '../../protocols/schema/views.ts';
 import type { Consensus, NodeId } from '../consensus/types.ts';
 import type { Master } from '../master/master.ts';
-import { decodeText, type OutputShelf, readOutput } from '../master/outputs.ts';
+import type {
+  BenchmarkRequest,
+  ExplainRequest,
+  RunRequest,
+  SubmitRequest,
+  Upload,
+} from '../master/requests.ts';
 import { taskEvidence, viewDrift } from '../master/way-planner.ts';
 import { REMOVED } from '../membership/membership.ts';
-import type { Mesh } from '../mesh/types.ts';
+import type { BlobShelf, Mesh } from '../mesh/types.ts';
 import type { Clock } from '../ports.ts';
 import type {
-  Answer,
-  ApiFailure,
   Authority,
-  BenchmarkRequest,
-  ClusterView,
-  ExplainRequest,
   Explanation,
   PredictorView,
   RestBackend,
   RunFilter,
-  RunRequest,
   RunView,
-  SubmitRequest,
   TaskView,
-  Upload,
 } from '../rest/backend.ts';
 import type { Tables } from '../state/tables.ts';
 import type { ApplyResult, LearnedFrom, Member, Mode, Output, Profile, Run, Task } from '../state/types.ts';
 import type { BlobKeeper } from '../store/blob-keeper.ts';
 import type { ClusterViewDependencies } from './cluster-view.ts';
 import { viewCluster } from './cluster-view.ts';
-import { RunOutput } from './run-output.ts';
+import { decodeText, RunOutput, readOutput } from './run-output.ts';
 import type { RunWatch } from './run-watch.ts';
 
 export interface BackendOptions {
@@ -44,7 +44,7 @@ export interface BackendDependencies extends ClusterViewDependencies {
   readonly consensus: Pick<Consensus<ApplyResult>, 'status'>;
   readonly tables: Tables;
   readonly mesh: Pick<Mesh, 'id' | 'peers' | 'openHttp' | 'join' | 'call'>;
-  readonly shelf: Pick<OutputShelf, 'open'>;
+  readonly shelf: Pick<BlobShelf, 'open'>;
   readonly keeper: BlobKeeper;
   readonly watch: RunWatch;
   readonly host: ModelHost;

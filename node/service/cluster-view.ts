@@ -1,9 +1,10 @@
 /** What one node knows of the cluster, put together for people: REST's `/cluster`, and `fsched inspect`. */
+
+import type { CapacityView, ClusterView, MemberView } from '../../protocols/schema/views.ts';
 import type { Consensus, ConsensusStatus } from '../consensus/types.ts';
 import type { CapacityBoard } from '../membership/capacity-board.ts';
 import type { CapacityNotice, Mesh } from '../mesh/types.ts';
 import type { Clock } from '../ports.ts';
-import type { CapacityView, ClusterView, MemberView } from '../rest/backend.ts';
 import { isPlaced } from '../state/run-lifecycle.ts';
 import type { Tables } from '../state/tables.ts';
 import type { ApplyResult, Member } from '../state/types.ts';
@@ -27,7 +28,7 @@ export function viewCluster(dependencies: ClusterViewDependencies): ClusterView 
   const active = tables.activeRuns();
   const reasons = healthReasons(status, members);
   return {
-    clusterId: clusterId() ?? '',
+    clusterId: clusterId(),
     consensus: status,
     members,
     versions: tables.versions(),
@@ -60,34 +61,10 @@ function viewMember(
 }
 
 function viewCapacity(notice: CapacityNotice): CapacityView {
-  const domains = notice.domains.map((domain) => ({
-    ...domain,
-    masks: domain.masks ?? null,
-    occupancyBytes: domain.occupancyBytes ?? null,
-    poolBandwidthPercent: domain.poolBandwidthPercent ?? null,
-    runs: notice.runs
-      .filter((run) => run.domain === domain.id)
-      .map(({ runId, attempt, ways, hold, mask, occupancyBytes }) => ({
-        runId,
-        attempt,
-        ways,
-        hold: hold ?? null,
-        mask: mask ?? null,
-        occupancyBytes: occupancyBytes ?? null,
-      })),
-  }));
+  const { node: _, name: __, sequence: ___, startedAtMs: ____, domains, runs, ...machine } = notice;
   return {
-    cpus: notice.cpus,
-    cpuModel: notice.cpuModel,
-    memoryBytes: notice.memoryBytes,
-    freeMemoryBytes: notice.freeMemoryBytes,
-    load1: notice.load1,
-    enforcement: notice.enforcement,
-    version: notice.version,
-    profilers: notice.profilers,
-    modelVersion: notice.modelVersion,
-    modelBackend: notice.modelBackend,
-    domains,
+    ...machine,
+    domains: domains.map((domain) => ({ ...domain, runs: runs.filter((run) => run.domain === domain.id) })),
   };
 }
 

@@ -1,9 +1,10 @@
 /** One output stream of a run as bytes: from its worker while it runs, from the record once it is over. */
 import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import type { Answer } from '../../protocols/schema/outcome.ts';
 import { fail, succeed } from '../../protocols/schema/outcome.ts';
-import type { Mesh } from '../mesh/types.ts';
+import type { BlobShelf, Mesh } from '../mesh/types.ts';
 import type { Clock } from '../ports.ts';
-import type { Answer } from '../rest/backend.ts';
 import { isTerminal } from '../state/run-lifecycle.ts';
 import type { Tables } from '../state/tables.ts';
 import type { Output, Run } from '../state/types.ts';
@@ -89,3 +90,19 @@ export class RunOutput {
     });
   }
 }
+
+/** The bytes of a stored output; null when its file is not to be had now. `fetch` brings it to the shelf. */
+export async function readOutput(
+  output: Output,
+  shelf: Pick<BlobShelf, 'open'>,
+  fetch: (sha256: string) => Promise<boolean>,
+): Promise<Uint8Array | null> {
+  if (output.kind === 'inline') return Buffer.from(output.data, output.encoding);
+  const opened =
+    (await shelf.open(output.sha256)) ??
+    ((await fetch(output.sha256)) ? await shelf.open(output.sha256) : null);
+  return opened && (await buffer(opened.content));
+}
+
+const lenient = new TextDecoder('utf-8');
+export const decodeText = (bytes: Uint8Array): string => lenient.decode(bytes);

@@ -1,7 +1,14 @@
 /** The cluster: its workers and its state. */
 import { unwrap } from '../errors.ts';
-import { presentCluster, presentWorker } from '../present.ts';
-import { Cluster, WorkerBody, WorkerList, WorkerMap, WorkerParams } from '../schemas/cluster.ts';
+import {
+  Cluster,
+  presentCluster,
+  presentWorker,
+  WorkerBody,
+  WorkerList,
+  WorkerMap,
+  WorkerParams,
+} from '../schemas/cluster.ts';
 import { MessageBody, masterErrors } from '../schemas/fields.ts';
 import type { App, RouteContext } from './context.ts';
 

@@ -1,15 +1,18 @@
 /** The requests that run something: run, benchmark, submit. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { ExecuteRequest } from '../backend.ts';
+import { MAX_COMMAND_BYTES } from '../../../protocols/schema/fields.ts';
+import { isTerminal } from '../../../protocols/schema/run.ts';
+import type { ExecuteRequest } from '../../master/requests.ts';
 import { ApiError, failureToError, unwrap } from '../errors.ts';
-import { hasEnded, presentBestTime, presentResult, presentRunDetail } from '../present.ts';
-import { MAX_COMMAND_BYTES, masterErrors } from '../schemas/fields.ts';
+import { masterErrors } from '../schemas/fields.ts';
 import {
   Accepted,
   BENCHMARKED,
   BenchmarkAnswer,
   BenchmarkBody,
   NOT_READY,
+  presentResult,
+  presentRunDetail,
   RunAnswer,
   RunBody,
   type RunBodyJson,
@@ -17,6 +20,7 @@ import {
   SubmitBody,
   SubmitQuery,
 } from '../schemas/runs.ts';
+import { presentBestTime } from '../schemas/tasks.ts';
 import { type App, clientSignal, idempotencyKey, type RouteContext } from './context.ts';
 
 /** What the schema can't say: bytes instead of characters, digits as a number. */
@@ -133,7 +137,7 @@ export function executionRoutes(app: App, context: RouteContext): void {
 
   async function awaitEnd(id: string, seconds: number, request: FastifyRequest, reply: FastifyReply) {
     const answer = await backend.awaitRun(id, seconds * 1000, clientSignal(reply));
-    if (answer.ok) return hasEnded(answer.value.run) ? presentRunDetail(answer.value) : null;
+    if (answer.ok) return isTerminal(answer.value.run) ? presentRunDetail(answer.value) : null;
     // The member that forwarded this asks the next master, by the same key. Anyone else is better served with the
     // run's id than with a refusal: the run is committed.
     if (context.isForwarded(request)) throw failureToError(answer.error);

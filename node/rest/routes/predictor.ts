@@ -1,13 +1,15 @@
 /** The predictor: generosity, versions of the model, training, explanations. */
-import type { ExplainRequest } from '../backend.ts';
+import type { ExplainRequest } from '../../master/requests.ts';
 import { ApiError, unwrap } from '../errors.ts';
-import { drawExplanation, presentExplanation, presentModel } from '../present-predictor.ts';
 import { masterErrors } from '../schemas/fields.ts';
 import {
+  drawExplanation,
   ExplainQuery,
-  Explanation,
+  ExplanationAnswer,
   Generosity,
   Model,
+  presentExplanation,
+  presentModel,
   SelectBody,
   Selected,
   TrainingBegun,
@@ -86,7 +88,7 @@ export function predictorRoutes(app: App, { backend }: RouteContext): void {
       description:
         'The measured points, the predicted curve with its band, and the choice; with format=svg as a picture (image/svg+xml).',
       querystring: ExplainQuery,
-      response: { 200: Explanation, ...masterErrors(400, 404) },
+      response: { 200: ExplanationAnswer, ...masterErrors(400, 404) },
     },
     handler: async ({ query }, reply) => {
       const explained = unwrap(

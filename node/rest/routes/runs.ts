@@ -1,9 +1,16 @@
 /** Runs: list, show, output, cancel. */
 import { pipeline } from 'node:stream';
 import { ApiError, unwrap } from '../errors.ts';
-import { presentRun, presentRunDetail } from '../present.ts';
 import { masterErrors, RawBody } from '../schemas/fields.ts';
-import { OutputQuery, RunDetail, RunList, RunParams, RunQuery } from '../schemas/runs.ts';
+import {
+  OutputQuery,
+  presentRun,
+  presentRunDetail,
+  RunDetail,
+  RunList,
+  RunParams,
+  RunQuery,
+} from '../schemas/runs.ts';
 import { type App, clientSignal, type RouteContext } from './context.ts';
 
 const unknownRun = (id: string) =>

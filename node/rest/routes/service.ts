@@ -1,8 +1,7 @@
 /** What any node answers by itself: health, metrics, the API's description and an index. */
 import Type from 'typebox';
-import { presentHealth } from '../present.ts';
 import { localErrors, RawBody } from '../schemas/fields.ts';
-import { Health, Index } from '../schemas/service.ts';
+import { Health, Index, presentHealth } from '../schemas/service.ts';
 import type { App, RouteContext } from './context.ts';
 
 const links = {

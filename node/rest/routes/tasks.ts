@@ -1,9 +1,16 @@
 /** Tasks: upload and look up. */
 import { fastifyMultipart } from '@fastify/multipart';
 import { ApiError } from '../errors.ts';
-import { presentTask, presentTaskDetail } from '../present.ts';
 import { masterErrors } from '../schemas/fields.ts';
-import { TaskDetail, TaskIdBody, TaskList, TaskParams, UploadForm } from '../schemas/tasks.ts';
+import {
+  presentTask,
+  presentTaskDetail,
+  TaskDetail,
+  TaskIdBody,
+  TaskList,
+  TaskParams,
+  UploadForm,
+} from '../schemas/tasks.ts';
 import { receiveUpload } from '../upload.ts';
 import type { App, RouteContext } from './context.ts';
 

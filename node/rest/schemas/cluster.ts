@@ -1,6 +1,11 @@
 /** The cluster and its workers as JSON. */
 import Type, { type Static } from 'typebox';
-import { nullable, PLAIN_WORD, Timestamp } from './fields.ts';
+import { machine, TableVersions } from '../../../protocols/schema/capacity.ts';
+import { NodeId, nullable, Term } from '../../../protocols/schema/fields.ts';
+import { Member } from '../../../protocols/schema/member.ts';
+import { PLAIN_WORD } from '../../../protocols/schema/text.ts';
+import { ClusterView, DomainView, MemberView } from '../../../protocols/schema/views.ts';
+import { jsonOf, jsonProperties, nullableProperties, toJson } from '../json.ts';
 
 export const WorkerBody = Type.Object(
   {
@@ -30,69 +35,60 @@ export const WorkerList = Type.Object(
   },
 );
 
-const Domain = Type.Object({
-  id: Type.Integer(),
-  cpus: Type.Array(Type.Integer()),
-  ways: Type.Integer(),
-  free_ways: Type.Integer(),
-  way_bytes: Type.Integer(),
-  masks: nullable(
-    Type.Object(
-      {
-        reserve: Type.Integer({ description: "Of everything that isn't ours." }),
-        foreign: Type.Integer({ description: 'Of other programs that use resctrl.' }),
-        io: Type.Integer({ description: 'That I/O devices fill too.' }),
-        pool: Type.Integer({ description: 'Of the runs that share; 0 while there are none.' }),
-      },
-      { description: 'Where ways are that no single run holds: bit n is way n.' },
-    ),
-  ),
-  occupancy_bytes: nullable(Type.Integer({ description: 'That its runs fill.' })),
-  pool_bandwidth_percent: nullable(
-    Type.Integer({
-      description: 'Limit of memory bandwidth of the shared pool; null without a limit or a pool.',
-    }),
-  ),
-  runs: Type.Array(
-    Type.Object({
-      run_id: Type.String(),
-      attempt: Type.Integer(),
-      ways: Type.Integer({ description: 'That it counts for.' }),
-      hold: nullable(
-        Type.Enum(['partition', 'pool', 'counted'], {
-          description: 'What it has its ways by; on an emulated node what it would have them by.',
-        }),
-      ),
-      mask: nullable(Type.Integer({ description: 'Ways that it may fill now: bit n is way n.' })),
-      occupancy_bytes: nullable(Type.Integer()),
-    }),
-  ),
-});
+const { load1, profilers, modelVersion: _, modelBackend: __, ...machineProperties } = machine;
+const { role, host, alive } = MemberView.properties;
 
 const Worker = Type.Object({
-  id: Type.String({ description: 'libp2p peer id.' }),
-  name: Type.String(),
-  host: Type.String(),
-  addresses: Type.Array(Type.String(), { description: 'Multiaddrs of the mesh.' }),
-  role: Type.Enum(['master', 'voter', 'learner']),
-  alive: Type.Boolean(),
+  ...jsonProperties(Member.properties),
+  ...jsonProperties({ role, host, alive }),
   last_heard_seconds: nullable(Type.Number({ description: 'Seconds since it was last heard.' })),
-  joined_at: Timestamp,
-  version: nullable(Type.String()),
-  cpus: nullable(Type.Integer()),
-  cpu_model: nullable(Type.String()),
-  memory_bytes: nullable(Type.Integer()),
-  free_memory_bytes: nullable(Type.Integer()),
-  load: nullable(Type.Number({ description: 'Load average of one minute.' })),
-  enforcement: nullable(Type.Enum(['enforced', 'emulated', 'unenforced'])),
-  profilers: Type.Array(Type.String(), {
-    description: 'By what a benchmark can be measured there, the best first.',
-  }),
+  ...jsonProperties(nullableProperties(machineProperties)),
+  load: jsonOf(nullable(load1)),
+  profilers: jsonOf(profilers),
   ways: nullable(Type.Integer({ description: 'Ways of all domains.' })),
   free_ways: nullable(Type.Integer()),
-  llc: Type.Array(Domain, { description: 'Last-level caches; empty while nothing is known of the node.' }),
+  llc: Type.Array(jsonOf(DomainView), {
+    description: 'Last-level caches; empty while nothing is known of the node.',
+  }),
 });
 export type WorkerJson = Static<typeof Worker>;
+
+const UNKNOWN = Object.fromEntries(Object.keys(machineProperties).map((key) => [key, null])) as {
+  readonly [K in keyof typeof machineProperties]: null;
+};
+
+export function presentWorker({ member, role, host, alive, lastHeardMs, capacity }: MemberView): WorkerJson {
+  const {
+    domains,
+    load1,
+    profilers,
+    modelVersion: _,
+    modelBackend: __,
+    ...machine
+  } = capacity ?? {
+    ...UNKNOWN,
+    domains: [],
+    load1: null,
+    profilers: [],
+    modelVersion: null,
+    modelBackend: null,
+  };
+  const total = (ways: (domain: DomainView) => number) =>
+    capacity === null ? null : domains.reduce((sum, domain) => sum + ways(domain), 0);
+  return {
+    ...toJson(member),
+    role,
+    host,
+    alive,
+    last_heard_seconds: lastHeardMs === null ? null : Math.round(lastHeardMs) / 1000,
+    ...toJson(machine),
+    load: load1,
+    profilers: [...profilers],
+    ways: total((domain) => domain.ways),
+    free_ways: total((domain) => domain.freeWays),
+    llc: toJson(domains),
+  };
+}
 
 const workerExample: WorkerJson = {
   id: '12D3KooWExample',
@@ -119,12 +115,22 @@ const workerExample: WorkerJson = {
       cpus: [0, 1],
       ways: 16,
       free_ways: 12,
+      min_ways: 1,
       way_bytes: 1048576,
       masks: { reserve: 49152, foreign: 0, io: 49152, pool: 0 },
       occupancy_bytes: 3_900_000,
       pool_bandwidth_percent: null,
       runs: [
-        { run_id: 'run123', attempt: 1, ways: 4, hold: 'partition', mask: 15, occupancy_bytes: 3_900_000 },
+        {
+          run_id: 'run123',
+          attempt: 1,
+          domain: 0,
+          sensitive: true,
+          ways: 4,
+          hold: 'partition',
+          mask: 15,
+          occupancy_bytes: 3_900_000,
+        },
       ],
     },
   ],
@@ -143,34 +149,19 @@ export const WorkerParams = Type.Object({
   }),
 });
 
+const { commitIndex, appliedIndex, lastIndex } = ClusterView.properties.consensus.properties;
+const { health, queued, running } = ClusterView.properties;
+
 export const Cluster = Type.Object(
   {
     cluster_id: Type.String(),
-    term: Type.Integer(),
-    master: nullable(Type.String()),
+    term: jsonOf(Term),
+    master: jsonOf(nullable(NodeId)),
     voters: Type.Array(Type.String()),
     learners: Type.Array(Type.String()),
-    commit_index: Type.Integer(),
-    applied_index: Type.Integer(),
-    last_index: Type.Integer(),
+    ...jsonProperties({ commitIndex, appliedIndex, lastIndex }),
     members: Type.Array(Worker),
-    health: Type.Object({
-      state: Type.Enum(['healthy', 'degraded']),
-      reasons: Type.Array(Type.String({ description: 'What is wrong and what to do.' })),
-    }),
-    versions: Type.Object(
-      {
-        members: Type.Integer(),
-        tasks: Type.Integer(),
-        profiles: Type.Integer(),
-        runs: Type.Integer(),
-        models: Type.Integer(),
-        observations: Type.Integer({ description: 'Times of runs as evidence of their tasks.' }),
-      },
-      { description: 'How often each table has changed.' },
-    ),
-    queued: Type.Integer(),
-    running: Type.Integer(),
+    ...jsonProperties({ health, versions: TableVersions, queued, running }),
   },
   {
     description: 'The cluster as its master sees it.',
@@ -194,3 +185,16 @@ export const Cluster = Type.Object(
   },
 );
 export type ClusterJson = Static<typeof Cluster>;
+
+export function presentCluster(view: ClusterView): ClusterJson {
+  const { term, leader, configuration, commitIndex, appliedIndex, lastIndex } = view.consensus;
+  const { health, versions, queued, running } = view;
+  return {
+    cluster_id: view.clusterId ?? '',
+    term,
+    master: leader,
+    ...toJson(configuration),
+    ...toJson({ commitIndex, appliedIndex, lastIndex, health, versions, queued, running }),
+    members: view.members.map(presentWorker),
+  };
+}

@@ -1,48 +1,15 @@
 /** The fields that several requests share, and what every route may answer when it refuses. */
 import Type, { type TSchema } from 'typebox';
 import { DEFAULT_MAX_SLOWDOWN } from '../../../predictor/choose-ways.ts';
+import { InputSize, MAX_INPUT_SIZE, MaxSlowdown } from '../../../protocols/schema/fields.ts';
 
-export const MAX_COMMAND_BYTES = 4096;
-
-/** The control characters of C0 and C1, as the inside of a character class. */
-const CONTROL = '\\u0000-\\u001f\\u007f-\\u009f';
-const control = new RegExp(`[${CONTROL}]`);
-export const hasControlCharacters = (text: string): boolean => control.test(text);
-
-/** For ids, names and hosts: at least one character, none of them a control character. */
-export const PLAIN_TEXT = `^[^${CONTROL}]+$`;
-export const PLAIN_WORD = `^[^\\s${CONTROL}]+$`;
-
-export const CommandField = Type.String({
-  minLength: 1,
-  maxLength: MAX_COMMAND_BYTES,
-  // The look-ahead wants one character that isn't white space; both halves run in linear time.
-  pattern: `^(?=\\s*\\S)[^${CONTROL}]+$`,
+/** Old clients send digits in a string. */
+export const InputSizeField = Type.Union([InputSize, Type.String({ pattern: '^[0-9]{1,16}$' })], {
   description:
-    'Program and arguments, split as a shell would; started as COMMAND FILE INPUT_SIZE without a shell.',
-  'x-expected': `a string of 1 to ${MAX_COMMAND_BYTES} bytes that is not blank and has no control characters`,
-  examples: ['python3'],
+    'Size of the input, handed to the program as its last argument. Old clients may send it as a string of digits.',
+  'x-expected': `a whole number from 0 to ${MAX_INPUT_SIZE}`,
+  examples: [1024],
 });
-
-export const IdField = (what: string) =>
-  Type.String({
-    minLength: 1,
-    maxLength: 128,
-    pattern: PLAIN_TEXT,
-    description: `Id of the ${what}.`,
-    'x-expected': 'a string of 1 to 128 characters without control characters',
-    examples: ['3f1c9a52d0e84b6f9d2a7c15e8b04d63'],
-  });
-
-export const InputSizeField = Type.Union(
-  [Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }), Type.String({ pattern: '^[0-9]{1,16}$' })],
-  {
-    description:
-      'Size of the input, handed to the program as its last argument. Old clients may send it as a string of digits.',
-    'x-expected': `a whole number from 0 to ${Number.MAX_SAFE_INTEGER}`,
-    examples: [1024],
-  },
-);
 
 export const TimeLimitField = Type.Number({
   exclusiveMinimum: 0,
@@ -52,22 +19,9 @@ export const TimeLimitField = Type.Number({
   examples: [60],
 });
 
-export const MaxSlowdownField = Type.Number({
-  minimum: 1,
-  maximum: 100,
-  description:
-    'How much slower than with the whole last-level cache the run may be: 1.05 allows 5 %. It gets the fewest ways that surely keep to it, and more while they are free.',
-  'x-expected': 'a number from 1 to 100',
-  default: DEFAULT_MAX_SLOWDOWN,
-  examples: [1.05],
-});
-
-export const ProfilerField = Type.Enum(['wallclock', 'cachegrind', 'resctrl'], {
-  description: 'The instrument.',
-});
+export const MaxSlowdownField = { ...MaxSlowdown, default: DEFAULT_MAX_SLOWDOWN };
 
 export const Timestamp = Type.String({ format: 'date-time', examples: ['2025-01-31T12:00:00.000Z'] });
-export const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 
 export const MessageBody = (description: string, example: string) =>
   Type.Object({ message: Type.String() }, { description, examples: [{ message: example }] });

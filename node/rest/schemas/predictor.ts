@@ -1,51 +1,24 @@
 /** The predictor as JSON: generosity, versions of the model, explanations. */
 import Type, { type Static } from 'typebox';
-import { IdField, MaxSlowdownField, nullable, PLAIN_TEXT, ProfilerField, Timestamp } from './fields.ts';
-import { Drift } from './tasks.ts';
+import { type ExplainedPicture, explainSvg } from '../../../predictor/explain-svg.ts';
+import { FunctionName, InputSize, nullable, TaskId } from '../../../protocols/schema/fields.ts';
+import { DroppedModel, LearnedFrom, ModelVersion } from '../../../protocols/schema/model.ts';
+import { Mode } from '../../../protocols/schema/run.ts';
+import { PROFILERS } from '../../../protocols/schema/task.ts';
+import type { Explanation, PredictorView } from '../backend.ts';
+import { jsonOf, jsonProperties, timestamp, toJson } from '../json.ts';
+import { MaxSlowdownField, Timestamp } from './fields.ts';
+import { Drift, meanOrNull } from './tasks.ts';
 
 export const Generosity = Type.Object(
   { generosity: Type.Number({ description: 'How much cache a run is granted beyond what it needs.' }) },
   { description: 'The generosity at this moment.', examples: [{ generosity: -0.1 }] },
 );
 
-const Score = Type.Object(
-  {
-    loss: Type.Number({ description: 'Mean negative log likelihood; less is better. What decides.' }),
-    within: Type.Number({ description: 'Share of choices that stay within 5 % of the whole cache.' }),
-    ways_ratio: Type.Number({ description: 'Ways chosen, relative to the fewest that would have done.' }),
-    questions: Type.Integer({ description: 'Held-out questions that were asked.' }),
-  },
-  { description: 'How good it is on tasks that it was not trained on.' },
-);
-
-const learned = {
-  tasks: Type.Integer({ description: 'Tasks of the cluster whose curves see the cache.' }),
-  points: Type.Integer({ description: 'Different points of those curves.' }),
-};
-
-const origin = {
-  base: Type.Integer({ description: 'The version that it was trained from.' }),
-  before: Score,
-  after: Score,
-  extent: Type.Object(
-    { functions: Type.Integer(), curves: Type.Integer(), points: Type.Integer() },
-    { description: 'All that it was trained on, what ships with the program included.' },
-  ),
-  learned: Type.Object(learned, { description: 'What the cluster had measured by then.' }),
-  seed: Type.Integer(),
-  backend: Type.String(),
-  node: Type.String({ description: 'Where it was trained.' }),
-  trained_at: Timestamp,
-};
-
-const Version = Type.Object({
-  version: Type.Integer(),
-  sha256: Type.String({ description: 'Of the weights.' }),
-  size: Type.Integer({ description: 'Bytes.' }),
-  ...origin,
-});
+const { tasks, points } = jsonProperties(LearnedFrom.properties);
+const Version = jsonOf(ModelVersion);
 export type VersionJson = Static<typeof Version>;
-const Dropped = Type.Object(origin);
+const Dropped = jsonOf(DroppedModel);
 export type DroppedJson = Static<typeof Dropped>;
 
 const ModelNode = Type.Object({
@@ -69,7 +42,7 @@ export const Model = Type.Object(
     dropped: Type.Array(Dropped, { description: 'Candidates that were no better, oldest first.' }),
     nodes: Type.Array(ModelNode),
     training: Type.Object({
-      running: nullable(Type.Object({ since: Timestamp, ...learned })),
+      running: nullable(Type.Object({ since: Timestamp, tasks, points })),
       last: nullable(Type.String({ description: 'What became of the last training under this master.' })),
     }),
   },
@@ -130,7 +103,7 @@ export const Selected = Type.Object(
 );
 
 export const TrainingBegun = Type.Object(
-  { message: Type.String(), ...learned },
+  { message: Type.String(), tasks, points },
   {
     description: 'It goes on in the background; see `training` of GET /predictor/model.',
     examples: [{ message: 'training on 30 points of 4 tasks has begun', tasks: 4, points: 30 }],
@@ -138,23 +111,12 @@ export const TrainingBegun = Type.Object(
 );
 
 export const ExplainQuery = Type.Object({
-  task_id: Type.Optional(IdField('task')),
-  function: Type.Optional(
-    Type.String({
-      minLength: 1,
-      maxLength: 255,
-      pattern: PLAIN_TEXT,
-      description: 'Name of a function, in place of task_id; its newest task.',
-      'x-expected': 'a string of 1 to 255 characters without control characters',
-      examples: ['quick_sort'],
-    }),
-  ),
-  input_size: Type.Integer({
-    minimum: 0,
-    maximum: Number.MAX_SAFE_INTEGER,
-    'x-expected': `a whole number from 0 to ${Number.MAX_SAFE_INTEGER}`,
-    examples: [1024],
+  task_id: Type.Optional(TaskId),
+  function: Type.Optional({
+    ...FunctionName,
+    description: 'Name of a function, in place of task_id; its newest task.',
   }),
+  input_size: InputSize,
   max_slowdown: Type.Optional(MaxSlowdownField),
   format: Type.Optional(
     Type.Enum(['json', 'svg'], { description: 'json when absent.', 'x-expected': 'json or svg' }),
@@ -163,7 +125,7 @@ export const ExplainQuery = Type.Object({
 
 const Measured = Type.Object({
   input_size: Type.Integer(),
-  profiler: Type.Union([ProfilerField, Type.Literal('run')], {
+  profiler: Type.Enum([...PROFILERS, 'run'], {
     description: 'The instrument; `run` for times of runs in held ways.',
   }),
   origin: Type.Enum(['benchmark', 'run']),
@@ -178,7 +140,7 @@ const ExplanationBody = Type.Object({
   task_id: Type.String(),
   function: Type.String(),
   input_size: Type.Integer(),
-  mode: Type.Enum(['INOP', 'BENCHMARKED', 'ASSISTED']),
+  mode: jsonOf(Mode),
   ways: Type.Integer({ description: 'That a run would want now.' }),
   needed: nullable(Type.Integer({ description: 'Of them needed; the rest is generosity. Null: not known.' })),
   why: Type.String(),
@@ -203,7 +165,7 @@ const ExplanationBody = Type.Object({
     description: 'So likely the slowdown is at most this. Empty where the method knows no uncertainty.',
   }),
   measured: Type.Array(Measured),
-  drift: nullable(Drift),
+  drift: Drift,
 });
 export type ExplanationJson = Static<typeof ExplanationBody>;
 
@@ -244,10 +206,92 @@ const explanationExample: ExplanationJson = {
 };
 
 /** JSON, or a picture for who asks for it. */
-export const Explanation = {
+export const ExplanationAnswer = {
   description: 'How many ways a run would want now, and why; with format=svg a picture of it.',
   content: {
     'application/json': { schema: ExplanationBody, example: explanationExample },
     'image/svg+xml': { schema: Type.String(), example: '<svg xmlns="http://www.w3.org/2000/svg"/>' },
   },
 };
+
+export const presentModel = (view: PredictorView): ModelJson => ({
+  model: view.info.name,
+  version: view.info.version ?? 0,
+  description: view.info.description,
+  generosity: view.generosity,
+  sha256: view.info.sha256,
+  backend: view.info.backend,
+  current: view.current,
+  versions: toJson(view.versions),
+  dropped: toJson(view.dropped),
+  nodes: view.nodes.map(({ member, alive, version, backend }) => ({
+    id: member.id,
+    name: member.name,
+    alive,
+    version,
+    backend,
+  })),
+  training: {
+    running: view.training.running && {
+      since: timestamp(view.training.running.sinceMs),
+      ...view.training.running.learned,
+    },
+    last: view.training.last,
+  },
+});
+
+export const presentExplanation = (explained: Explanation): ExplanationJson => ({
+  task_id: explained.task.id,
+  function: explained.task.name,
+  input_size: explained.inputSize,
+  mode: explained.mode,
+  ways: explained.ways,
+  needed: explained.choice?.needed ?? null,
+  why: explained.why,
+  expected_slowdown: explained.choice?.expected ?? null,
+  at_most: explained.choice?.atMost ?? null,
+  max_slowdown: explained.maxSlowdown,
+  generosity: explained.generosity,
+  cache: { ways: explained.geometry.ways, way_bytes: explained.geometry.wayBytes },
+  model: {
+    name: explained.model.name,
+    version: explained.model.version,
+    backend: explained.model.backend,
+  },
+  full_cache_seconds: explained.prediction.fullCacheSeconds,
+  slowdown: [...explained.prediction.slowdown],
+  quantiles: explained.prediction.quantiles.map(({ level, slowdown }) => ({
+    level,
+    slowdown: [...slowdown],
+  })),
+  measured: explained.curves.map(({ inputSize, profiler = 'wallclock', ...curve }) => ({
+    input_size: inputSize,
+    profiler: profiler as ExplanationJson['measured'][number]['profiler'],
+    origin: curve.origin ?? 'benchmark',
+    way_bytes: curve.wayBytes,
+    weight: curve.weight ?? 1,
+    points: curve.points.map(({ ways, seconds }) => ({
+      ways,
+      mean_seconds: meanOrNull(seconds) ?? 0,
+      samples: seconds.length,
+    })),
+  })),
+  drift: toJson(explained.drift),
+});
+
+export function drawExplanation(explained: Explanation): string {
+  const { task, inputSize, geometry, prediction, choice, maxSlowdown, model, mode, ways, why } = explained;
+  const version = model.version === null ? '' : ` v${model.version}`;
+  const picture: ExplainedPicture = {
+    title: `${task.name} at input size ${inputSize}`,
+    subtitle: `${mode} by ${model.name}${version}: ${why}`,
+    geometry,
+    inputSize,
+    curves: explained.curves,
+    slowdown: prediction.slowdown,
+    quantiles: prediction.quantiles,
+    chosenWays: choice ? ways : null,
+    maxSlowdown,
+  };
+  return explainSvg(picture);
+}

@@ -1,21 +1,27 @@
 /** Requests that run something, and runs as JSON. */
 import Type, { type Static } from 'typebox';
+import { Command, FunctionName, nullable, RunId, TaskId } from '../../../protocols/schema/fields.ts';
 import {
-  CommandField,
-  IdField,
-  InputSizeField,
-  MaxSlowdownField,
-  nullable,
-  PLAIN_TEXT,
-  ProfilerField,
-  TimeLimitField,
-  Timestamp,
-} from './fields.ts';
-import { Choice, choiceExample, Isolation } from './run-parts.ts';
+  CacheUse,
+  Enforcement,
+  Isolation,
+  isTerminal,
+  type Measurement,
+  RUN_STATES,
+  type Run,
+  RunChoice,
+  RunResult,
+  RunSpec,
+  RunState,
+} from '../../../protocols/schema/run.ts';
+import { PROFILERS } from '../../../protocols/schema/task.ts';
+import type { RunView } from '../backend.ts';
+import { jsonOf, jsonProperties, timestamp, toJson } from '../json.ts';
+import { InputSizeField, MaxSlowdownField, TimeLimitField, Timestamp } from './fields.ts';
 
 const executed = {
-  command: CommandField,
-  task_id: IdField('task'),
+  command: Command,
+  task_id: TaskId,
   input_size: InputSizeField,
   time_limit_seconds: Type.Optional(TimeLimitField),
 };
@@ -26,18 +32,8 @@ export const RunBody = Type.Object(
 );
 export type RunBodyJson = Static<typeof RunBody>;
 
-const Counter = (description: string) =>
-  nullable(Type.Object({ last: Type.Number(), peak: Type.Number(), mean: Type.Number() }, { description }));
-
-const CacheUse = Type.Object(
-  {
-    samples: Type.Integer(),
-    occupancy_bytes: Counter('Of its LLC domain; may exceed its ways, for old lines stay where they are.'),
-    bandwidth_bytes_per_second: Counter('To and from all memory.'),
-    local_bandwidth_bytes_per_second: Counter('To and from the memory of its own NUMA node.'),
-  },
-  { description: 'What the counters of the hardware said of the run; null where one said nothing.' },
-);
+const choice = jsonOf(nullable(RunChoice));
+const { pid, cpus } = jsonProperties(RunResult.properties);
 
 /** The seed's fields first, under its names (`cos`: class of service, our ways); then what we add. */
 const Result = Type.Object({
@@ -45,7 +41,7 @@ const Result = Type.Object({
   cos: Type.Integer({ description: 'Ways of last-level cache that it was granted; the same as `ways`.' }),
   command: Type.String(),
   input_size: Type.Integer(),
-  pid: nullable(Type.Integer()),
+  pid,
   stdout: Type.String(),
   stderr: Type.String(),
   exit_status: nullable(
@@ -56,19 +52,29 @@ const Result = Type.Object({
   node: nullable(Type.String()),
   domain: nullable(Type.Integer()),
   ways: Type.Integer(),
-  enforcement: nullable(Type.Enum(['enforced', 'shared', 'unenforced'])),
+  enforcement: jsonOf(nullable(Enforcement)),
   enforcement_reason: nullable(Type.String()),
-  cache_use: nullable(CacheUse),
-  isolation: nullable(Isolation),
-  choice: nullable(Choice),
+  cache_use: jsonOf(nullable(CacheUse)),
+  isolation: jsonOf(nullable(Isolation)),
+  choice,
   state: Type.String(),
   error: nullable(Type.String()),
   attempts: Type.Integer(),
-  cpus: Type.Array(Type.Integer()),
+  cpus,
   stdout_truncated: Type.Boolean(),
   stderr_truncated: Type.Boolean(),
 });
 export type ResultJson = Static<typeof Result>;
+
+const choiceExample: Static<typeof choice> = {
+  needed: 3,
+  ways: 4,
+  expected_slowdown: 1.01,
+  at_most: 1.03,
+  max_slowdown: 1.05,
+  model: 'fsched',
+  model_version: 2,
+};
 
 const resultExample: ResultJson = {
   id: 'run123',
@@ -123,7 +129,7 @@ export const BenchmarkBody = Type.Object(
   {
     ...executed,
     profiler: Type.Optional(
-      Type.Enum(['auto', 'resctrl', 'cachegrind', 'wallclock'], {
+      Type.Enum(['auto', ...PROFILERS], {
         description:
           'The instrument: time in real partitions, a simulated cache, or mere time, which says nothing about cache. auto takes the first of these that a node can do.',
         'x-expected': 'auto, resctrl, cachegrind or wallclock',
@@ -160,13 +166,10 @@ export const BenchmarkAnswer = Type.Object(
 
 export const SubmitBody = Type.Object(
   {
-    function_name: Type.String({
-      minLength: 1,
-      maxLength: 255,
-      pattern: PLAIN_TEXT,
+    function_name: {
+      ...FunctionName,
       description: 'Name of the function; the newest task with that name is run.',
-      'x-expected': 'a string of 1 to 255 characters without control characters',
-    }),
+    },
     parameters: Type.Optional(
       Type.Unknown({
         description:
@@ -198,36 +201,17 @@ export const Accepted = Type.Object(
   },
 );
 
-const runStates = [
-  'queued',
-  'assigned',
-  'running',
-  'succeeded',
-  'failed',
-  'timed_out',
-  'cancelled',
-  'lost',
-] as const;
+const { taskId, purpose, mode, command, inputSize, measure, createdAtMs } = RunSpec.properties;
 
 const RunSummary = Type.Object({
-  run_id: Type.String(),
-  task_id: Type.String(),
-  purpose: Type.Enum(['run', 'benchmark']),
-  mode: Type.Enum(['INOP', 'BENCHMARKED', 'ASSISTED']),
-  state: Type.Enum([...runStates]),
-  command: Type.String(),
-  input_size: Type.Integer(),
+  run_id: jsonOf(RunId),
+  ...jsonProperties({ taskId, purpose, mode, command, inputSize, measure, createdAtMs }),
+  choice,
+  state: jsonOf(RunState),
   time_limit_seconds: Type.Number(),
   node: nullable(Type.String()),
   domain: nullable(Type.Integer()),
   ways: Type.Integer({ description: 'Ways granted; before its placement the ways wanted.' }),
-  choice: nullable(Choice),
-  measure: nullable(
-    Type.Object(
-      { profiler: ProfilerField, ways: Type.Integer(), way_bytes: Type.Integer() },
-      { description: 'How a run of a benchmark is measured; the ways may be simulated.' },
-    ),
-  ),
   measurement: nullable(
     Type.Object(
       {
@@ -241,7 +225,6 @@ const RunSummary = Type.Object({
     ),
   ),
   attempts: Type.Integer(),
-  created_at: Timestamp,
   started_at: nullable(Timestamp),
   finished_at: nullable(Timestamp),
   error: nullable(Type.String({ description: 'What went wrong and what to do.' })),
@@ -285,19 +268,18 @@ export const RunList = Type.Object(
 );
 
 export const RunQuery = Type.Object({
-  state: Type.Optional(Type.Enum([...runStates], { 'x-expected': `one of ${runStates.join(', ')}` })),
-  task_id: Type.Optional(IdField('task')),
+  state: Type.Optional(Type.Enum([...RUN_STATES])),
+  task_id: Type.Optional(TaskId),
   limit: Type.Optional(
     Type.Integer({
       minimum: 1,
       maximum: 1000,
       description: 'At most this many; 100 when absent.',
-      'x-expected': 'a whole number from 1 to 1000',
     }),
   ),
 });
 
-export const RunParams = Type.Object({ run_id: IdField('run') });
+export const RunParams = Type.Object({ run_id: RunId });
 
 export const OutputQuery = Type.Object({
   stream: Type.Optional(
@@ -307,3 +289,75 @@ export const OutputQuery = Type.Object({
     Type.Boolean({ description: 'Go on until the run is over.', 'x-expected': 'true or false' }),
   ),
 });
+
+export const presentRun = (run: Run): RunSummaryJson => ({
+  run_id: run.spec.id,
+  task_id: run.spec.taskId,
+  purpose: run.spec.purpose,
+  mode: run.spec.mode,
+  state: run.state,
+  command: run.spec.command,
+  input_size: run.spec.inputSize,
+  time_limit_seconds: run.spec.timeLimitMs / 1000,
+  node: run.assignment?.node ?? null,
+  domain: run.assignment?.domain ?? null,
+  ways: run.assignment?.ways ?? run.spec.ways,
+  choice: toJson(run.spec.choice),
+  measure: toJson(run.spec.measure),
+  measurement: presentMeasurement(run.result?.measurement ?? null),
+  attempts: run.attempts,
+  created_at: timestamp(run.spec.createdAtMs),
+  started_at: timestampOrNull(run.startedAtMs),
+  finished_at: timestampOrNull(run.finishedAtMs),
+  error: run.error,
+});
+
+const presentMeasurement = (measurement: Measurement | null): RunSummaryJson['measurement'] =>
+  measurement && {
+    seconds: measurement.seconds,
+    cycles: measurement.counts?.cycles ?? null,
+    i_refs: measurement.counts?.iRefs ?? null,
+    l1_misses: measurement.counts?.l1Misses ?? null,
+    ll_misses: measurement.counts?.llMisses ?? null,
+  };
+
+export const presentRunDetail = (view: RunView): RunDetailJson => ({
+  ...presentRun(view.run),
+  result: isTerminal(view.run) ? presentResult(view) : null,
+});
+
+/** A run that ended without a result (cancelled in the queue, lost) has no pid, no exit status and no time. */
+export function presentResult({ run, stdout, stderr }: RunView): ResultJson {
+  const { spec, assignment, result } = run;
+  const ns = result?.executionTimeNs ?? 0;
+  const ways = assignment?.ways ?? spec.ways;
+  return {
+    id: spec.id,
+    cos: ways,
+    command: spec.command,
+    input_size: spec.inputSize,
+    pid: result?.pid ?? null,
+    stdout: stdout ?? '',
+    stderr: stderr ?? '',
+    exit_status: result?.exitStatus ?? null,
+    timestamp: timestampOrNull(result?.startedAtMs ?? run.startedAtMs),
+    execution_time: { secs: Math.floor(ns / 1e9), nanos: Math.round(ns % 1e9) },
+    node: assignment?.node ?? null,
+    domain: assignment?.domain ?? null,
+    ways,
+    enforcement: result?.enforcement ?? null,
+    enforcement_reason: result?.enforcementReason ?? null,
+    cache_use: toJson(result?.cacheUse ?? null),
+    isolation: result?.isolation ?? null,
+    choice: toJson(spec.choice),
+    state: run.state,
+    error: run.error,
+    attempts: run.attempts,
+    cpus: [...(result?.cpus ?? [])],
+    stdout_truncated: result?.stdout.truncated ?? false,
+    stderr_truncated: result?.stderr.truncated ?? false,
+  };
+}
+
+const timestampOrNull = (epochMs: number | null): string | null =>
+  epochMs === null ? null : timestamp(epochMs);

@@ -1,6 +1,7 @@
 /** What a node says of itself, master or not. */
 import Type, { type Static } from 'typebox';
-import { nullable } from './fields.ts';
+import { nullable } from '../../../protocols/schema/fields.ts';
+import type { RestBackend } from '../backend.ts';
 
 export const Health = Type.Object(
   {
@@ -44,3 +45,22 @@ export const Index = Type.Object(
     examples: [{ name: 'fsched', version: '0.1.0', links: { openapi: '/openapi.json' } }],
   },
 );
+
+const NO_MASTER_YET = 'there is no master now: an election is under way, or a majority of the voters is down';
+
+export function presentHealth(health: ReturnType<RestBackend['localHealth']>): HealthJson {
+  const { consensus } = health;
+  const votes = consensus.configuration.voters.includes(health.id);
+  return {
+    status: health.removed !== null ? 'removed' : consensus.leader === null ? 'no_master' : 'ok',
+    message: health.removed ?? (consensus.leader === null ? NO_MASTER_YET : null),
+    id: health.id,
+    name: health.name,
+    version: health.version,
+    role: consensus.role === 'leader' && consensus.ready ? 'master' : votes ? 'voter' : 'learner',
+    term: consensus.term,
+    master: consensus.leader,
+    enforcement: health.enforcement,
+    uptime_seconds: health.uptimeSeconds,
+  };
+}

@@ -1,6 +1,10 @@
 /** Tasks and their profiles as JSON. */
 import Type, { type Static } from 'typebox';
-import { IdField, nullable, ProfilerField, Timestamp } from './fields.ts';
+import { amount, MAX_NAME_BYTES, nullable, TaskId } from '../../../protocols/schema/fields.ts';
+import { Profile, Task as TaskNoun } from '../../../protocols/schema/task.ts';
+import { DriftView } from '../../../protocols/schema/views.ts';
+import type { TaskView } from '../backend.ts';
+import { jsonOf, jsonProperties, toJson } from '../json.ts';
 
 export const TaskIdBody = Type.Object(
   { task_id: Type.String() },
@@ -13,7 +17,7 @@ export const UploadForm = Type.Object(
     name: Type.Optional(
       Type.String({
         minLength: 1,
-        maxLength: 255,
+        maxLength: MAX_NAME_BYTES,
         description: 'Function name for POST /submit; default: the file name without its extension.',
       }),
     ),
@@ -26,48 +30,45 @@ export const UploadForm = Type.Object(
   { description: 'The file, and optional fields before or after it.' },
 );
 
-const Task = Type.Object({
-  task_id: Type.String(),
-  name: Type.String({ description: 'Function name; the newest task with a name wins.' }),
-  file_name: Type.String(),
-  sha256: Type.String(),
-  size: Type.Integer({ description: 'Bytes.' }),
-  command: nullable(Type.String()),
-  created_at: Timestamp,
-});
+const { id, ...taskProperties } = jsonProperties(TaskNoun.properties);
+const Task = Type.Object({ task_id: id, ...taskProperties });
+export type TaskJson = Static<typeof Task>;
 
-const Profile = Type.Object({
-  input_size: Type.Integer(),
-  command: Type.String(),
-  profiler: ProfilerField,
-  note: nullable(Type.String({ description: 'Why not a better instrument.' })),
-  ways: Type.Integer({ description: 'Ways of the cache that was measured, real or simulated.' }),
-  way_bytes: Type.Integer(),
-  cpu_model: Type.String(),
-  node: Type.String(),
-  measured_at: Timestamp,
+export const presentTask = ({ id: task_id, ...task }: TaskNoun): TaskJson => ({ task_id, ...toJson(task) });
+
+const { taskId: _, points, ...profileProperties } = Profile.properties;
+const ProfileBody = Type.Object({
+  ...jsonProperties(profileProperties),
   points: Type.Array(
     Type.Object({
-      ways: Type.Integer(),
-      seconds: Type.Array(Type.Number(), { description: 'Raw samples.' }),
-      mean_seconds: nullable(Type.Number()),
-      spread_seconds: nullable(Type.Number({ description: 'Standard deviation of the samples.' })),
+      ...jsonProperties(points.items.properties),
+      mean_seconds: nullable(amount()),
+      spread_seconds: nullable(amount({ description: 'Standard deviation of the samples.' })),
     }),
   ),
 });
 
-export const Drift = Type.Object(
-  {
-    since: Timestamp,
-    input_size: Type.Integer(),
-    ways: Type.Integer(),
-    before_seconds: Type.Number({ description: 'Typical time that was believed before.' }),
-    after_seconds: Type.Number(),
-    message: Type.String({ description: 'What has changed and what to do.' }),
-  },
-  { description: 'That it behaves otherwise than measured. Null: it does not.' },
-);
-export type DriftJson = Static<typeof Drift>;
+const presentProfile = ({ taskId: _, points, ...profile }: Profile): Static<typeof ProfileBody> => ({
+  ...toJson(profile),
+  points: points.map((point) => ({
+    ...toJson(point),
+    mean_seconds: meanOrNull(point.seconds),
+    spread_seconds: spread(point.seconds),
+  })),
+});
+
+export const meanOrNull = (values: readonly number[]): number | null =>
+  values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** Standard deviation of the sample; null below two. */
+function spread(values: readonly number[]): number | null {
+  const centre = meanOrNull(values);
+  if (centre === null || values.length < 2) return null;
+  const squares = values.reduce((sum, value) => sum + (value - centre) ** 2, 0);
+  return Math.sqrt(squares / (values.length - 1));
+}
+
+export const Drift = jsonOf(nullable(DriftView));
 
 const taskExample = {
   task_id: 'task123',
@@ -85,7 +86,7 @@ export const TaskList = Type.Object(
 );
 
 export const TaskDetail = Type.Object(
-  { ...Task.properties, profiles: Type.Array(Profile), drift: nullable(Drift) },
+  { ...Task.properties, profiles: Type.Array(ProfileBody), drift: Drift },
   {
     description: 'The task and what was measured of it.',
     examples: [
@@ -111,7 +112,33 @@ export const TaskDetail = Type.Object(
   },
 );
 
-export const TaskParams = Type.Object({ task_id: IdField('task') });
-
-export type TaskJson = Static<typeof Task>;
 export type TaskDetailJson = Static<typeof TaskDetail>;
+
+export const presentTaskDetail = ({ task, profiles, drift }: TaskView): TaskDetailJson => ({
+  ...presentTask(task),
+  profiles: profiles.map(presentProfile),
+  drift: toJson(drift),
+});
+
+export const TaskParams = Type.Object({ task_id: TaskId });
+
+/** The mean time with the most ways, for people. */
+export function presentBestTime(profile: Profile): string {
+  const best = profile.points.reduce<Profile['points'][number] | undefined>(
+    (most, point) => (most === undefined || point.ways > most.ways ? point : most),
+    undefined,
+  );
+  return renderSeconds(meanOrNull(best?.seconds ?? []) ?? 0);
+}
+
+/**
+ * A duration for people: whole microseconds below a millisecond (`850us`), milliseconds below a second (one decimal
+ * below ten: `1.5ms`, `15ms`), else seconds to the millisecond (`1.234s`). Trailing zeros are left out.
+ */
+function renderSeconds(seconds: number): string {
+  const micros = Math.round(seconds * 1e6);
+  if (micros < 1000) return `${micros}us`;
+  const millis = micros < 9950 ? Math.round(micros / 100) / 10 : Math.round(micros / 1000);
+  if (millis < 1000) return `${millis}ms`;
+  return `${Math.round(seconds * 1000) / 1000}s`;
+}

@@ -45,6 +45,7 @@ const worker: WorkerJson = {
       cpus: [0, 1],
       ways: 16,
       free_ways: 12,
+      min_ways: 1,
       way_bytes: 2 ** 20,
       masks: { reserve: 0xc000, foreign: 0, io: 0xc000, pool: 0 },
       occupancy_bytes: 3 * 2 ** 20,
@@ -53,6 +54,8 @@ const worker: WorkerJson = {
         {
           run_id: 'run123',
           attempt: 1,
+          domain: 0,
+          sensitive: true,
           ways: 4,
           hold: 'partition',
           mask: 0xf,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ApiFailure, BenchmarkRequest } from '../../../node/rest/backend.ts';
+import type { BenchmarkRequest } from '../../../node/master/requests.ts';
+import type { ApiFailure } from '../../../protocols/schema/outcome.ts';
 import { fail, succeed } from '../../../protocols/schema/outcome.ts';
 import { aProfile, aResult, aRun } from './fake-backend.ts';
 import { startRest, until } from './harness.ts';
@@ -171,7 +172,7 @@ test('a run shows why it got so many ways', async () => {
   const choice = {
     needed: 3,
     ways: 4,
-    expected: 1.01,
+    expectedSlowdown: 1.01,
     atMost: 1.03,
     maxSlowdown: 1.05,
     model: 'm',
@@ -202,7 +203,7 @@ test('a measured run shows what was measured', async () => {
   const counts = { cycles: 1234, iRefs: 1000, l1Misses: 3, llMisses: 2 };
   const measured = aRun('m1', {
     spec: { ...aRun('m1').spec, measure: { profiler: 'cachegrind', ways: 7, wayBytes: 131072 } },
-    result: { ...aResult, measurement: { seconds: 0.5, counts } },
+    result: { ...aResult, measurement: { seconds: 0.5, counts, processes: null } },
   });
   rest.backend.tables.runs.set('m1', { run: measured, stdout: '', stderr: '' });
   const { json } = await rest.call('GET', '/runs/m1');

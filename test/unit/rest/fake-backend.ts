@@ -1,23 +1,22 @@
 /** A daemon that does nothing, for tests of the REST room: tables in memory, outcomes set by the test. */
+
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { ConsensusStatus } from '../../../node/consensus/types.ts';
 import type {
-  Answer,
-  Authority,
   BenchmarkRequest,
-  ClusterView,
-  DriftView,
   ExplainRequest,
+  RunRequest,
+  SubmitRequest,
+  Upload,
+} from '../../../node/master/requests.ts';
+import type {
+  Authority,
   Explanation,
-  MemberView,
   PredictorView,
   RestBackend,
   RunFilter,
-  RunRequest,
   RunView,
-  SubmitRequest,
-  Upload,
 } from '../../../node/rest/backend.ts';
 import type {
   LearnedFrom,
@@ -29,7 +28,10 @@ import type {
   RunResult,
   Task,
 } from '../../../node/state/types.ts';
+import type { Answer } from '../../../protocols/schema/outcome.ts';
 import { fail, succeed } from '../../../protocols/schema/outcome.ts';
+import type { ClusterView, DriftView, MemberView } from '../../../protocols/schema/views.ts';
+import { resultOf, shareOf, specOf } from '../../builders/nouns.ts';
 import { candidate } from '../state/fixtures.ts';
 
 export const NOW = Date.UTC(2025, 0, 31, 12);
@@ -49,6 +51,7 @@ export const aProfile = (taskId: string, inputSize: number): Profile => ({
   inputSize,
   command: 'python3',
   profiler: 'wallclock',
+  note: null,
   ways: 16,
   wayBytes: 1 << 20,
   cpuModel: 'Fake CPU',
@@ -61,7 +64,7 @@ export const aProfile = (taskId: string, inputSize: number): Profile => ({
   measuredAtMs: NOW,
 });
 
-export const aResult: RunResult = {
+export const aResult: RunResult = resultOf({
   pid: 4242,
   exitStatus: 0,
   signal: null,
@@ -72,23 +75,10 @@ export const aResult: RunResult = {
   cpus: [0, 1],
   enforcement: 'unenforced',
   enforcementReason: 'no CAT here',
-};
+});
 
 export const aRun = (id: string, over: Partial<Run> = {}): Run => ({
-  spec: {
-    id,
-    taskId: 't1',
-    command: 'python3',
-    inputSize: 1024,
-    parameters: null,
-    purpose: 'run',
-    mode: 'BENCHMARKED',
-    ways: 6,
-    pinnedTo: null,
-    timeLimitMs: 60_000,
-    idempotencyKey: null,
-    createdAtMs: NOW,
-  },
+  spec: specOf({ id, inputSize: 1024, ways: 6, createdAtMs: NOW }),
   state: 'succeeded',
   assignment: { node: 'node-a', domain: 0, ways: 4, term: 3, attempt: 1, atMs: NOW },
   attempts: 1,
@@ -129,10 +119,11 @@ const aMember = (id: string, host: string, alive: boolean): MemberView => ({
             ways: 16,
             freeWays: 12,
             wayBytes: 1 << 20,
+            minWays: 1,
             masks: { reserve: 0xc000, foreign: 0, io: 0, pool: 0 },
             occupancyBytes: 4096,
             poolBandwidthPercent: 50,
-            runs: [{ runId: 'r1', attempt: 1, ways: 4, hold: 'partition', mask: 15, occupancyBytes: 4096 }],
+            runs: [shareOf({ ways: 4, hold: 'partition', mask: 15, occupancyBytes: 4096 })],
           },
         ],
         enforcement: 'unenforced',
@@ -144,6 +135,7 @@ const aMember = (id: string, host: string, alive: boolean): MemberView => ({
     : null,
 });
 
+const { sha256: _, size: __, ...aDropped } = candidate({ base: 3 });
 export const aModel: ModelVersion = { ...candidate({ trainedAtMs: NOW }), version: 3 };
 
 export const anExplanation: Explanation = {
@@ -357,7 +349,7 @@ export class FakeBackend implements RestBackend {
       generosity: -0.1,
       current: 3,
       versions: [aModel],
-      dropped: [candidate({ base: 3 })],
+      dropped: [aDropped],
       nodes: this.cluster().members.map(({ member, alive, capacity }) => ({
         member,
         alive,

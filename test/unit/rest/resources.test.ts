@@ -218,8 +218,20 @@ test('workers: add, list, information, remove', async () => {
         way_bytes: 1 << 20,
         masks: { reserve: 0xc000, foreign: 0, io: 0, pool: 0 },
         occupancy_bytes: 4096,
+        min_ways: 1,
         pool_bandwidth_percent: 50,
-        runs: [{ run_id: 'r1', attempt: 1, ways: 4, hold: 'partition', mask: 15, occupancy_bytes: 4096 }],
+        runs: [
+          {
+            run_id: 'r1',
+            attempt: 1,
+            domain: 0,
+            ways: 4,
+            sensitive: true,
+            hold: 'partition',
+            mask: 15,
+            occupancy_bytes: 4096,
+          },
+        ],
       },
     ],
   });
