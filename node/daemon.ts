@@ -1,30 +1,28 @@
 /**
- * The composition root: the one place that builds and wires the parts of a node. They start in the order of
- * their dependence and stop in reverse. Above 300 lines because it is one list: cut up, the order in which the parts
- * depend on each other could no longer be read off.
+ * The composition root: the one place that builds and wires the parts of a node, from top to bottom. Nothing reaches a part
+ * that stands below it. Parts start in the order of their dependence and stop in reverse.
  */
 import { join } from 'node:path';
 import { ModelThread } from '../predictor/model/model-thread.ts';
 import type { ModelHost } from '../predictor/model-host.ts';
+import type { ClusterDigest, NodeEnforcement } from '../protocols/schema/capacity.ts';
 import { systemClock, systemRandom } from './adapters.ts';
 import type { NodeConfig } from './config/config.ts';
 import { ConsensusDriver } from './consensus/driver.ts';
+import type { LogStore } from './consensus/log-store.ts';
 import type { ConsensusStatus } from './consensus/types.ts';
 import { makeDirectory, readApiToken, StartError, warnIfOpen } from './daemon-checks.ts';
-import { choosePartitions, type Emulate } from './llc/choose-partitions.ts';
+import { type ChosenPartitions, choosePartitions, type Emulate } from './llc/choose-partitions.ts';
 import { discoverTopology } from './llc/topology.ts';
-import type { Topology } from './llc/types.ts';
 import { Master } from './master/master.ts';
 import { CapacityBoard } from './membership/capacity-board.ts';
-import { decodeIdentity, encodeIdentity } from './membership/cluster-identity.ts';
+import { hasIdentity } from './membership/cluster-identity.ts';
 import { Membership } from './membership/membership.ts';
 import { loadToken, saveToken } from './membership/token.ts';
 import { openMesh } from './mesh/libp2p-mesh.ts';
-import type { CapacityNotice, ClusterDigest, Mesh } from './mesh/types.ts';
 import type { Logger } from './ports.ts';
 import { createRestServer } from './rest/server.ts';
 import { DaemonBackend } from './service/backend.ts';
-import { viewCluster } from './service/cluster-view.ts';
 import { ControlDesk } from './service/control-desk.ts';
 import { deliverReport, deliverStarted } from './service/deliveries.ts';
 import { Gossiper } from './service/gossiper.ts';
@@ -32,6 +30,8 @@ import { invite } from './service/invitation.ts';
 import { MasterSeat } from './service/master-seat.ts';
 import { ModelKeeper } from './service/model-keeper.ts';
 import { RunWatch } from './service/run-watch.ts';
+import { SelfDescription } from './service/self-description.ts';
+import { Signal } from './signal.ts';
 import { Tables } from './state/tables.ts';
 import type { ApplyResult } from './state/types.ts';
 import { BlobKeeper } from './store/blob-keeper.ts';
@@ -57,11 +57,12 @@ export interface Daemon {
 
 export interface StartOptions {
   readonly logger: Logger;
+  /** PATH, where the profilers' programs are looked for. */
+  readonly searchPath: string;
   /** For tests that look behind the emulated kernel, or break it. @default see `ChoiceDependencies` */
   readonly emulate?: Emulate;
 }
 
-const CLUSTER_KEY = 'cluster';
 const SERVING_WITHIN_MS = 1_000;
 
 /** @throws StartError, LogStoreError, RestServerError, MeshError: each message says what to do */
@@ -80,228 +81,133 @@ export async function startDaemon(config: NodeConfig, options: StartOptions): Pr
   };
 }
 
-/** Long because it is one list: every part is built once, named, and given to the stack that will stop it. */
+/** Each part is built once, named, and given to the stack that will stop it. */
 async function startParts(
   config: NodeConfig,
-  { logger, emulate }: StartOptions,
+  options: StartOptions,
   stack: AsyncDisposableStack,
 ): Promise<Pick<Daemon, 'ready' | 'failed'>> {
-  const clock = systemClock;
-  const random = systemRandom;
+  const ports = { clock: systemClock, random: systemRandom };
+  const { clock } = ports;
+  const log = (room: string): Logger => options.logger.child({ room });
   const { promise: failed, resolve: onFatal } = Promise.withResolvers<Error>();
-  const inDataDir = (name: string): string => join(config.dataDir, name);
+  /** What this node has to lend, or who leads, is another than before. */
+  const changed = new Signal();
+  const onChange = (): void => changed.raise();
 
-  const apiToken = await readApiToken(config.apiTokenFile);
-  await makeDirectory(config.dataDir);
-  // Before all else that it keeps: it holds the lock of the data directory.
-  const store = await openLevelLogStore({ directory: inDataDir('log') });
-  stack.defer(() => store.close());
-  // Only who founds a cluster makes its token: one made by a member would be another than the cluster's.
-  const founds = config.join.length === 0 && (await store.get(CLUSTER_KEY)) === null;
-  const token = await loadToken(
-    config.tokenFile ?? inDataDir('join-token'),
-    founds && config.tokenFile === null,
-  );
-  if (!token.ok) throw new StartError('TOKEN', token.error.message);
-  await warnIfOpen(config.tokenFile ?? inDataDir('join-token'), 'join token', logger);
-  await warnIfOpen(config.apiTokenFile, 'API token', logger);
-  const shelf = stack.use(
-    new BlobStore(
-      { directory: inDataDir('blobs') },
-      { clock, random, logger: logger.child({ room: 'blobs' }) },
-    ),
-  );
-  await shelf.start();
-
-  let digest: ClusterDigest | null = null;
+  const { store, token, apiToken, shelf } = await openDataDirectory(config, options, stack);
   const tables = new Tables();
   const board = new CapacityBoard({ clock });
   const watch = new RunWatch({ tables, clock });
-  const host: ModelHost = await ModelThread.open(
-    {},
-    {
-      after: (delayMs, task) => clock.after(delayMs, task),
-      onFallback: (reason) =>
-        logger.warn(
-          { room: 'model', reason },
-          'TensorFlow does not run here: predictions go on without it, nothing is trained',
-        ),
-    },
-  );
-  stack.defer(() => host.stop());
+  const host = await openModel(log('model'), stack);
+
   const mesh = stack.use(
     await openMesh(
-      { listen: config.listen, token: token.value, keyFile: inDataDir('peer-key') },
-      { clock, random, logger: logger.child({ room: 'mesh' }), shelf },
+      { listen: config.listen, token, keyFile: join(config.dataDir, 'peer-key') },
+      { ...ports, logger: log('mesh'), shelf },
     ),
   );
+  const link = { send: mesh.sendRaftFrame.bind(mesh) };
   const consensus = new ConsensusDriver<ApplyResult>(
     { id: mesh.id, heartbeatMs: config.heartbeatMs, electionTimeoutMs: config.electionTimeoutMs, onFatal },
-    {
-      store,
-      clock,
-      random,
-      machine: tables,
-      logger: logger.child({ room: 'consensus' }),
-      link: { send: (to, frame) => mesh.sendRaftFrame(to, frame) },
-    },
+    { ...ports, store, machine: tables, logger: log('consensus'), link },
   );
+  const common = { consensus, tables, board, mesh, clock };
+
+  const masterParts = { ...common, ...ports, shelf, host, watch, logger: log('master') };
+  const createMaster = (): Master => new Master({ ...config, maxVoters: config.voters }, masterParts);
+  const seat = new MasterSeat({
+    consensus,
+    watch,
+    onChange,
+    create: createMaster,
+    clock,
+    logger: log('master'),
+  });
+  const master = (): Master | null => seat.master;
+
+  let digest: ClusterDigest | null = null;
+  const heard = (): ClusterDigest | null => digest;
   const keeper = new BlobKeeper({
+    ...common,
     self: mesh.id,
-    tables,
     shelf,
-    mesh,
     configuration: () => consensus.status().configuration,
     caughtUp: () => seat.master !== null || isCaughtUp(consensus.status(), digest),
-    clock,
-    logger: logger.child({ room: 'blobs' }),
+    logger: log('blobs'),
   });
-  const llc = await choosePartitions(
-    {
-      mode: config.llc,
-      noteFile: inDataDir('resctrl-root'),
-      emulatorFile: inDataDir('resctrl-emulated'),
-      poolBandwidth: config.poolBandwidth,
-    },
-    {
-      topology: await discoverTopology({ geometry: config.llcGeometry }),
-      nodeId: mesh.id,
-      clock,
-      logger: logger.child({ room: 'llc' }),
-      onChange: () => gossiper.changed(),
-      ...(emulate && { emulate }),
-    },
-  );
-  if (!llc.ok) throw new StartError('RESCTRL', `--llc resctrl: ${llc.error}`);
-  const { partitions, topology } = llc.value;
-  const enforces = (): boolean => llc.value.kind === 'resctrl' && partitions.view().state === 'holding';
-  const enforcement = (): CapacityNotice['enforcement'] => {
-    if (llc.value.kind === 'emulated') return 'emulated';
-    return enforces() ? 'enforced' : 'unenforced';
-  };
+  const modelKeeper = new ModelKeeper({ tables, keeper, shelf, host, onChange, clock, logger: log('model') });
+
+  const llc = await openPartitions(config, options, { nodeId: mesh.id, onChange, logger: log('llc') });
+  const { partitions, topology } = llc;
   const profilers = new ProfilerSet(
     [
-      resctrlProfiler({ enforces }),
-      new CachegrindProfiler({ searchPath: process.env.PATH ?? '' }),
+      resctrlProfiler({ enforces: () => enforcementOf(llc) === 'enforced' }),
+      new CachegrindProfiler({ searchPath: options.searchPath }),
       wallclockProfiler(),
     ],
-    { logger: logger.child({ room: 'profilers' }) },
+    { logger: log('profilers') },
   );
   const worker = stack.use(
     new Worker(
       { outputLimitBytes: config.outputLimitBytes },
       {
-        clock,
-        random,
-        logger: logger.child({ room: 'worker' }),
+        ...ports,
+        logger: log('worker'),
         topology,
-        launcher: new ProcessLauncher(launcherOptions(config), {
-          clock,
-          logger: logger.child({ room: 'worker' }),
-        }),
+        launcher: new ProcessLauncher(launcherOptions(config), { clock, logger: log('worker') }),
         instrument: (measure) => profilers.instrument(measure),
         partitions,
         taskFile: async ({ sha256 }) => ((await keeper.ensure(sha256)) ? shelf.path(sha256) : null),
-        onChange: () => gossiper.changed(),
-        deliverStarted: (notice) => deliverStarted(notice, { consensus, mesh }),
-        deliverReport: (report) => deliverReport(report, { consensus, mesh }),
+        onChange,
+        deliverStarted: (notice) => deliverStarted(notice, common),
+        deliverReport: (report) => deliverReport(report, common),
       },
     ),
   );
-  const membership: Membership = new Membership(
+
+  const membership = new Membership(
     { name: config.name, join: config.join },
-    {
-      mesh,
-      consensus,
-      tables,
-      load: async () => {
-        const bytes = await store.get(CLUSTER_KEY);
-        return bytes && decodeIdentity(bytes);
-      },
-      save: (identity) => store.put(CLUSTER_KEY, encodeIdentity(identity)),
-      // Ends what it runs and reports none of it: the master queues it again elsewhere.
-      onRemoved: () => void worker.stop(),
-      clock,
-      random,
-      logger: logger.child({ room: 'membership' }),
-    },
+    // Ends what it runs and reports none of it: the master queues it again elsewhere.
+    { ...common, ...ports, store, onRemoved: () => void worker.stop(), logger: log('membership') },
   );
-  const modelKeeper = new ModelKeeper({
-    tables,
-    keeper,
-    shelf,
-    host,
-    onChange: () => gossiper.changed(),
-    clock,
-    logger: logger.child({ room: 'model' }),
-  });
   const clusterId = (): string | null => membership.clusterId;
-  const seat: MasterSeat = new MasterSeat({
-    consensus,
+  const knownPeers = membership.knownPeers.bind(membership);
+
+  const enforcement = (): NodeEnforcement => enforcementOf(llc);
+  const identity = { name: config.name, version: VERSION };
+  const backend = new DaemonBackend(identity, {
+    ...common,
+    clusterId,
+    master,
+    shelf,
+    keeper,
     watch,
-    onChange: () => gossiper.changed(),
-    create: () =>
-      new Master(
-        {
-          maxVoters: config.voters,
-          queueLimit: config.queueLimit,
-          timeLimitMs: config.timeLimitMs,
-          maxUploadBytes: config.maxUploadBytes,
-        },
-        {
-          consensus,
-          tables,
-          board,
-          mesh,
-          shelf,
-          host,
-          watch,
-          clock,
-          random,
-          logger: logger.child({ room: 'master' }),
-        },
-      ),
-    clock,
-    logger: logger.child({ room: 'master' }),
+    host,
+    enforcement,
+    isRemoved: () => membership.isRemoved,
+    invite: (target) => invite(target, { master, mesh, clusterId, knownPeers }),
   });
-  const master = (): Master | null => seat.master;
-  const startedAtMs = clock.nowMs();
-  const describe = describeNode(config, {
-    mesh,
+  const rest = createRestServer(
+    { ...config.rest, apiToken, maxUploadBytes: config.maxUploadBytes },
+    { ...ports, backend, logger: log('rest') },
+  );
+  const self = new SelfDescription(identity, {
+    ...common,
+    clusterId,
     topology,
     worker,
     profilers,
     host,
+    modelKeeper,
+    seat,
+    readMachine: systemMachine.read,
     enforcement,
-    startedAtMs,
+    heard,
+    rest,
   });
-  const gossiper: Gossiper = new Gossiper({
-    mesh,
-    board,
-    capacity: describe,
-    digest: () => (seat.master ? digestOf(mesh.id, consensus, tables) : null),
-    clock,
-  });
+  const gossiper = new Gossiper({ mesh, board, self, changed, clock });
   const control = new ControlDesk({ master, consensus, worker });
-  const view = { consensus, tables, board, mesh, clusterId, clock };
-  const backend = new DaemonBackend(
-    { name: config.name, version: VERSION },
-    {
-      ...view,
-      master,
-      shelf,
-      keeper,
-      watch,
-      host,
-      isRemoved: () => membership.isRemoved,
-      enforcement,
-      invite: (host) => invite(host, { master, mesh, clusterId, knownPeers: () => membership.knownPeers() }),
-    },
-  );
-  const rest = createRestServer(
-    { ...config.rest, apiToken, maxUploadBytes: config.maxUploadBytes },
-    { backend, logger: logger.child({ room: 'rest' }), clock, random },
-  );
 
   await worker.start();
   // After the partitions: whether they hold decides what can be measured by them.
@@ -311,42 +217,92 @@ async function startParts(
     onControl: (_from, request) => control.answer(request),
     onHttp: (_from, stream) => rest.acceptForwarded(stream),
     onCapacity: (notice) => void board.hear(notice),
-    onDigest: (heard) => {
-      digest = heard;
+    onDigest: (latest) => {
+      digest = latest;
     },
     onJoin: (from, request) => membership.handleJoin(from, request),
-    onInspect: () => inspection(),
+    onInspect: () => self.inspection(),
     onPeerChange: (id, connected) => (connected ? consensus.peerFound(id) : consensus.peerLost(id)),
-  });
-  const inspection = (): unknown => ({
-    node: { id: mesh.id, name: config.name, version: VERSION, mesh: mesh.addresses(), rest: rest.url },
-    cluster: viewCluster(view),
-    peers: mesh.peers(),
-    capacity: describe(),
-    held: worker.held(),
-    digest,
-    model: { ...host.info(), current: tables.models.current, trouble: modelKeeper.trouble },
-    tables: { versions: tables.versions(), fingerprint: tables.fingerprint() },
   });
   stack.defer(() => watch.stop());
   stack.use(consensus);
   await consensus.start();
-  seat.start();
-  stack.defer(() => seat.stop());
-  keeper.start();
-  stack.defer(() => keeper.stop());
-  modelKeeper.start();
-  stack.defer(() => modelKeeper.stop());
-  gossiper.start();
-  stack.defer(() => gossiper.stop());
+  for (const part of [seat, keeper, modelKeeper, gossiper]) {
+    part.start();
+    stack.defer(() => part.stop());
+  }
   stack.defer(() => membership.stop());
   const joined = await membership.start();
   if (!joined.ok) throw new StartError('MEMBERSHIP', joined.error.message);
-  if (config.tokenFile !== null) await saveToken(inDataDir('join-token'), token.value);
+  // A member keeps the token, so that it can let others in and start again by itself.
+  if (config.tokenFile !== null) await saveToken(join(config.dataDir, 'join-token'), token);
   stack.use(rest);
   await rest.start();
   await untilServing(consensus, tables, mesh.id);
   return { ready: { peer: mesh.id, mesh: mesh.addresses(), rest: rest.url }, failed };
+}
+
+interface DataDirectory {
+  readonly store: LogStore;
+  readonly token: Uint8Array;
+  readonly apiToken: string | null;
+  readonly shelf: BlobStore;
+}
+
+async function openDataDirectory(
+  config: NodeConfig,
+  { logger }: StartOptions,
+  stack: AsyncDisposableStack,
+): Promise<DataDirectory> {
+  const apiToken = await readApiToken(config.apiTokenFile);
+  await makeDirectory(config.dataDir);
+  // Before all else that it keeps: it holds the lock of the data directory.
+  const store = await openLevelLogStore({ directory: join(config.dataDir, 'log') });
+  stack.defer(() => store.close());
+  // Only who founds a cluster makes its token: one made by a member would be another than the cluster's.
+  const founds = config.join.length === 0 && config.tokenFile === null && !(await hasIdentity(store));
+  const tokenFile = config.tokenFile ?? join(config.dataDir, 'join-token');
+  const token = await loadToken(tokenFile, founds);
+  if (!token.ok) throw new StartError('TOKEN', token.error.message);
+  await warnIfOpen(tokenFile, 'join token', logger);
+  await warnIfOpen(config.apiTokenFile, 'API token', logger);
+  const shelf = stack.use(
+    new BlobStore(
+      { directory: join(config.dataDir, 'blobs') },
+      { clock: systemClock, random: systemRandom, logger: logger.child({ room: 'blobs' }) },
+    ),
+  );
+  await shelf.start();
+  return { store, token: token.value, apiToken, shelf };
+}
+
+async function openModel(logger: Logger, stack: AsyncDisposableStack): Promise<ModelHost> {
+  const onFallback = (reason: string): void =>
+    logger.warn({ reason }, 'TensorFlow does not run here: predictions go on without it, nothing is trained');
+  const host = await ModelThread.open({}, { after: systemClock.after, onFallback });
+  stack.defer(() => host.stop());
+  return host;
+}
+
+async function openPartitions(
+  { llc, llcGeometry, dataDir, poolBandwidth }: NodeConfig,
+  { emulate }: StartOptions,
+  node: { readonly nodeId: string; readonly onChange: () => void; readonly logger: Logger },
+): Promise<ChosenPartitions> {
+  const noteFile = join(dataDir, 'resctrl-root');
+  const emulatorFile = join(dataDir, 'resctrl-emulated');
+  const topology = await discoverTopology({ geometry: llcGeometry });
+  const chosen = await choosePartitions(
+    { mode: llc, noteFile, emulatorFile, poolBandwidth },
+    { ...node, topology, clock: systemClock, ...(emulate && { emulate }) },
+  );
+  if (!chosen.ok) throw new StartError('RESCTRL', `--llc resctrl: ${chosen.error}`);
+  return chosen.value;
+}
+
+function enforcementOf({ kind, partitions }: ChosenPartitions): NodeEnforcement {
+  if (kind === 'emulated') return 'emulated';
+  return kind === 'resctrl' && partitions.view().state === 'holding' ? 'enforced' : 'unenforced';
 }
 
 function launcherOptions(config: NodeConfig): ProcessLauncherOptions {
@@ -388,46 +344,4 @@ function untilServing(consensus: ConsensusDriver<ApplyResult>, tables: Tables, s
 /** By the master's own word; a digest of another term proves nothing. */
 function isCaughtUp({ term, leader, appliedIndex }: ConsensusStatus, digest: ClusterDigest | null): boolean {
   return leader !== null && digest !== null && digest.term === term && digest.commitIndex <= appliedIndex;
-}
-
-function describeNode(
-  config: Pick<NodeConfig, 'name'>,
-  parts: {
-    readonly mesh: Mesh;
-    readonly topology: Topology;
-    readonly worker: Worker;
-    readonly profilers: ProfilerSet;
-    readonly host: ModelHost;
-    readonly enforcement: () => CapacityNotice['enforcement'];
-    readonly startedAtMs: number;
-  },
-): () => Omit<CapacityNotice, 'sequence'> {
-  const { mesh, topology, worker, profilers, host, enforcement, startedAtMs } = parts;
-  return () => ({
-    node: mesh.id,
-    name: config.name,
-    version: VERSION,
-    startedAtMs,
-    cpuModel: topology.cpuModel,
-    enforcement: enforcement(),
-    ...systemMachine.read(),
-    ...worker.capacity(),
-    profilers: profilers.names(),
-    modelVersion: host.info().version,
-    modelBackend: host.info().backend,
-  });
-}
-
-function digestOf(self: string, consensus: ConsensusDriver<ApplyResult>, tables: Tables): ClusterDigest {
-  const { term, commitIndex } = consensus.status();
-  const active = tables.activeRuns();
-  const queued = active.filter((run) => run.state === 'queued').length;
-  return {
-    term,
-    master: self,
-    commitIndex,
-    versions: tables.versions(),
-    queued,
-    running: active.length - queued,
-  };
 }

@@ -1,32 +1,33 @@
 /** Which cluster this node belongs to, and whom it knew last: what it needs before its log is read. */
 import Type from 'typebox';
-import { Check } from 'typebox/value';
-import type { KnownPeer } from '../mesh/types.ts';
+import { ClusterId, listOf, MAX_MEMBERS, type Value } from '../../protocols/schema/fields.ts';
+import { KnownPeer } from '../../protocols/schema/member.ts';
+import { decode, encode } from '../../protocols/wire/codec.ts';
+import type { LogStore } from '../consensus/log-store.ts';
 
-export interface ClusterIdentity {
-  readonly clusterId: string;
+const ClusterIdentity = Type.Object({
+  /** Of what lies on disk; a change of the format takes the next and goes on reading this. */
+  format: Type.Literal(1),
+  clusterId: ClusterId,
   /** True on the node that made the cluster: it alone may write the first log entry. */
-  readonly founder: boolean;
-  readonly peers: readonly KnownPeer[];
+  founder: Type.Boolean(),
+  peers: listOf(KnownPeer, MAX_MEMBERS),
   /**
    * True once this node knows that it was removed. The log alone may not say so at the next start: that its last entry is
    * committed is written down only with the entry after it, which a removed node isn't sent.
    */
-  readonly removed?: boolean;
-}
-
-const Schema = Type.Object({
-  clusterId: Type.String({ minLength: 1 }),
-  founder: Type.Boolean(),
-  peers: Type.Array(Type.Object({ id: Type.String(), addresses: Type.Array(Type.String()) })),
-  removed: Type.Optional(Type.Boolean()),
+  removed: Type.Boolean(),
 });
+export type ClusterIdentity = Omit<Value<typeof ClusterIdentity>, 'format'>;
+
+type Store = Pick<LogStore, 'get' | 'put'>;
+const KEY = 'cluster';
 
 export class ClusterIdentityError extends Error {
   override readonly name = 'ClusterIdentityError';
   readonly code = 'DAMAGED';
 
-  constructor(cause?: unknown) {
+  constructor(cause: unknown) {
     super(
       'what the data directory says of its cluster is damaged; remove the whole directory and join the cluster anew',
       { cause },
@@ -34,18 +35,22 @@ export class ClusterIdentityError extends Error {
   }
 }
 
-export function encodeIdentity(identity: ClusterIdentity): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify(identity));
+export async function hasIdentity(store: Store): Promise<boolean> {
+  return (await store.get(KEY)) !== null;
 }
 
-/** @throws ClusterIdentityError */
-export function decodeIdentity(bytes: Uint8Array): ClusterIdentity {
-  let value: unknown;
+/** Null on a node that was in no cluster yet. @throws ClusterIdentityError */
+export async function loadIdentity(store: Store): Promise<ClusterIdentity | null> {
+  const bytes = await store.get(KEY);
+  if (bytes === null) return null;
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    const { format: _, ...identity } = decode(ClusterIdentity, bytes);
+    return identity;
   } catch (cause) {
     throw new ClusterIdentityError(cause);
   }
-  if (Check(Schema, value)) return value;
-  throw new ClusterIdentityError();
+}
+
+export function saveIdentity(store: Store, identity: ClusterIdentity): Promise<void> {
+  return store.put(KEY, encode(ClusterIdentity, { format: 1, ...identity }));
 }

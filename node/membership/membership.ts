@@ -5,17 +5,18 @@
  * its own row, the peers named by whoever let it in stand for the table.
  */
 
+import { MAX_ADDRESSES } from '../../protocols/schema/fields.ts';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
+import type { LogStore } from '../consensus/log-store.ts';
 import type { Consensus, NodeId } from '../consensus/types.ts';
 import type { JoinRequest, JoinResponse, KnownPeer, Mesh } from '../mesh/types.ts';
 import type { Cancel, Clock, Logger, Random } from '../ports.ts';
 import type { Tables } from '../state/tables.ts';
 import type { ApplyResult, Member } from '../state/types.ts';
-import type { ClusterIdentity } from './cluster-identity.ts';
+import { type ClusterIdentity, loadIdentity, saveIdentity } from './cluster-identity.ts';
+import { Joining, type MembershipFailure } from './joining.ts';
 
 const ANNOUNCE_PERIOD_MS = 1_000;
-const JOIN_RETRY_FIRST_MS = 250;
-const JOIN_RETRY_MOST_MS = 5_000;
 /** An invited node gives its inviter this long to commit it before it asks by itself. */
 const INVITED_GRACE_MS = 3_000;
 
@@ -35,8 +36,8 @@ export interface MembershipDependencies {
   readonly mesh: Pick<Mesh, 'id' | 'addresses' | 'setCluster' | 'join' | 'call'>;
   readonly consensus: Pick<Consensus<ApplyResult>, 'status' | 'onChange' | 'bootstrap' | 'reset'>;
   readonly tables: Tables;
-  readonly load: () => Promise<ClusterIdentity | null>;
-  readonly save: (identity: ClusterIdentity) => Promise<void>;
+  /** Keeps the identity of the cluster. */
+  readonly store: Pick<LogStore, 'get' | 'put'>;
   /** This node was removed from its cluster: what it runs is nobody's any more. */
   readonly onRemoved: () => void;
   readonly clock: Clock;
@@ -44,11 +45,8 @@ export interface MembershipDependencies {
   readonly logger: Logger;
 }
 
-/** Why this node can't take part and must not go on trying. */
-export interface MembershipFailure {
-  readonly code: 'WRONG_TOKEN' | 'OTHER_CLUSTER' | 'REMOVED';
-  readonly message: string;
-}
+type Refusal = Extract<JoinResponse, { readonly type: 'refused' }>;
+const refuse = (code: string, message: string): Refusal => ({ type: 'refused', code, message });
 
 export class Membership {
   readonly #options: MembershipOptions;
@@ -59,7 +57,7 @@ export class Membership {
   #left = false;
   #leave: Cancel | null = null;
   #stops: Cancel[] = [];
-  #retry: Cancel | null = null;
+  readonly #joining: Joining;
   #stopped = false;
   #announcing = false;
   #gate = '';
@@ -67,6 +65,15 @@ export class Membership {
   constructor(options: MembershipOptions, dependencies: MembershipDependencies) {
     this.#options = options;
     this.#deps = dependencies;
+    this.#joining = new Joining({
+      ...dependencies,
+      self: () => this.self(),
+      targets: () => [...options.join, ...(this.#identity?.peers ?? []).flatMap((peer) => peer.addresses)],
+      isNeeded: () => this.#needsJoining(),
+      onAdmitted: async (clusterId, peers) => {
+        if (this.#identity?.clusterId !== clusterId) await this.#adopt({ clusterId, peers });
+      },
+    });
     // Before the log is replayed: a removal in it must not be overlooked.
     this.#stops.push(
       dependencies.tables.onApplied((command, result) => {
@@ -89,14 +96,14 @@ export class Membership {
 
   /** Call when consensus runs and the mesh listens. Returns at once when members can't be reached: it goes on trying. */
   async start(): Promise<Outcome<void, MembershipFailure>> {
-    this.#identity = await this.#deps.load();
-    if (this.#removed || this.#identity?.removed === true) return fail({ code: 'REMOVED', message: REMOVED });
+    this.#identity = await loadIdentity(this.#deps.store);
+    if (this.#removed || this.#identity?.removed) return fail({ code: 'REMOVED', message: REMOVED });
     if (this.#identity?.founder && this.#options.join.length > 0) {
       const left = await this.#leaveOwnCluster();
       if (!left.ok) return left;
     }
     if (!this.#identity && this.#options.join.length === 0) {
-      await this.#adopt({ clusterId: this.#deps.random.id(), founder: true, peers: [] });
+      await this.#adopt({ clusterId: this.#deps.random.id(), founder: true });
     }
     if (this.#identity?.founder && this.#deps.consensus.status().lastIndex === 0)
       await this.#deps.consensus.bootstrap();
@@ -109,12 +116,12 @@ export class Membership {
       }),
     );
     void this.#announce();
-    return this.#needsJoining() ? this.#joinOnce(JOIN_RETRY_FIRST_MS) : succeed(undefined);
+    return this.#needsJoining() ? this.#joining.once() : succeed(undefined);
   }
 
   stop(): void {
     this.#stopped = true;
-    this.#retry?.();
+    this.#joining.stop();
     this.#leave?.();
     for (const stop of this.#stops.splice(0)) stop();
   }
@@ -123,58 +130,62 @@ export class Membership {
   async handleJoin(from: NodeId, request: JoinRequest): Promise<JoinResponse> {
     if (request.type === 'invite') return this.#handleInvitation(request.clusterId, request.members);
     if (request.member.id !== from) {
-      return { type: 'refused', code: 'NOT_YOURSELF', message: 'a node can only ask to be a member itself' };
+      return refuse('NOT_YOURSELF', 'a node can only ask to be a member itself');
     }
     const identity = this.#identity;
     const { leader, configuration } = this.#deps.consensus.status();
     if (!identity || this.#removed) {
-      return {
-        type: 'refused',
-        code: 'NO_CLUSTER',
-        message: 'this node is in no cluster itself yet; ask another one',
-      };
+      return refuse('NO_CLUSTER', 'this node is in no cluster itself yet; ask another one');
     }
     if (configuration.voters.includes(from)) {
-      return {
-        type: 'refused',
-        code: 'IS_VOTER',
-        message: `peer ${from} already votes in this cluster, so its old log is needed; to start it anew, remove it first with: fsched workers remove ${from}`,
-      };
+      return refuse(
+        'IS_VOTER',
+        `peer ${from} already votes in this cluster, so its old log is needed; to start it anew, remove it first with: fsched workers remove ${from}`,
+      );
     }
-    if (leader === null)
-      return { type: 'refused', code: 'NO_MASTER', message: 'the cluster has no master right now' };
+    if (leader === null) return refuse('NO_MASTER', 'the cluster has no master right now');
     const answer = await this.#deps.mesh.call(leader, { type: 'admit', member: request.member });
-    if (!answer.ok) return { type: 'refused', code: 'NO_MASTER', message: answer.error.message };
+    if (!answer.ok) return refuse('NO_MASTER', answer.error.message);
     if (answer.value.type === 'refused') return answer.value;
-    if (answer.value.type !== 'ok')
-      return { type: 'refused', code: 'NO_MASTER', message: 'the master is changing' };
-    const members = [...this.#knownPeers().filter((peer) => peer.id !== from), peerOf(request.member)];
+    if (answer.value.type !== 'ok') return refuse('NO_MASTER', 'the master is changing');
+    const members = [...this.knownPeers().filter((peer) => peer.id !== from), peerOf(request.member)];
     return { type: 'admitted', clusterId: identity.clusterId, members };
   }
 
   /** This node as the members table should have it. */
   self(): Omit<Member, 'joinedAtMs'> {
-    return { id: this.#deps.mesh.id, name: this.#options.name, addresses: this.#deps.mesh.addresses() };
+    const { mesh } = this.#deps;
+    return { id: mesh.id, name: this.#options.name, addresses: mesh.addresses().slice(0, MAX_ADDRESSES) };
   }
 
+  /** Whom the gate of the mesh lets in. */
   knownPeers(): readonly KnownPeer[] {
-    return this.#knownPeers();
+    const members = this.#deps.tables.members();
+    const before = this.#identity?.peers ?? [];
+    const isMember = members.some((member) => member.id === this.#deps.mesh.id);
+    const { voters, learners } = this.#deps.consensus.status().configuration;
+    // A node that was removed is listened to until it has left the configuration, so that it hears of it.
+    const leaving = new Set([...voters, ...learners]);
+    const byId = new Map(
+      before.filter(({ id }) => !isMember || leaving.has(id)).map((peer) => [peer.id, peer]),
+    );
+    for (const member of members) byId.set(member.id, peerOf(member));
+    return [...byId.values()];
   }
 
   async #handleInvitation(clusterId: string, members: readonly KnownPeer[]): Promise<JoinResponse> {
     if (this.#identity?.clusterId === clusterId) return { type: 'accepted', member: this.self() };
     if (this.#identity && !(this.#identity.founder && this.#deps.tables.isEmpty)) {
-      return {
-        type: 'refused',
-        code: 'NOT_EMPTY',
-        message:
-          'that node belongs to another cluster, or has tasks of its own; only a node that waits can be added',
-      };
+      return refuse(
+        'NOT_EMPTY',
+        'that node belongs to another cluster, or has tasks of its own; only a node that waits can be added',
+      );
     }
     this.#deps.logger.info({ clusterId }, 'invited into another cluster');
-    await this.#move({ clusterId, founder: false, peers: members });
-    this.#retry?.();
-    this.#retry = this.#deps.clock.after(INVITED_GRACE_MS, () => void this.#joinAgain(JOIN_RETRY_FIRST_MS));
+    // The log goes first: a crash in between leaves a founder with an empty log, which founds its cluster again.
+    await this.#deps.consensus.reset();
+    await this.#adopt({ clusterId, peers: members });
+    this.#joining.later(INVITED_GRACE_MS);
     return { type: 'accepted', member: this.self() };
   }
 
@@ -210,14 +221,9 @@ export class Membership {
     });
   }
 
-  /** The log goes first: a crash in between leaves a founder with an empty log, which founds its cluster again. */
-  async #move(identity: ClusterIdentity): Promise<void> {
-    await this.#deps.consensus.reset();
-    await this.#adopt(identity);
-  }
-
-  async #adopt(identity: ClusterIdentity): Promise<void> {
-    await this.#deps.save(identity);
+  async #adopt(named: Pick<ClusterIdentity, 'clusterId'> & Partial<ClusterIdentity>): Promise<void> {
+    const identity = { founder: false, peers: [], removed: false, ...named };
+    await saveIdentity(this.#deps.store, identity);
     this.#identity = identity;
     this.#followTable();
   }
@@ -225,44 +231,6 @@ export class Membership {
   #needsJoining(): boolean {
     const member = this.#deps.tables.member(this.#deps.mesh.id);
     return !this.#stopped && !this.#removed && !member && !this.#identity?.founder;
-  }
-
-  async #joinAgain(delayMs: number): Promise<void> {
-    if (!this.#needsJoining()) return;
-    const outcome = await this.#joinOnce(delayMs);
-    if (!outcome.ok) this.#deps.logger.error({ reason: outcome.error.message }, 'join refused');
-  }
-
-  /** Tries every way in once; on no success it sets a timer and returns, but for a wrong token. */
-  async #joinOnce(delayMs: number): Promise<Outcome<void, MembershipFailure>> {
-    const targets = [
-      ...this.#options.join,
-      ...(this.#identity?.peers ?? []).flatMap((peer) => peer.addresses),
-    ];
-    for (const target of targets) {
-      const outcome = await this.#deps.mesh.join(target, { type: 'join', member: this.self() });
-      if (this.#stopped) return succeed(undefined);
-      if (outcome.ok && outcome.value.response.type === 'admitted') {
-        const { clusterId, members } = outcome.value.response;
-        this.#deps.logger.info({ clusterId, through: target }, 'joined');
-        if (this.#identity?.clusterId !== clusterId)
-          await this.#adopt({ clusterId, founder: false, peers: members });
-        return succeed(undefined);
-      }
-      if (!outcome.ok && outcome.error.code === 'WRONG_TOKEN') {
-        return fail({ code: 'WRONG_TOKEN', message: outcome.error.message });
-      }
-      const why = outcome.ok
-        ? outcome.value.response.type === 'refused'
-          ? outcome.value.response.message
-          : 'unexpected answer'
-        : outcome.error.message;
-      this.#deps.logger.warn({ target, reason: why, retryInMs: delayMs }, 'join failed');
-    }
-    const next = Math.min(JOIN_RETRY_MOST_MS, delayMs * 2);
-    const jittered = delayMs * (0.5 + this.#deps.random.next() / 2);
-    this.#retry = this.#deps.clock.after(jittered, () => void this.#joinAgain(next));
-    return succeed(undefined);
   }
 
   #onPut(): void {
@@ -283,31 +251,17 @@ export class Membership {
     this.#deps.onRemoved();
   }
 
-  #knownPeers(): readonly KnownPeer[] {
-    const members = this.#deps.tables.members();
-    const before = this.#identity?.peers ?? [];
-    const isMember = members.some((member) => member.id === this.#deps.mesh.id);
-    const { voters, learners } = this.#deps.consensus.status().configuration;
-    // A node that was removed is listened to until it has left the configuration, so that it hears of it.
-    const leaving = new Set([...voters, ...learners]);
-    const byId = new Map(
-      before.filter(({ id }) => !isMember || leaving.has(id)).map((peer) => [peer.id, peer]),
-    );
-    for (const member of members) byId.set(member.id, peerOf(member));
-    return [...byId.values()];
-  }
-
   #followTable(): void {
     if (!this.#identity) return;
-    const peers = this.#knownPeers();
+    const peers = this.knownPeers();
     const gate = JSON.stringify([this.#identity.clusterId, peers, this.#removed, this.#left]);
     if (gate === this.#gate) return;
     this.#gate = gate;
     this.#deps.mesh.setCluster(this.#identity.clusterId, this.#left ? [] : peers);
     const { clusterId, founder } = this.#identity;
-    const identity = { clusterId, founder, peers, ...(this.#removed && { removed: true }) };
+    const identity = { clusterId, founder, peers, removed: this.#removed };
     this.#identity = identity;
-    void this.#deps.save(identity).catch((error: unknown) => {
+    void saveIdentity(this.#deps.store, identity).catch((error: unknown) => {
       this.#deps.logger.warn({ reason: String(error) }, 'cluster file not written');
     });
   }

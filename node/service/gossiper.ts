@@ -1,8 +1,9 @@
 /** Publishes what is always being replaced: this node's capacity, and the digest while it is master. */
-
 import type { CapacityBoard } from '../membership/capacity-board.ts';
-import type { CapacityNotice, ClusterDigest, Mesh } from '../mesh/types.ts';
+import type { Mesh } from '../mesh/types.ts';
 import type { Cancel, Clock } from '../ports.ts';
+import type { Signal } from '../signal.ts';
+import type { SelfDescription } from './self-description.ts';
 
 /** The heartbeat of both topics. */
 const PERIOD_MS = 1_000;
@@ -12,9 +13,9 @@ const COALESCE_MS = 50;
 export interface GossiperDependencies {
   readonly mesh: Pick<Mesh, 'publishCapacity' | 'publishDigest'>;
   readonly board: CapacityBoard;
-  readonly capacity: () => Omit<CapacityNotice, 'sequence'>;
-  /** Null while this node isn't master. */
-  readonly digest: () => ClusterDigest | null;
+  readonly self: Pick<SelfDescription, 'capacity' | 'digest'>;
+  /** A message goes out soon after it. */
+  readonly changed: Signal;
   readonly clock: Clock;
 }
 
@@ -22,38 +23,38 @@ export class Gossiper {
   readonly #deps: GossiperDependencies;
   #sequence = 0;
   #due: Cancel | null = null;
-  #heartbeat: Cancel | null = null;
+  #stops: Cancel[] = [];
 
   constructor(dependencies: GossiperDependencies) {
     this.#deps = dependencies;
   }
 
   start(): void {
-    this.#heartbeat = this.#deps.clock.every(PERIOD_MS, () => this.publish());
-    this.publish();
+    const { clock, changed } = this.#deps;
+    this.#stops = [clock.every(PERIOD_MS, () => this.#publish()), changed.on(() => this.#publishSoon())];
+    this.#publish();
   }
 
   stop(): void {
-    this.#heartbeat?.();
     this.#due?.();
-    this.#heartbeat = this.#due = null;
+    this.#due = null;
+    for (const stop of this.#stops.splice(0)) stop();
   }
 
-  /** Something changed: a message goes out soon. */
-  changed(): void {
-    if (!this.#heartbeat || this.#due) return;
-    this.#due = this.#deps.clock.after(COALESCE_MS, () => {
+  #publishSoon(): void {
+    this.#due ??= this.#deps.clock.after(COALESCE_MS, () => {
       this.#due = null;
-      this.publish();
+      this.#publish();
     });
   }
 
-  publish(): void {
+  #publish(): void {
+    const { self, board, mesh } = this.#deps;
     this.#sequence += 1;
-    const notice = { ...this.#deps.capacity(), sequence: this.#sequence };
-    this.#deps.board.hear(notice);
-    this.#deps.mesh.publishCapacity(notice);
-    const digest = this.#deps.digest();
-    if (digest) this.#deps.mesh.publishDigest(digest);
+    const notice = { ...self.capacity(), sequence: this.#sequence };
+    board.hear(notice);
+    mesh.publishCapacity(notice);
+    const digest = self.digest();
+    if (digest) mesh.publishDigest(digest);
   }
 }

@@ -40,6 +40,7 @@ class Node implements AsyncDisposable {
     let kernel: EmulatedResctrl | null = null;
     const daemon = await startDaemon(config, {
       logger: silentLogger,
+      searchPath: process.env.PATH ?? '',
       emulate: (topology) => {
         const machine = { ...machineLike(topology), ...(closids && { closids }), ...(rmids && { rmids }) };
         kernel = new EmulatedResctrl({ machine, ...options }, { processes: new ProcProcesses() });

@@ -2,16 +2,30 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { silentLogger } from '../../../node/adapters.ts';
 import type { ConsensusStatus } from '../../../node/consensus/types.ts';
-import type { ClusterIdentity } from '../../../node/membership/cluster-identity.ts';
-import { Membership } from '../../../node/membership/membership.ts';
+import {
+  type ClusterIdentity,
+  loadIdentity,
+  saveIdentity,
+} from '../../../node/membership/cluster-identity.ts';
+import { Membership, type MembershipDependencies } from '../../../node/membership/membership.ts';
 import type { ControlRequest, JoinRequest, JoinResponse, KnownPeer, Mesh } from '../../../node/mesh/types.ts';
 import type { Command, Member } from '../../../node/state/types.ts';
 import { fail, succeed } from '../../../protocols/schema/outcome.ts';
+import { peerId } from '../../builders/nouns.ts';
 import { FakeClock, settled } from '../../support/fake-clock.ts';
 import { tablesWithTask } from '../state/fixtures.ts';
 
+const [SELF, OTHER_ID, THIRD, FRIEND, NEW, LEAD, SOMEBODY] = [
+  'self',
+  'other',
+  'third',
+  'friend',
+  'new',
+  'lead',
+  'somebody',
+].map(peerId) as [string, string, string, string, string, string, string];
 const ADDRESS = '/ip4/10.0.0.1/tcp/8300';
-const OTHER: KnownPeer = { id: 'other', addresses: ['/ip4/10.0.0.2/tcp/8300'] };
+const OTHER: KnownPeer = { id: OTHER_ID, addresses: ['/ip4/10.0.0.2/tcp/8300'] };
 const member = (id: string, changes: Partial<Member> = {}): Member => ({
   id,
   name: id,
@@ -52,7 +66,7 @@ function setUp(options: { readonly join?: readonly string[]; readonly world?: Pa
     ...options.world,
   };
   const status = (): ConsensusStatus => ({
-    id: 'self',
+    id: SELF,
     role: 'follower',
     term: 1,
     leader: null,
@@ -65,10 +79,10 @@ function setUp(options: { readonly join?: readonly string[]; readonly world?: Pa
     ...world.status,
   });
   const membership = new Membership(
-    { name: 'self', join: options.join ?? [] },
+    { name: SELF, join: options.join ?? [] },
     {
       mesh: {
-        id: 'self',
+        id: SELF,
         addresses: () => [ADDRESS],
         setCluster: (clusterId, members) => {
           world.gate = { clusterId, members };
@@ -97,10 +111,7 @@ function setUp(options: { readonly join?: readonly string[]; readonly world?: Pa
         },
       },
       tables,
-      load: async () => world.identity,
-      save: async (identity) => {
-        world.identity = identity;
-      },
+      store: storeOf(world),
       onRemoved: () => {
         world.removals += 1;
       },
@@ -112,14 +123,31 @@ function setUp(options: { readonly join?: readonly string[]; readonly world?: Pa
   return { membership, world, tables, apply: (command: Command) => apply(command), clock };
 }
 
+/** Keeps what is stored in the world, by way of the bytes. */
+function storeOf(world: World): MembershipDependencies['store'] {
+  return {
+    get: async () => {
+      let bytes: Uint8Array | null = null;
+      const put = async (_name: string, value: Uint8Array | null) => {
+        bytes = value;
+      };
+      if (world.identity) await saveIdentity({ get: async () => null, put }, world.identity);
+      return bytes;
+    },
+    put: async (_name, bytes) => {
+      world.identity = await loadIdentity({ get: async () => bytes, put: async () => {} });
+    },
+  };
+}
+
 const admitted = (clusterId: string): World['joinAnswer'] =>
-  succeed({ peer: 'other', response: { type: 'admitted', clusterId, members: [OTHER] } });
+  succeed({ peer: OTHER_ID, response: { type: 'admitted', clusterId, members: [OTHER] } });
 
 describe('at the start', () => {
   test('without --join a node founds a cluster; started again it does not', async () => {
     const { membership, world } = setUp();
     assert.ok((await membership.start()).ok);
-    assert.deepEqual(world.identity, { clusterId: 'new-cluster', founder: true, peers: [] });
+    assert.deepEqual(world.identity, { clusterId: 'new-cluster', founder: true, peers: [], removed: false });
     assert.equal(world.bootstraps, 1);
     const again = setUp({ world: { identity: world.identity, status: { lastIndex: 3 } } });
     await again.membership.start();
@@ -156,7 +184,12 @@ describe('at the start', () => {
   });
 
   test('a founder without tasks follows a later --join; one with tasks refuses to', async () => {
-    const identity = { clusterId: 'mine', founder: true, peers: [{ id: 'self', addresses: [] }] };
+    const identity = {
+      clusterId: 'mine',
+      founder: true,
+      peers: [{ id: SELF, addresses: [] }],
+      removed: false,
+    };
     const status = { lastIndex: 2, ready: true };
     const world = { identity, status, joinAnswer: admitted('theirs') };
     const empty = setUp({ join: ['host:8300'], world });
@@ -165,7 +198,15 @@ describe('at the start', () => {
     const full = setUp({ join: ['host:8300'], world });
     full.apply({
       type: 'task-create',
-      task: { id: 't', name: 't', fileName: 't', sha256: '', size: 0, command: null, createdAtMs: 1 },
+      task: {
+        id: 't',
+        name: 't',
+        fileName: 't',
+        sha256: '0'.repeat(64),
+        size: 0,
+        command: null,
+        createdAtMs: 1,
+      },
     });
     const halfLeft = setUp({ join: ['host:8300'], world: { ...world, status: {} } });
     await halfLeft.membership.start();
@@ -178,8 +219,8 @@ describe('at the start', () => {
 
 describe('others ask', () => {
   const inCluster = {
-    identity: { clusterId: 'mine', founder: true, peers: [] },
-    status: { lastIndex: 2, leader: 'lead' },
+    identity: { clusterId: 'mine', founder: true, peers: [], removed: false },
+    status: { lastIndex: 2, leader: LEAD },
   };
   const joinRequest = (id: string): JoinRequest => ({
     type: 'join',
@@ -189,11 +230,11 @@ describe('others ask', () => {
   test('a join is brought to the master before it is answered', async () => {
     const { membership, world } = setUp({ world: inCluster });
     await membership.start();
-    const answer = await membership.handleJoin('new', joinRequest('new'));
+    const answer = await membership.handleJoin(NEW, joinRequest(NEW));
     assert.equal(answer.type, 'admitted');
     assert.deepEqual(world.calls.at(-1), {
-      to: 'lead',
-      request: { type: 'admit', member: { id: 'new', name: 'new', addresses: [ADDRESS] } },
+      to: LEAD,
+      request: { type: 'admit', member: { id: NEW, name: NEW, addresses: [ADDRESS] } },
     });
   });
 
@@ -201,18 +242,18 @@ describe('others ask', () => {
     const code = (answer: JoinResponse): string => (answer.type === 'refused' ? answer.code : answer.type);
     const { membership, world } = setUp({ world: inCluster });
     await membership.start();
-    assert.equal(code(await membership.handleJoin('new', joinRequest('somebody'))), 'NOT_YOURSELF');
-    world.status = { ...world.status, configuration: { voters: ['new'], learners: [] } };
-    assert.equal(code(await membership.handleJoin('new', joinRequest('new'))), 'IS_VOTER');
+    assert.equal(code(await membership.handleJoin(NEW, joinRequest(SOMEBODY))), 'NOT_YOURSELF');
+    world.status = { ...world.status, configuration: { voters: [NEW], learners: [] } };
+    assert.equal(code(await membership.handleJoin(NEW, joinRequest(NEW))), 'IS_VOTER');
     world.status = { lastIndex: 2, leader: null };
-    assert.equal(code(await membership.handleJoin('new', joinRequest('new'))), 'NO_MASTER');
-    assert.equal(code(await setUp().membership.handleJoin('new', joinRequest('new'))), 'NO_CLUSTER');
+    assert.equal(code(await membership.handleJoin(NEW, joinRequest(NEW))), 'NO_MASTER');
+    assert.equal(code(await setUp().membership.handleJoin(NEW, joinRequest(NEW))), 'NO_CLUSTER');
   });
 
   test('an invitation is accepted by an empty founder, which then asks by itself if it is forgotten', async () => {
     const { membership, world, clock } = setUp({ world: inCluster });
     await membership.start();
-    const answer = await membership.handleJoin('other', {
+    const answer = await membership.handleJoin(OTHER_ID, {
       type: 'invite',
       clusterId: 'theirs',
       members: [OTHER],
@@ -228,9 +269,9 @@ describe('others ask', () => {
   test('an invitation is refused by a node with members or tasks of its own', async () => {
     const { membership, world, apply } = setUp({ world: inCluster });
     await membership.start();
-    apply({ type: 'member-put', member: member('self') });
-    apply({ type: 'member-put', member: member('friend') });
-    const answer = await membership.handleJoin('other', {
+    apply({ type: 'member-put', member: member(SELF) });
+    apply({ type: 'member-put', member: member(FRIEND) });
+    const answer = await membership.handleJoin(OTHER_ID, {
       type: 'invite',
       clusterId: 'theirs',
       members: [OTHER],
@@ -242,61 +283,61 @@ describe('others ask', () => {
 
 describe('as a member', () => {
   const joined = {
-    identity: { clusterId: 'theirs', founder: false, peers: [OTHER] },
-    status: { lastIndex: 5, leader: 'other' },
+    identity: { clusterId: 'theirs', founder: false, peers: [OTHER], removed: false },
+    status: { lastIndex: 5, leader: OTHER_ID },
   };
 
   test('the gate follows the table once the table has this node, and until then also the peers of the invitation', async () => {
     const { membership, world, apply } = setUp({ world: joined });
     await membership.start();
-    apply({ type: 'member-put', member: member('third') });
+    apply({ type: 'member-put', member: member(THIRD) });
     assert.deepEqual(
       world.gate?.members.map(({ id }) => id),
-      ['other', 'third'],
+      [OTHER_ID, THIRD],
     );
-    apply({ type: 'member-put', member: member('self') });
+    apply({ type: 'member-put', member: member(SELF) });
     assert.deepEqual(
       world.gate?.members.map(({ id }) => id),
-      ['third', 'self'],
+      [THIRD, SELF],
     );
   });
 
   test('a node that was removed is let in until it has left the configuration', async () => {
     const { membership, world, apply } = setUp({ world: joined });
     await membership.start();
-    for (const id of ['self', 'other']) apply({ type: 'member-put', member: member(id) });
-    world.status = { ...world.status, configuration: { voters: ['other', 'self'], learners: [] } };
-    apply({ type: 'member-remove', id: 'other' });
-    assert.deepEqual(world.gate?.members.map(({ id }) => id).sort(), ['other', 'self']);
-    world.status = { ...world.status, configuration: { voters: ['self'], learners: [] } };
+    for (const id of [SELF, OTHER_ID]) apply({ type: 'member-put', member: member(id) });
+    world.status = { ...world.status, configuration: { voters: [OTHER_ID, SELF], learners: [] } };
+    apply({ type: 'member-remove', id: OTHER_ID });
+    assert.deepEqual(world.gate?.members.map(({ id }) => id).sort(), [OTHER_ID, SELF]);
+    world.status = { ...world.status, configuration: { voters: [SELF], learners: [] } };
     world.change();
     assert.deepEqual(
       world.gate?.members.map(({ id }) => id),
-      ['self'],
+      [SELF],
     );
   });
 
   test('a new address is announced to the master, an old one is not', async () => {
     const { membership, world, apply, clock } = setUp({ world: joined });
     await membership.start();
-    apply({ type: 'member-put', member: member('self') });
+    apply({ type: 'member-put', member: member(SELF) });
     clock.advance(2_000);
     await settled();
     assert.equal(world.calls.length, 0);
-    apply({ type: 'member-put', member: member('self', { addresses: ['/ip4/10.0.0.9/tcp/1'] }) });
+    apply({ type: 'member-put', member: member(SELF, { addresses: ['/ip4/10.0.0.9/tcp/1'] }) });
     clock.advance(1_000);
     await settled();
     assert.deepEqual(world.calls[0]?.request, {
       type: 'admit',
-      member: { id: 'self', name: 'self', addresses: [ADDRESS] },
+      member: { id: SELF, name: SELF, addresses: [ADDRESS] },
     });
   });
 
   test('a node that was removed neither announces itself nor joins again', async () => {
     const { membership, world, apply, clock } = setUp({ world: joined });
     await membership.start();
-    apply({ type: 'member-put', member: member('self') });
-    apply({ type: 'member-remove', id: 'self' });
+    apply({ type: 'member-put', member: member(SELF) });
+    apply({ type: 'member-remove', id: SELF });
     const { joins } = world;
     const before = joins.length;
     clock.advance(60_000);
@@ -311,18 +352,18 @@ describe('as a member', () => {
   test('a node that was removed dials nobody after a while, unless it is called in again', async () => {
     const { membership, world, apply, clock } = setUp({ world: joined });
     await membership.start();
-    for (const id of ['self', 'other']) apply({ type: 'member-put', member: member(id) });
+    for (const id of [SELF, OTHER_ID]) apply({ type: 'member-put', member: member(id) });
     const known = () => world.gate?.members.map(({ id }) => id).sort();
-    apply({ type: 'member-remove', id: 'self' });
+    apply({ type: 'member-remove', id: SELF });
     clock.advance(4_000);
-    assert.ok(known()?.includes('other'), 'it may have to hand over');
+    assert.ok(known()?.includes(OTHER_ID), 'it may have to hand over');
     clock.advance(2_000);
     world.change();
     assert.deepEqual(known(), []);
-    apply({ type: 'member-put', member: member('self') });
-    assert.ok(known()?.includes('other'));
+    apply({ type: 'member-put', member: member(SELF) });
+    assert.ok(known()?.includes(OTHER_ID));
     clock.advance(60_000);
-    assert.ok(known()?.includes('other'));
+    assert.ok(known()?.includes(OTHER_ID));
     membership.stop();
     assert.equal(clock.pendingTimers, 0);
   });
@@ -330,11 +371,11 @@ describe('as a member', () => {
   test('a node that was removed knows it at its next start, though its log does not say that it is committed', async () => {
     const first = setUp({ world: joined });
     await first.membership.start();
-    first.apply({ type: 'member-put', member: member('self') });
-    first.apply({ type: 'member-remove', id: 'self' });
+    first.apply({ type: 'member-put', member: member(SELF) });
+    first.apply({ type: 'member-remove', id: SELF });
     await settled();
     const next = setUp({ world: { ...joined, identity: first.world.identity } });
-    next.apply({ type: 'member-put', member: member('self') });
+    next.apply({ type: 'member-put', member: member(SELF) });
     const outcome = await next.membership.start();
     assert.ok(!outcome.ok && outcome.error.code === 'REMOVED');
   });
@@ -342,12 +383,12 @@ describe('as a member', () => {
   test('a node that was removed and called in again is a member at its next start', async () => {
     const { membership, world, apply } = setUp({ world: joined });
     await membership.start();
-    apply({ type: 'member-put', member: member('self') });
-    apply({ type: 'member-remove', id: 'self' });
-    apply({ type: 'member-put', member: member('self') });
+    apply({ type: 'member-put', member: member(SELF) });
+    apply({ type: 'member-remove', id: SELF });
+    apply({ type: 'member-put', member: member(SELF) });
     await settled();
     const next = setUp({ world: { ...joined, identity: world.identity } });
-    next.apply({ type: 'member-put', member: member('self') });
+    next.apply({ type: 'member-put', member: member(SELF) });
     assert.ok((await next.membership.start()).ok);
   });
 });

@@ -1,0 +1,78 @@
+/** Asks to be let into the cluster, of one member after the other, until one does. */
+import type { KnownPeer, NewMember } from '../../protocols/schema/member.ts';
+import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
+import type { Mesh } from '../mesh/types.ts';
+import type { Cancel, Clock, Logger, Random } from '../ports.ts';
+
+const FIRST_RETRY_MS = 250;
+const LONGEST_RETRY_MS = 5_000;
+
+/** Why this node can't take part and must not go on trying. */
+export interface MembershipFailure {
+  readonly code: 'WRONG_TOKEN' | 'OTHER_CLUSTER' | 'REMOVED';
+  readonly message: string;
+}
+
+export interface JoiningDependencies {
+  readonly mesh: Pick<Mesh, 'join'>;
+  /** This node as the members table should have it. */
+  readonly self: () => NewMember;
+  /** HOST:PORT or multiaddr. */
+  readonly targets: () => readonly string[];
+  /** Whether this node still wants to be let in. */
+  readonly isNeeded: () => boolean;
+  readonly onAdmitted: (clusterId: string, members: readonly KnownPeer[]) => Promise<void>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+export class Joining {
+  readonly #deps: JoiningDependencies;
+  #retry: Cancel | null = null;
+  #stopped = false;
+
+  constructor(dependencies: JoiningDependencies) {
+    this.#deps = dependencies;
+  }
+
+  /** Tries every way in once; on no success it sets a timer and returns, but for a wrong token. */
+  async once(delayMs = FIRST_RETRY_MS): Promise<Outcome<void, MembershipFailure>> {
+    const { mesh, self, targets, logger, random, onAdmitted } = this.#deps;
+    for (const target of targets()) {
+      const outcome = await mesh.join(target, { type: 'join', member: self() });
+      if (this.#stopped) return succeed(undefined);
+      if (outcome.ok && outcome.value.response.type === 'admitted') {
+        const { clusterId, members } = outcome.value.response;
+        logger.info({ clusterId, through: target }, 'joined');
+        await onAdmitted(clusterId, members);
+        return succeed(undefined);
+      }
+      if (!outcome.ok && outcome.error.code === 'WRONG_TOKEN')
+        return fail({ code: 'WRONG_TOKEN', message: outcome.error.message });
+      const refusal = outcome.ok ? outcome.value.response : outcome.error;
+      const reason = 'message' in refusal ? refusal.message : 'unexpected answer';
+      logger.warn({ target, reason, retryInMs: delayMs }, 'join failed');
+    }
+    const next = Math.min(LONGEST_RETRY_MS, delayMs * 2);
+    this.later(delayMs * (0.5 + random.next() / 2), next);
+    return succeed(undefined);
+  }
+
+  /** Tries after a while, if it is still needed then. */
+  later(afterMs: number, delayMs = FIRST_RETRY_MS): void {
+    this.#retry?.();
+    this.#retry = this.#deps.clock.after(afterMs, () => void this.#again(delayMs));
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#retry?.();
+  }
+
+  async #again(delayMs: number): Promise<void> {
+    if (this.#stopped || !this.#deps.isNeeded()) return;
+    const outcome = await this.once(delayMs);
+    if (!outcome.ok) this.#deps.logger.error({ reason: outcome.error.message }, 'join refused');
+  }
+}
