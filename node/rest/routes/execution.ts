@@ -4,22 +4,20 @@ import { MAX_COMMAND_BYTES } from '../../../protocols/schema/fields.ts';
 import { isTerminal } from '../../../protocols/schema/run.ts';
 import type { ExecuteRequest } from '../../master/requests.ts';
 import { ApiError, failureToError, unwrap } from '../errors.ts';
-import { masterErrors } from '../schemas/fields.ts';
 import {
   Accepted,
   BENCHMARKED,
   BenchmarkAnswer,
   BenchmarkBody,
   NOT_READY,
-  presentResult,
-  presentRunDetail,
   RunAnswer,
   RunBody,
   type RunBodyJson,
-  RunDetail,
   SubmitBody,
   SubmitQuery,
-} from '../schemas/runs.ts';
+} from '../schemas/execution.ts';
+import { masterErrors } from '../schemas/fields.ts';
+import { presentResult, presentRunDetail, RunDetail } from '../schemas/runs.ts';
 import { presentBestTime } from '../schemas/tasks.ts';
 import { type App, clientSignal, idempotencyKey, type RouteContext } from './context.ts';
 
