@@ -46,10 +46,6 @@ export class CapacityBoard {
     const since = this.#clock.monotonicMs() - withinMs;
     return [...this.#heard.values()].filter((heard) => heard.heardAtMs >= since).map((heard) => heard.notice);
   }
-
-  forget(node: NodeId): void {
-    this.#heard.delete(node);
-  }
 }
 
 function isNewer(notice: CapacityNotice, known: CapacityNotice): boolean {

@@ -1,12 +1,13 @@
-/** Who answers a control call: the worker on this node, or the master if this node is it. */
+/** Calls between members, both ways: who on this node answers one, and how the worker's news reach whoever is master. */
 
 import type { Outcome } from '../../protocols/schema/outcome.ts';
 import type { Consensus } from '../consensus/types.ts';
 import type { Master } from '../master/master.ts';
-import type { ControlRequest, ControlResponse } from '../mesh/types.ts';
+import type { ControlRequest, ControlResponse, Mesh } from '../mesh/types.ts';
 import type { ApplyResult } from '../state/types.ts';
-import type { DispatchRefusal } from '../worker/types.ts';
-import type { Worker } from '../worker/worker.ts';
+import type { Delivery } from '../worker/outbox.ts';
+import type { AttemptReport, DispatchRefusal } from '../worker/types.ts';
+import type { StartedNotice, Worker } from '../worker/worker.ts';
 
 export interface ControlDeskDependencies {
   readonly master: () => Master | null;
@@ -50,4 +51,28 @@ export class ControlDesk {
 
 function answerTo(outcome: Outcome<void, DispatchRefusal>): ControlResponse {
   return outcome.ok ? OK : { type: 'refused', ...outcome.error };
+}
+
+export interface DeliveryDependencies {
+  readonly consensus: Pick<Consensus<ApplyResult>, 'status'>;
+  readonly mesh: Pick<Mesh, 'call'>;
+}
+
+/** The answer comes only once the result is on disk at a majority. */
+export async function deliverReport(
+  report: AttemptReport,
+  dependencies: DeliveryDependencies,
+): Promise<Delivery> {
+  const { leader } = dependencies.consensus.status();
+  if (leader === null) return 'retry';
+  const answer = await dependencies.mesh.call(leader, { type: 'report', report }, { timeoutMs: 30_000 });
+  if (!answer.ok) return 'retry';
+  if (answer.value.type === 'ok') return 'accepted';
+  return answer.value.type === 'refused' && answer.value.code === 'STALE' ? 'stale' : 'retry';
+}
+
+/** Told once: the report that follows says all that this says. */
+export function deliverStarted(notice: StartedNotice, dependencies: DeliveryDependencies): void {
+  const { leader } = dependencies.consensus.status();
+  if (leader !== null) void dependencies.mesh.call(leader, { type: 'started', ...notice });
 }
