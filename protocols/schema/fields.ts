@@ -3,7 +3,7 @@
  * belongs to, and nowhere else: REST, gossip, calls, joins, files and the log refuse by it alike.
  */
 import Type, { type Static, type TSchema } from 'typebox';
-import { NOT_BLANK, PLAIN_TEXT } from './text.ts';
+import { NOT_BLANK, PLAIN_FILE, PLAIN_TEXT } from './text.ts';
 
 /** The value that a schema describes; nobody may change it. */
 export type Value<S extends TSchema> = Frozen<Static<S>>;
@@ -130,6 +130,13 @@ export const Command = Type.String({
 
 /** Name of a task, for people. */
 export const FunctionName = name(MAX_NAME_BYTES, { examples: ['quick_sort'] });
+
+export const FileName = Type.String({
+  minLength: 1,
+  maxLength: MAX_NAME_BYTES,
+  pattern: PLAIN_FILE,
+  'x-expected': 'the plain name of a file, without a path',
+});
 
 export const InputSize = whole({
   description: 'Size of the input, handed to the program as its last argument.',

@@ -4,6 +4,7 @@ import {
   amount,
   Command,
   CpuModel,
+  FileName,
   InputSize,
   listOf,
   MAX_WAYS,
@@ -25,7 +26,7 @@ export const Task = Type.Object(
   {
     id: TaskId,
     name: name(255, { description: 'Function name; the newest task with a name wins.' }),
-    fileName: name(255),
+    fileName: FileName,
     sha256: Sha256,
     size: whole({ description: 'Bytes.' }),
     command: nullable(Command),

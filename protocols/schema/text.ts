@@ -10,3 +10,5 @@ export const hasControlCharacters = (text: string): boolean => control.test(text
 export const PLAIN_TEXT = `^[^${CONTROL}]*$`;
 export const PLAIN_WORD = `^[^\\s${CONTROL}]+$`;
 export const NOT_BLANK = `^(?=\\s*\\S)[^${CONTROL}]+$`;
+/** A name of a file, and no path. */
+export const PLAIN_FILE = `^(?!\\.{1,2}$)[^/\\\\${CONTROL}]+$`;

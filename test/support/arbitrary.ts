@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import type { TSchema } from 'typebox';
 import { isValid } from '../../protocols/schema/check.ts';
 import { PeerId, type Value } from '../../protocols/schema/fields.ts';
-import { NOT_BLANK } from '../../protocols/schema/text.ts';
+import { NOT_BLANK, PLAIN_FILE } from '../../protocols/schema/text.ts';
 import { peerId } from '../builders/nouns.ts';
 
 interface Shape {
@@ -60,7 +60,8 @@ function drawText(shape: Shape, minLength: number, maxLength: number): fc.Arbitr
   const { pattern } = shape;
   if (shape === (PeerId as Shape)) return fc.string({ maxLength: 8 }).map(peerId);
   const printable = fc.string({ minLength, maxLength });
-  if (pattern === NOT_BLANK) return printable.map((text) => `x${text}`.slice(0, maxLength));
+  if (pattern === NOT_BLANK || pattern === PLAIN_FILE)
+    return printable.map((text) => `x${text}`.slice(0, maxLength));
   if (pattern !== undefined && shape.maxLength === undefined) return fc.stringMatching(new RegExp(pattern));
   return pattern === undefined ? fc.string({ unit: 'grapheme', minLength, maxLength }) : printable;
 }
