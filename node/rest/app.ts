@@ -48,7 +48,7 @@ export function buildApp(context: AppContext): App {
   addJsonParsers(app);
   app.setErrorHandler((error, request, reply) => refuse(context, request, reply, error));
   app.setNotFoundHandler((request, reply) => {
-    const message = `There is nothing at ${request.method} ${path(request)}; GET /openapi.json describes this API.`;
+    const message = `there is nothing at ${request.method} ${path(request)}; GET /openapi.json describes this API`;
     return refuse(context, request, reply, new ApiError('NOT_FOUND', message));
   });
   addHooks(app, context);
@@ -93,7 +93,7 @@ function addHooks(app: App, context: AppContext): void {
     const authority = backend.authority();
     if (authority.kind === 'self') return payload;
     // Never twice: two nodes that each believe in the other would send it in circles.
-    if (context.isForwarded(request)) throw noMaster('This node is not master any more; ask again.');
+    if (context.isForwarded(request)) throw noMaster('this node is not master any more; ask again');
     if (authority.kind === 'none') throw noMaster(authority.reason, authority.retryAfterSeconds);
     return (await forwarder.forward(request, reply, payload as IncomingMessage)) ?? payload;
   });
@@ -119,7 +119,7 @@ function refuse(
   if (known === null)
     context.logger.error({ err: error, method: request.method, url: request.url }, 'request failed');
   const shown =
-    known ?? new ApiError('INTERNAL', 'This node failed to answer; its log has the cause. Try again later.');
+    known ?? new ApiError('INTERNAL', 'this node failed to answer; its log has the cause, try again later');
   if (shown.code === 'NO_MASTER' && context.isForwarded(request)) reply.header(NOT_MASTER_HEADER, '1');
   return reply
     .code(shown.statusCode)
@@ -140,7 +140,7 @@ function addJsonParsers(app: App): void {
     try {
       done(null, JSON.parse(text));
     } catch {
-      done(new ApiError('BAD_REQUEST', 'The body is not valid JSON.'));
+      done(new ApiError('BAD_REQUEST', 'the body is not valid JSON'));
     }
   };
   app.addContentTypeParser(
@@ -151,7 +151,7 @@ function addJsonParsers(app: App): void {
   app.addContentTypeParser('*', { parseAs: 'string' }, (request, body, done) => {
     if (request.is404) return done(null, undefined);
     if (request.headers['content-type'] === undefined) return parse(request, body, done);
-    const message = 'The body must be JSON: send it with "Content-Type: application/json".';
+    const message = 'the body must be JSON: send it with "Content-Type: application/json"';
     done(new ApiError('UNSUPPORTED_MEDIA_TYPE', message));
   });
 }
@@ -171,7 +171,7 @@ function refuseOtherMethods(app: App, methods: ReadonlyMap<string, ReadonlySet<s
   for (const [url, allowed] of [...methods]) {
     const allow = [...allowed].sort().join(', ');
     const refuseMethod = async (request: FastifyRequest) => {
-      const message = `${request.method} is not possible at ${path(request)}; possible: ${allow}.`;
+      const message = `${request.method} is not possible at ${path(request)}; possible: ${allow}`;
       throw new ApiError('METHOD_NOT_ALLOWED', message, { allow });
     };
     app.route({
@@ -193,10 +193,10 @@ export function answerBrokenRequest(error: Error & { code?: string }, socket: Du
   }
   const shown =
     error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-      ? new ApiError('REQUEST_TIMEOUT', 'The request took too long to arrive.')
+      ? new ApiError('REQUEST_TIMEOUT', 'the request took too long to arrive')
       : error.code === 'HPE_HEADER_OVERFLOW'
-        ? new ApiError('HEADERS_TOO_LARGE', 'The headers are too large.')
-        : new ApiError('BAD_REQUEST', 'This is not a valid HTTP request.');
+        ? new ApiError('HEADERS_TOO_LARGE', 'the headers are too large')
+        : new ApiError('BAD_REQUEST', 'this is not a valid HTTP request');
   const body = JSON.stringify(shown);
   const head = `HTTP/1.1 ${shown.statusCode} ${shown.code}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n`;
   socket.end(head + body, () => socket.destroy());

@@ -26,8 +26,8 @@ export function checkBearer(headers: IncomingHttpHeaders, apiToken: string): voi
   if (presented !== undefined && timingSafeEqual(digest(presented), digest(apiToken))) return;
   const message =
     presented === undefined
-      ? 'This API needs its token: send the header "Authorization: Bearer TOKEN" (the content of the node\'s --api-token-file).'
-      : 'The token is wrong: send the content of the node\'s --api-token-file as "Authorization: Bearer TOKEN".';
+      ? 'this API needs its token: send the header "Authorization: Bearer TOKEN" (the content of the node\'s --api-token-file)'
+      : 'the token is wrong: send the content of the node\'s --api-token-file as "Authorization: Bearer TOKEN"';
   throw new ApiError('UNAUTHORIZED', message, { 'www-authenticate': 'Bearer realm="fsched"' });
 }
 
@@ -40,13 +40,13 @@ export function checkNotBrowserAttack(headers: IncomingHttpHeaders, allowedHosts
   if (host !== undefined && !isTrustedHost(host, allowedHosts)) {
     throw new ApiError(
       'FORBIDDEN',
-      'The Host header names a host that this node does not know (DNS rebinding?): use its IP address or localhost.',
+      'the Host header names a host that this node does not know (DNS rebinding?): use its IP address or localhost',
     );
   }
   if (origin !== undefined && !isSameOrigin(origin, host)) {
     throw new ApiError(
       'FORBIDDEN',
-      'Web pages of other origins may not use this API while it has no token (see --api-token-file).',
+      'web pages of other origins may not use this API while it has no token (see --api-token-file)',
     );
   }
 }

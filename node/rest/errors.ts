@@ -71,19 +71,19 @@ export function unwrap<T>(answer: Answer<T>): T {
 export const noMaster = (reason: string, retryAfterSeconds = 1): ApiError =>
   failureToError({ code: 'NO_MASTER', message: reason, retryAfterSeconds });
 
-export const JSON_TOO_LARGE = 'The JSON body is larger than this node takes; send less.';
+export const JSON_TOO_LARGE = 'the JSON body is larger than this node takes; send less';
 
 const fastifyErrors: Readonly<Record<string, readonly [ApiErrorCode, string]>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: ['TOO_LARGE', JSON_TOO_LARGE],
   FST_ERR_CTP_INVALID_MEDIA_TYPE: [
     'UNSUPPORTED_MEDIA_TYPE',
-    'The body must be JSON: send it with "Content-Type: application/json".',
+    'the body must be JSON: send it with "Content-Type: application/json"',
   ],
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: [
     'BAD_REQUEST',
-    'The body does not have as many bytes as Content-Length says.',
+    'the body does not have as many bytes as Content-Length says',
   ],
-  FST_ERR_BAD_URL: ['BAD_REQUEST', 'The path is not a valid URL path; percent-encode special characters.'],
+  FST_ERR_BAD_URL: ['BAD_REQUEST', 'the path is not a valid URL path; percent-encode special characters'],
 };
 
 /** The client's view of anything thrown; null when it is our fault and the cause is for the log only. */
@@ -95,7 +95,7 @@ export function toApiError(error: unknown): ApiError | null {
   if (known !== undefined) return new ApiError(known[0], known[1]);
   // The body of a client that hung up or sent garbage: fastify marks what is the client's fault.
   if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500) {
-    return new ApiError('BAD_REQUEST', 'The request could not be read; send it again.');
+    return new ApiError('BAD_REQUEST', 'the request could not be read; send it again');
   }
   return null;
 }

@@ -181,7 +181,7 @@ export class Forwarder {
 }
 
 const unreachable = (master: Other): ApiError =>
-  noMaster(`The master (${master.master}) was lost before it answered; try again when there is a new one.`);
+  noMaster(`the master (${master.master}) was lost before it answered; try again when there is a new one`);
 
 async function collect(payload: Readable, limit: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
@@ -198,7 +198,7 @@ async function collect(payload: Readable, limit: number): Promise<Buffer> {
     payload.on('data', onData);
     payload.once('end', resolve);
     payload.once('error', reject);
-    payload.once('close', () => reject(new ApiError('BAD_REQUEST', 'The body ended early.')));
+    payload.once('close', () => reject(new ApiError('BAD_REQUEST', 'the body ended early')));
   });
   return Buffer.concat(chunks, size);
 }

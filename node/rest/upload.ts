@@ -14,17 +14,14 @@ import { ApiError, toApiError, unwrap } from './errors.ts';
 const FORM_OVERHEAD_BYTES = 64 * 1024;
 
 const NO_FILE =
-  'No file specified: send the task as multipart form data in the field "file", for example curl -F file=@task.py.';
+  'no file specified: send the task as multipart form data in the field "file", for example curl -F file=@task.py';
 
 /** Whether a request says by itself that it is larger than any that this node takes. */
 export const saysTooLarge = (headers: IncomingHttpHeaders, maxUploadBytes: number): boolean =>
   Number(headers['content-length'] ?? 0) > maxUploadBytes + FORM_OVERHEAD_BYTES;
 
 export const tooLarge = (limit: number): ApiError =>
-  new ApiError(
-    'TOO_LARGE',
-    `The file is larger than ${limit} bytes, which is the most that this node takes.`,
-  );
+  new ApiError('TOO_LARGE', `the file is larger than ${limit} bytes, which is the most that this node takes`);
 
 /** A refusal of the backend that came before the whole file was read. */
 class Refused extends Error {}
@@ -45,7 +42,7 @@ export async function receiveUpload(
         continue;
       }
       if (gate !== null)
-        throw new ApiError('BAD_REQUEST', 'Send one file at a time: the form has more than one.');
+        throw new ApiError('BAD_REQUEST', 'send one file at a time: the form has more than one');
       if (part.fieldname !== 'file') throw new ApiError('BAD_REQUEST', NO_FILE);
       const fileName = checkFileName(part.filename);
       const content: PassThrough = new PassThrough();
@@ -121,21 +118,21 @@ function checkText(field: string, value: unknown, truncated: boolean, maxBytes: 
   const fits = typeof value === 'string' && !truncated && Buffer.byteLength(value) <= maxBytes;
   if (fits && value.trim() !== '' && !hasControlCharacters(value)) return value;
   const expected = `text of 1 to ${maxBytes} bytes that is not blank and has no control characters`;
-  throw new ApiError('BAD_REQUEST', `The form field "${field}" must be ${expected}.`);
+  throw new ApiError('BAD_REQUEST', `the form field "${field}" must be ${expected}`);
 }
 
 function checkFileName(name: string | undefined): string {
   if (name === undefined || name === '') {
-    throw new ApiError('BAD_REQUEST', 'The file has no name: give it one, for example filename="task.py".');
+    throw new ApiError('BAD_REQUEST', 'the file has no name: give it one, for example filename="task.py"');
   }
   const path = name === '.' || name === '..' || /[/\\]/.test(name);
-  if (path) throw new ApiError('BAD_REQUEST', 'The file name must be a plain name without a path.');
+  if (path) throw new ApiError('BAD_REQUEST', 'the file name must be a plain name without a path');
   if (hasControlCharacters(name))
-    throw new ApiError('BAD_REQUEST', 'The file name has control characters: rename the file.');
+    throw new ApiError('BAD_REQUEST', 'the file name has control characters: rename the file');
   if (Buffer.byteLength(name) > MAX_NAME_BYTES) {
     throw new ApiError(
       'BAD_REQUEST',
-      `The file name is longer than ${MAX_NAME_BYTES} bytes: rename the file.`,
+      `the file name is longer than ${MAX_NAME_BYTES} bytes: rename the file`,
     );
   }
   return name;
@@ -146,18 +143,18 @@ function toFormError(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const code = (error as Error & { code?: unknown }).code;
   if (code === 'FST_FILES_LIMIT') {
-    return new ApiError('BAD_REQUEST', 'Send one file at a time: the form has more than one.');
+    return new ApiError('BAD_REQUEST', 'send one file at a time: the form has more than one');
   }
   if (code === 'FST_PARTS_LIMIT' || code === 'FST_FIELDS_LIMIT') {
     return new ApiError(
       'BAD_REQUEST',
-      'The form has too many fields: "file", "name" and "command" are known.',
+      'the form has too many fields: "file", "name" and "command" are known',
     );
   }
   // Whatever else busboy says is about the form's syntax; the backend's own exceptions come by `creating`.
   const api = toApiError(error);
   if (api !== null || /multipart|boundary|terminated|header/i.test(error.message)) {
-    return new ApiError('BAD_REQUEST', 'The multipart form is malformed or was broken off; send it again.');
+    return new ApiError('BAD_REQUEST', 'the multipart form is malformed or was broken off; send it again');
   }
   return error;
 }

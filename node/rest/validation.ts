@@ -27,11 +27,11 @@ function convertQuery(schema: Described, query: unknown): unknown {
 
 function refuse(schema: TSchema, value: unknown, where: string): ApiError {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    return new ApiError('BAD_REQUEST', `The ${where} must be a JSON object.`);
+    return new ApiError('BAD_REQUEST', `the ${where} must be a JSON object`);
   const missing = ((schema as Described).required ?? []).filter((key) => !Object.hasOwn(value, key));
   if (missing.length > 0)
-    return new ApiError('BAD_REQUEST', `Missing in the ${where}: ${missing.join(', ')}.`);
-  return new ApiError('BAD_REQUEST', `${explain(schema, value)}.`);
+    return new ApiError('BAD_REQUEST', `missing in the ${where}: ${missing.join(', ')}`);
+  return new ApiError('BAD_REQUEST', explain(schema, value));
 }
 
 export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {

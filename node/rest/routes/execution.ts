@@ -24,12 +24,12 @@ import { type App, clientSignal, idempotencyKey, type RouteContext } from './con
 /** What the schema can't say: bytes instead of characters, digits as a number. */
 function toRequest(body: Omit<RunBodyJson, 'max_slowdown'>, request: FastifyRequest): ExecuteRequest {
   if (Buffer.byteLength(body.command) > MAX_COMMAND_BYTES) {
-    throw new ApiError('BAD_REQUEST', `"command" must be at most ${MAX_COMMAND_BYTES} bytes.`);
+    throw new ApiError('BAD_REQUEST', `"command" must be at most ${MAX_COMMAND_BYTES} bytes`);
   }
   const inputSize = Number(body.input_size);
   if (!Number.isSafeInteger(inputSize)) {
     const expected = `a whole number from 0 to ${Number.MAX_SAFE_INTEGER}`;
-    throw new ApiError('BAD_REQUEST', `"input_size" must be ${expected}.`);
+    throw new ApiError('BAD_REQUEST', `"input_size" must be ${expected}`);
   }
   const limit = body.time_limit_seconds;
   return {
@@ -148,6 +148,6 @@ function checkNesting(parameters: unknown): void {
   try {
     JSON.stringify(parameters);
   } catch {
-    throw new ApiError('BAD_REQUEST', '"parameters" is nested too deeply.');
+    throw new ApiError('BAD_REQUEST', '"parameters" is nested too deeply');
   }
 }

@@ -114,5 +114,5 @@ function whichTask(query: { readonly task_id?: string; readonly function?: strin
   const { task_id: id, function: name } = query;
   if (id !== undefined && name === undefined) return { id };
   if (name !== undefined && id === undefined) return { name };
-  throw new ApiError('BAD_REQUEST', 'Give either task_id or function in the query.');
+  throw new ApiError('BAD_REQUEST', 'give either task_id or function in the query');
 }

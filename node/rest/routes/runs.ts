@@ -13,8 +13,7 @@ import {
 } from '../schemas/runs.ts';
 import { type App, clientSignal, type RouteContext } from './context.ts';
 
-const unknownRun = (id: string) =>
-  new ApiError('NOT_FOUND', `There is no run "${id}"; GET /runs lists them.`);
+const unknownRun = (id: string) => new ApiError('NOT_FOUND', `there is no run "${id}"; GET /runs lists them`);
 
 export function runRoutes(app: App, { backend }: RouteContext): void {
   app.route({

@@ -69,7 +69,7 @@ export function taskRoutes(app: App, { backend, options }: RouteContext): void {
     handler: async (request) => {
       const id = request.params.task_id;
       const found = backend.task(id);
-      if (found === null) throw new ApiError('NOT_FOUND', `There is no task "${id}"; GET /tasks lists them.`);
+      if (found === null) throw new ApiError('NOT_FOUND', `there is no task "${id}"; GET /tasks lists them`);
       return presentTaskDetail(found);
     },
   });

@@ -36,30 +36,30 @@ const explained: Readonly<Record<number, readonly [string, string, string]>> = {
   400: [
     'BAD_REQUEST',
     'The request is malformed; the message says what is wrong.',
-    'Missing in the body: task_id.',
+    'missing in the body: task_id',
   ],
-  401: ['UNAUTHORIZED', 'The API token is missing or wrong.', 'This API needs its token.'],
+  401: ['UNAUTHORIZED', 'The API token is missing or wrong.', 'this API needs its token'],
   403: [
     'FORBIDDEN',
     'Refused to protect against web pages.',
-    'Web pages of other origins may not use this API.',
+    'web pages of other origins may not use this API',
   ],
-  404: ['NOT_FOUND', 'There is no such thing.', 'There is no task "abc"; GET /tasks lists them.'],
-  409: ['CONFLICT', 'The state of things does not allow it.', 'The run has already ended.'],
-  413: ['TOO_LARGE', 'The body is too large.', 'The file is larger than 268435456 bytes.'],
-  415: ['UNSUPPORTED_MEDIA_TYPE', 'The body is of a type that is not understood.', 'The body must be JSON.'],
-  422: ['UNPROCESSABLE', 'Understood, but the program failed.', 'The program exited with status 1.'],
+  404: ['NOT_FOUND', 'There is no such thing.', 'there is no task "abc"; GET /tasks lists them'],
+  409: ['CONFLICT', 'The state of things does not allow it.', 'run abc is already over (succeeded)'],
+  413: ['TOO_LARGE', 'The body is too large.', 'the file is larger than 268435456 bytes'],
+  415: ['UNSUPPORTED_MEDIA_TYPE', 'The body is of a type that is not understood.', 'the body must be JSON'],
+  422: ['UNPROCESSABLE', 'Understood, but the program failed.', 'the program exited with status 1'],
   429: [
     'QUEUE_FULL',
     'The queue is full; see Retry-After.',
-    'The queue is full (1024 runs): try again later.',
+    'the queue is full (1024 runs): try again later',
   ],
   500: [
     'WORKER_UNRESPONSIVE',
     'A worker did not answer, or this node failed.',
-    'Nothing answers at 192.168.1.10.',
+    'nothing answers at 192.168.1.10',
   ],
-  503: ['NO_MASTER', 'There is no master at the moment; see Retry-After.', 'The cluster has no master.'],
+  503: ['NO_MASTER', 'There is no master at the moment; see Retry-After.', 'the cluster has no master'],
 };
 
 const RetryAfter = {

@@ -109,7 +109,7 @@ test('without a token, other names (DNS rebinding) and other origins are 403', a
     const body = '{"function_name":"f"}';
     const reply = await rest.call('POST', '/submit', body, { host, origin });
     assert.equal(reply.status, 403, origin);
-    assert.match(String(reply.json.message), /Web pages of other origins/);
+    assert.match(String(reply.json.message), /web pages of other origins/);
   }
   assert.deepEqual(rest.backend.submissions, []);
 });

@@ -307,14 +307,14 @@ export class FakeBackend implements RestBackend {
   }
 
   output: RestBackend['output'] = async (id, stream, options) => {
-    if (!this.tables.runs.has(id)) return fail({ code: 'NOT_FOUND', message: `There is no run "${id}".` });
+    if (!this.tables.runs.has(id)) return fail({ code: 'NOT_FOUND', message: `there is no run "${id}"` });
     options.signal.addEventListener('abort', () => this.aborted.push('output'));
     return this.onOutput(id, stream, options);
   };
 
   async cancelRun(id: string): Promise<Answer<Run>> {
     const view = this.tables.runs.get(id);
-    if (view === undefined) return fail({ code: 'NOT_FOUND', message: `There is no run "${id}".` });
+    if (view === undefined) return fail({ code: 'NOT_FOUND', message: `there is no run "${id}"` });
     if (view.run.state !== 'queued') return fail({ code: 'CONFLICT', message: 'The run has already ended.' });
     const run = aRun(id, { ...view.run, state: 'cancelled' });
     this.tables.runs.set(id, { ...view, run });

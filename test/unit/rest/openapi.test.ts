@@ -72,7 +72,7 @@ test('the document covers every route', async () => {
     const [method, path] = route.split(' ') as [string, string];
     const reply = await rest.call(method, path.replaceAll(/\{\w+\}/g, 'x'));
     assert.notEqual(reply.status, 405, route);
-    if (reply.status === 404) assert.doesNotMatch(reply.text, /There is nothing at/, route);
+    if (reply.status === 404) assert.doesNotMatch(reply.text, /there is nothing at/, route);
   }
 });
 

@@ -57,7 +57,7 @@ test('tasks: newest first; one with its profiles; 404 with a sentence', async ()
   const missing = await rest.call('GET', '/tasks/nope');
   assert.equal(missing.status, 404);
   assert.deepEqual(missing.json, {
-    message: 'There is no task "nope"; GET /tasks lists them.',
+    message: 'there is no task "nope"; GET /tasks lists them',
     code: 'NOT_FOUND',
   });
   assert.equal((await rest.call('GET', `/tasks/${'x'.repeat(200)}`)).status, 400);

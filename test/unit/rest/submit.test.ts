@@ -56,7 +56,7 @@ test('bad submissions are refused', async () => {
   await using rest = await startRest();
   const deep = `{"function_name":"f","parameters":${'['.repeat(100_000)}${']'.repeat(100_000)}}`;
   const cases: readonly [string, unknown, RegExp][] = [
-    ['/submit', {}, /Missing in the body: function_name/],
+    ['/submit', {}, /missing in the body: function_name/],
     ['/submit', { function_name: '' }, /"function_name"/],
     ['/submit', { function_name: 5 }, /"function_name"/],
     ['/submit', { function_name: 'a\u0007' }, /"function_name"/],

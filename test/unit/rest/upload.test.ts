@@ -53,14 +53,14 @@ test('no file, or no form, is 400 and says what to send', async () => {
   for (const form of forms) {
     const reply = await post(rest, form);
     assert.equal(reply.status, 400, form);
-    assert.match(String(reply.json.message), /No file specified.*curl -F file=@/);
+    assert.match(String(reply.json.message), /no file specified.*curl -F file=@/);
   }
   const other = await post(rest, part('name="program"; filename="a.py"', 'x') + end);
   assert.match(String(other.json.message), /in the field "file"/);
   for (const headers of [{ 'content-type': 'application/json' }, { 'content-type': 'text/x-python' }, {}]) {
     const reply = await rest.call('POST', NEW, '{"file": "x"}', headers);
     assert.equal(reply.status, 400, JSON.stringify(headers));
-    assert.match(String(reply.json.message), /No file specified/);
+    assert.match(String(reply.json.message), /no file specified/);
   }
   assert.equal((await rest.call('POST', NEW)).status, 400);
   assert.deepEqual(rest.backend.uploads, []);
