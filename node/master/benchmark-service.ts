@@ -1,6 +1,7 @@
 /**
- * Benchmarks: the task with as many way counts as it takes to know its curve, one after the other on one LLC domain, then
- * one profile. Each measurement is a run like any other, so it is placed, limited, recorded, and can be cancelled like one.
+ * Benchmarks: the task with as many way counts as it takes to know its curve, one after the other on one LLC domain,
+ * then one profile. Each measurement is a run like any other, so it is placed, limited, recorded, and can be cancelled
+ * like one.
  */
 import { nextWays } from '../../predictor/adaptive-ways.ts';
 import { guidedWays } from '../../predictor/guided-ways.ts';
@@ -119,7 +120,10 @@ export class BenchmarkService {
     }
   }
 
-  /** With few executions the model says which of them tell the most of what a run needs; what is left of them goes into the curve. */
+  /**
+   * With few executions the model says which of them tell the most of what a run needs; what is left of them goes into
+   * the curve.
+   */
   async #next(course: Course, points: readonly ProfilePoint[]): Promise<number | null> {
     const { request, profiler } = course;
     const geometry = geometryOf(course);

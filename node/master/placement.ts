@@ -3,9 +3,9 @@
  * What is free is derived from the runs table and from what is being proposed, not from gossip: gossip says
  * what a node *has*, the master knows what it lent.
  *
- * Both count alike, or one would be wrong by the other: a node's free ways are what it could lend less the ways of its runs, where
- * those that gain nothing from cache count together as `sharedWays`, whether a pool holds them or nothing does. A run
- * that waits in the pool for a class of service counts as the partition that it will get.
+ * Both count alike, or one would be wrong by the other: a node's free ways are what it could lend less the ways of its
+ * runs, where those that gain nothing from cache count together as `sharedWays`, whether a pool holds them or nothing
+ * does. A run that waits in the pool for a class of service counts as the partition that it will get.
  */
 import type { NodeId } from '../consensus/types.ts';
 import { poolCapacity, sharedWays } from '../llc/allocation/pool.ts';
@@ -50,7 +50,9 @@ export interface Pending {
   readonly assignment: Placement | null;
 }
 
-/** Who holds ways by the tables, and by what is on its way into them: two proposals in flight never get the same ways. */
+/**
+ * Who holds ways by the tables, and by what is on its way into them: two proposals in flight never get the same ways.
+ */
 export function holdersOf(active: Iterable<Run>, pending: ReadonlyMap<string, Pending>): Holder[] {
   const holders: Holder[] = [];
   for (const run of active) {
@@ -179,10 +181,11 @@ function lend(domains: readonly DomainView[], demand: Demand, placement: Placeme
 }
 
 /**
- * Which waiting runs start now, in the order of the queue. A run that must be alone on its domain waits until it is empty: others
- * overtake it there for `starvationMs`, then the domain is let run empty; between two such runs whoever has waited longer comes first. Runs that fit may overtake one that doesn't, until
- * that one has waited for `starvationMs`: then nothing behind it starts (or, when it is tied to a domain,
- * nothing else there) before it has its ways.
+ * Which waiting runs start now, in the order of the queue. A run that must be alone on its domain waits until it is
+ * empty: others overtake it there for `starvationMs`, then the domain is let run empty; between two such runs whoever
+ * has waited longer comes first. Runs that fit may overtake one that doesn't, until that one has waited for
+ * `starvationMs`: then nothing behind it starts (or, when it is tied to a domain, nothing else there) before it has its
+ * ways.
  */
 export function planQueue(
   queued: readonly Run[],

@@ -158,7 +158,10 @@ export class RunService {
     return sameOrConflict(run, isSame);
   }
 
-  /** Of two requests with one key that come together, both find no run before; the tables take one, and the other is told of it. */
+  /**
+   * Of two requests with one key that come together, both find no run before; the tables take one, and the other is
+   * told of it.
+   */
   async #admit(spec: RunSpec, isSame: (spec: RunSpec) => boolean): Promise<Answer<Run>> {
     const admitted = await this.#deps.scheduler.admit(spec);
     if (!admitted.ok || admitted.value.spec.id === spec.id) return admitted;

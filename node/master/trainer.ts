@@ -1,6 +1,7 @@
 /**
- * Trains the model on what the cluster has measured, when there is enough more of it than at the last time. What is better on
- * tasks that were held out becomes the next version once its weights lie on a majority; what isn't is recorded as dropped.
+ * Trains the model on what the cluster has measured, when there is enough more of it than at the last time. What is
+ * better on tasks that were held out becomes the next version once its weights lie on a majority; what isn't is
+ * recorded as dropped.
  */
 import { Readable } from 'node:stream';
 import { evidenceOf } from '../../predictor/evidence.ts';

@@ -15,8 +15,8 @@ export interface TrainingRule {
 export const TRAINING_RULE: TrainingRule = { newTasks: 4, newPoints: 0.2, intervalMs: 300_000 };
 
 /**
- * Different points of a task that see the cache, when they tell anything: somewhere at two numbers of ways. More times of a
- * point that is known are not another point.
+ * Different points of a task that see the cache, when they tell anything: somewhere at two numbers of ways. More times
+ * of a point that is known are not another point.
  */
 export function cachePoints(profiles: readonly Profile[], runTimes: readonly RunTimes[]): number {
   const curves = new Map<string, Set<number>>();

@@ -1,4 +1,6 @@
-/** How many ways a run wants: from what is known of its task, by way of the model, to a choice that can be explained. */
+/**
+ * How many ways a run wants: from what is known of its task, by way of the model, to a choice that can be explained.
+ */
 
 import { chooseWays, DEFAULT_MAX_SLOWDOWN, generosity, type WayChoice } from '../../predictor/choose-ways.ts';
 import { type Drift, describeDrift, type Evidence, evidenceOf } from '../../predictor/evidence.ts';

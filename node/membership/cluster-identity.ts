@@ -13,8 +13,8 @@ const ClusterIdentity = Type.Object({
   founder: Type.Boolean(),
   peers: listOf(KnownPeer, MAX_MEMBERS),
   /**
-   * True once this node knows that it was removed. The log alone may not say so at the next start: that its last entry is
-   * committed is written down only with the entry after it, which a removed node isn't sent.
+   * True once this node knows that it was removed. The log alone may not say so at the next start: that its last entry
+   * is committed is written down only with the entry after it, which a removed node isn't sent.
    */
   removed: Type.Boolean(),
 });

@@ -20,7 +20,10 @@ const ANNOUNCE_PERIOD_MS = 1_000;
 /** An invited node gives its inviter this long to commit it before it asks by itself. */
 const INVITED_GRACE_MS = 3_000;
 
-/** A removed node stays this long: as master it hands over, and hears of leaving the configuration. Then it leaves all in peace. */
+/**
+ * A removed node stays this long: as master it hands over, and hears of leaving the configuration. Then it leaves all
+ * in peace.
+ */
 const LEAVE_AFTER_MS = 5_000;
 
 export const REMOVED =
@@ -94,7 +97,9 @@ export class Membership {
     return this.#removed;
   }
 
-  /** Call when consensus runs and the mesh listens. Returns at once when members can't be reached: it goes on trying. */
+  /**
+   * Call when consensus runs and the mesh listens. Returns at once when members can't be reached: it goes on trying.
+   */
   async start(): Promise<Outcome<void, MembershipFailure>> {
     this.#identity = await loadIdentity(this.#deps.store);
     if (this.#removed || this.#identity?.removed) return fail({ code: 'REMOVED', message: REMOVED });

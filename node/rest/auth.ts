@@ -20,7 +20,10 @@ export function isLoopbackHost(host: string): boolean {
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 
-/** Throws 401 unless the request bears the token. Digests are compared, so that neither length nor prefix shows in the time. */
+/**
+ * Throws 401 unless the request bears the token. Digests are compared, so that neither length nor prefix shows in the
+ * time.
+ */
 export function checkBearer(headers: IncomingHttpHeaders, apiToken: string): void {
   const presented = /^Bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1];
   if (presented !== undefined && timingSafeEqual(digest(presented), digest(apiToken))) return;

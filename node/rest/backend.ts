@@ -103,7 +103,10 @@ export interface RestBackend {
   createTask(upload: Upload): Promise<Answer<Task>>;
   tasks(): readonly Task[];
   task(id: string): TaskView | null;
-  /** Waits for the end of the run. `mode: 'INOP'`: nothing was run. `signal` aborts when the client hangs up; the run goes on. */
+  /**
+   * Waits for the end of the run. `mode: 'INOP'`: nothing was run. `signal` aborts when the client hangs up; the run
+   * goes on.
+   */
   run(
     request: RunRequest,
     signal: AbortSignal,

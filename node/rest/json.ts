@@ -1,6 +1,6 @@
 /**
- * Nouns as the JSON of REST: keys in snake_case, moments (`…AtMs`, `sinceMs`) in RFC 3339 without the unit in the key. The
- * schema of an answer comes from the noun's own, so that a new field of a noun is told, and documented, by itself.
+ * Nouns as the JSON of REST: keys in snake_case, moments (`…AtMs`, `sinceMs`) in RFC 3339 without the unit in the key.
+ * The schema of an answer comes from the noun's own, so that a new field of a noun is told, and documented, by itself.
  */
 import type { Static, TNull, TProperties, TSchema, TUnion, TUnsafe } from 'typebox';
 import { nullable } from '../../protocols/schema/fields.ts';

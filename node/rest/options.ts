@@ -20,7 +20,10 @@ export interface RestOptions {
   readonly requestTimeoutMs: number;
   /** How long an idle connection is kept for the next request. @default 30000 */
   readonly keepAliveMs: number;
-  /** How long the rest of a refused body is read and thrown away, so that the client gets to read the refusal. @default 5000 */
+  /**
+   * How long the rest of a refused body is read and thrown away, so that the client gets to read the refusal. @default
+   * 5000
+   */
   readonly lingerMs: number;
   /** How long a request whose master was lost waits for the next master. @default 10000 */
   readonly masterWaitMs: number;

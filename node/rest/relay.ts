@@ -17,8 +17,8 @@ export interface RelayJob {
 }
 
 /**
- * `answered`: the client has the whole answer, or a broken connection when the master was lost in its middle.
- * `lost`: nothing was sent to the client. `not-master`: likewise; the answerer isn't master. `gone`: the client hung up.
+ * `answered`: the client has the whole answer, or a broken connection when the master was lost in its middle. `lost`:
+ * nothing was sent to the client. `not-master`: likewise; the answerer isn't master. `gone`: the client hung up.
  */
 export type RelayOutcome = 'answered' | 'lost' | 'not-master' | 'gone';
 

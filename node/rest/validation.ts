@@ -12,7 +12,9 @@ type Described = {
   readonly required?: readonly string[];
 };
 
-/** Turns the strings of a query into the numbers and booleans that its schema asks for; leaves the rest to the check. */
+/**
+ * Turns the strings of a query into the numbers and booleans that its schema asks for; leaves the rest to the check.
+ */
 function convertQuery(schema: Described, query: unknown): unknown {
   const converted: Record<string, unknown> = { ...(query as Record<string, unknown>) };
   for (const [key, property] of Object.entries(schema.properties ?? {})) {

@@ -1,4 +1,6 @@
-/** Calls between members, both ways: who on this node answers one, and how the worker's news reach whoever is master. */
+/**
+ * Calls between members, both ways: who on this node answers one, and how the worker's news reach whoever is master.
+ */
 
 import type { Outcome } from '../../protocols/schema/outcome.ts';
 import type { Consensus } from '../consensus/types.ts';

@@ -1,6 +1,7 @@
 /**
- * Keeps this node at the version of the model that the cluster has agreed on: fetches its weights by their SHA-256, hands them to
- * the host, and says which version it holds. A node that can't have the version goes on with the one that it has.
+ * Keeps this node at the version of the model that the cluster has agreed on: fetches its weights by their SHA-256,
+ * hands them to the host, and says which version it holds. A node that can't have the version goes on with the one that
+ * it has.
  */
 import { buffer } from 'node:stream/consumers';
 import { type ModelHost, SHIPPED_VERSION } from '../../predictor/model-host.ts';

@@ -1,4 +1,7 @@
-/** What this node tells of itself: its capacity to all, the cluster's digest while it is master, everything to who inspects it. */
+/**
+ * What this node tells of itself: its capacity to all, the cluster's digest while it is master, everything to who
+ * inspects it.
+ */
 import type { ModelHost } from '../../predictor/model-host.ts';
 import type { CapacityNotice, ClusterDigest, NodeEnforcement } from '../../protocols/schema/capacity.ts';
 import type { Inspection } from '../../protocols/schema/views.ts';

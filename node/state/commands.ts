@@ -1,6 +1,6 @@
 /**
- * Commands as the bytes of log entries: one byte of format version, then CBOR. A change of the format takes the next version
- * and goes on reading the old ones, for logs outlive programs.
+ * Commands as the bytes of log entries: one byte of format version, then CBOR. A change of the format takes the next
+ * version and goes on reading the old ones, for logs outlive programs.
  */
 import { Command } from '../../protocols/schema/command.ts';
 import { decode, encode } from '../../protocols/wire/codec.ts';
@@ -18,8 +18,8 @@ export function encodeCommand(command: Command): Uint8Array {
 }
 
 /**
- * Null for bytes that are no command of this version. Every node then refuses the entry alike, so a newer proposer cannot
- * make older nodes diverge.
+ * Null for bytes that are no command of this version. Every node then refuses the entry alike, so a newer proposer
+ * cannot make older nodes diverge.
  */
 export function decodeCommand(data: Uint8Array): Command | null {
   if (data[0] !== FORMAT) return null;

@@ -1,4 +1,7 @@
-/** Parameters of runs that are over: their size and hash stay, so that a repeated request can be told from another. Pure. */
+/**
+ * Parameters of runs that are over: their size and hash stay, so that a repeated request can be told from another.
+ * Pure.
+ */
 import { createHash } from 'node:crypto';
 import type { Run, RunSpec } from './types.ts';
 

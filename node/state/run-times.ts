@@ -1,6 +1,6 @@
 /**
- * The table of run times: what runs that succeeded took, as evidence. Derived from the entries that end runs, so that it
- * costs the log nothing; bounded, so that it costs the memory little.
+ * The table of run times: what runs that succeeded took, as evidence. Derived from the entries that end runs, so that
+ * it costs the log nothing; bounded, so that it costs the memory little.
  */
 import { type Change, changeOf, changeRule, joinChanges } from '../../predictor/change.ts';
 import type { Llc, Run, RunTime, RunTimes } from './types.ts';
@@ -17,7 +17,9 @@ export class RunTimeTable {
   readonly #byTask = new Map<string, Map<string, RunTimes>>();
   #count = 0;
 
-  /** False when the run says nothing: a benchmark, or one without success, or of a version that didn't say where it ran. */
+  /**
+   * False when the run says nothing: a benchmark, or one without success, or of a version that didn't say where it ran.
+   */
   record(run: Run): boolean {
     const time = timeOf(run);
     if (time === null) return false;

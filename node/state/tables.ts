@@ -1,6 +1,6 @@
 /**
- * The replicated tables: members, tasks, profiles, runs, run times, models. The state machine of the log: the same entries give
- * the same tables on every node. Indexes are derived and never stored.
+ * The replicated tables: members, tasks, profiles, runs, run times, models. The state machine of the log: the same
+ * entries give the same tables on every node. Indexes are derived and never stored.
  */
 import { createHash } from 'node:crypto';
 import type { NodeId, StateMachine } from '../consensus/types.ts';
@@ -20,7 +20,10 @@ import {
 import { RunTimeTable } from './run-times.ts';
 import type { ApplyResult, Command, Member, Profile, Run, RunTimes, TableVersions, Task } from './types.ts';
 
-/** Of the runs that are over, this many are kept, and of their outputs in the record so much; the one that ended longest ago goes first. */
+/**
+ * Of the runs that are over, this many are kept, and of their outputs in the record so much; the one that ended longest
+ * ago goes first.
+ */
 export const KEPT_FINISHED_RUNS = 10_000;
 const KEPT_FINISHED_BYTES = 64 * 1024 * 1024;
 

@@ -1,6 +1,7 @@
 /**
- * Gossip: `CapacityNotice` and `ClusterDigest`, which are always being replaced. Each is signed by its author (gossipsub's
- * StrictSign) and is heeded only when the author is a member and speaks for itself; a hint, never a decision.
+ * Gossip: `CapacityNotice` and `ClusterDigest`, which are always being replaced. Each is signed by its author
+ * (gossipsub's StrictSign) and is heeded only when the author is a member and speaks for itself; a hint, never a
+ * decision.
  *
  * Keep the messages small and coalesced: gossipsub sends without back-pressure.
  */

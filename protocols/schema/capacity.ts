@@ -1,4 +1,6 @@
-/** What nodes gossip: their capacity, and the master's digest of the cluster. Hints: nothing is decided by them alone. */
+/**
+ * What nodes gossip: their capacity, and the master's digest of the cluster. Hints: nothing is decided by them alone.
+ */
 import Type from 'typebox';
 import {
   Attempt,

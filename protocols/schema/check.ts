@@ -1,6 +1,6 @@
 /**
- * The door: a value that came from outside is checked by its schema, trimmed to what the schema knows, or refused with a
- * sentence. Unknown keys are dropped, so that a newer version may send more.
+ * The door: a value that came from outside is checked by its schema, trimmed to what the schema knows, or refused with
+ * a sentence. Unknown keys are dropped, so that a newer version may send more.
  */
 import type { TSchema } from 'typebox';
 import { Compile, type Validator } from 'typebox/schema';
@@ -40,7 +40,10 @@ export function isValid<S extends TSchema>(schema: S, value: unknown): value is 
   return validatorOf(schema).Check(value);
 }
 
-/** The value with the known keys only. Failure: what is wrong, such as `"dispatch.ways" must be a whole number from 1 to 64`. */
+/**
+ * The value with the known keys only. Failure: what is wrong, such as `"dispatch.ways" must be a whole number from 1 to
+ * 64`.
+ */
 export function check<S extends TSchema>(schema: S, value: unknown): Outcome<Value<S>, string> {
   if (!validatorOf(schema).Check(value)) return fail(explain(schema, value));
   return succeed((trimOf(schema as Shape)?.(value) ?? value) as Value<S>);
@@ -86,7 +89,9 @@ function find(shape: Shape, value: unknown, path: readonly string[]): Wrong | nu
 const isRequired = (shape: Shape, key: string): boolean =>
   (shape as { readonly required?: readonly string[] }).required?.includes(key) ?? false;
 
-/** The variant of a union that a value means: null, or the one whose tag it bears; else the only one that isn't null. */
+/**
+ * The variant of a union that a value means: null, or the one whose tag it bears; else the only one that isn't null.
+ */
 function variantOf(variants: readonly Shape[], value: unknown): Shape | undefined {
   const isNull = (shape: Shape): boolean => shape.type === 'null';
   if (value === null) return variants.find(isNull);
@@ -141,7 +146,9 @@ function range({ minimum, exclusiveMinimum, maximum }: Shape): string {
 type Trim = (value: unknown) => unknown;
 const trims = new WeakMap<Shape, { readonly trim: Trim | null }>();
 
-/** What drops the keys that a schema doesn't know, from a value that it takes; null where there can be none. Made once. */
+/**
+ * What drops the keys that a schema doesn't know, from a value that it takes; null where there can be none. Made once.
+ */
 function trimOf(shape: Shape): Trim | null {
   const known = trims.get(shape);
   if (known !== undefined) return known.trim;

@@ -1,6 +1,6 @@
 /**
- * The building blocks of the nouns: numbers, texts and ids with their bounds. A bound stands here, or in the noun that it
- * belongs to, and nowhere else: REST, gossip, calls, joins, files and the log refuse by it alike.
+ * The building blocks of the nouns: numbers, texts and ids with their bounds. A bound stands here, or in the noun that
+ * it belongs to, and nowhere else: REST, gossip, calls, joins, files and the log refuse by it alike.
  */
 import Type, { type Static, type TSchema } from 'typebox';
 import { NOT_BLANK, PLAIN_FILE, PLAIN_TEXT } from './text.ts';
@@ -15,7 +15,9 @@ type Frozen<T> = T extends Uint8Array
       ? { readonly [K in keyof T]: Frozen<T[K]> }
       : T;
 
-/** What a schema may say of itself: `description` for people who read the API, `x-expected` completes `"key" must be …`. */
+/**
+ * What a schema may say of itself: `description` for people who read the API, `x-expected` completes `"key" must be …`.
+ */
 export interface Saying {
   readonly description?: string;
   readonly 'x-expected'?: string;

@@ -1,4 +1,7 @@
-/** Runs: what one needs, where it is, what came of it. `queued -> assigned -> running -> succeeded | failed | timed_out | cancelled | lost`. */
+/**
+ * Runs: what one needs, where it is, what came of it. `queued -> assigned -> running -> succeeded | failed | timed_out
+ * | cancelled | lost`.
+ */
 import Type from 'typebox';
 import {
   Attempt,

@@ -1,4 +1,7 @@
-/** How long the event loop is held up while a large blob is stored and hashed. Run: `node --import tsx test/bench/hash-lag.ts [MIB]`. */
+/**
+ * How long the event loop is held up while a large blob is stored and hashed. Run: `node --import tsx
+ * test/bench/hash-lag.ts [MIB]`.
+ */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,6 @@
-/** Loaded into daemons by `lag.ts`: on SIGUSR2 writes how late the event loop was since the last time, in milliseconds. */
+/**
+ * Loaded into daemons by `lag.ts`: on SIGUSR2 writes how late the event loop was since the last time, in milliseconds.
+ */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';

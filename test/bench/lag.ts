@@ -1,6 +1,6 @@
 /**
- * How late the event loops of three daemons get: the loop also sends heartbeats, and a late heartbeat is an election. For each kind of load the
- * worst of the three nodes. Run: `npm run bench:lag`.
+ * How late the event loops of three daemons get: the loop also sends heartbeats, and a late heartbeat is an election.
+ * For each kind of load the worst of the three nodes. Run: `npm run bench:lag`.
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,6 @@
 /**
- * What the model costs a daemon: how late its event loop gets while a training runs, how long a prediction takes through the
- * thread, and the memory of the thread. Run: `npm run bench:model`.
+ * What the model costs a daemon: how late its event loop gets while a training runs, how long a prediction takes
+ * through the thread, and the memory of the thread. Run: `npm run bench:model`.
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';

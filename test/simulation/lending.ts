@@ -1,6 +1,7 @@
 /**
- * Masters that lend ways by the tables, as `Scheduler` does: through the real placement, with what they have proposed and not yet
- * seen applied. Runs of varied ways are made, placed, started, ended, queued again and cancelled, by current masters and deposed ones.
+ * Masters that lend ways by the tables, as `Scheduler` does: through the real placement, with what they have proposed
+ * and not yet seen applied. Runs of varied ways are made, placed, started, ended, queued again and cancelled, by
+ * current masters and deposed ones.
  */
 
 import {

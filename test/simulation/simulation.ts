@@ -301,7 +301,10 @@ class Simulation {
   }
 }
 
-/** Three quarters of the seeds see every difference cheaply or ask the tables for all that they can do; the rest lends ways. */
+/**
+ * Three quarters of the seeds see every difference cheaply or ask the tables for all that they can do; the rest lends
+ * ways.
+ */
 function drawWorkload(seed: number, scenario: Scenario, random: Prng): Workload {
   if (seed % 4 === 1) return tablesWorkload(random.fork());
   return seed % 4 === 3 ? lendingWorkload(random.fork()) : chainWorkload(scenario.commandBytes);
