@@ -1,176 +1,148 @@
 /**
- * Messages, entries and the hard state as protobuf bytes (`protocols/raft/raft.proto`). Decoding never
- * throws: damaged bytes give an error value.
+ * Messages, entries and the hard state as bytes: Raft's hot path, so compact and without a schema's detour. The id of the
+ * protocol that carries the messages (`/fsched/link/1.0.0`) is the version of their form, the format of the log on disk
+ * (`level-log-store.ts`) that of entries and hard state. Decoding never throws: damaged bytes give an error value.
  */
-import type { MessageInitShape } from '@bufbuild/protobuf';
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
-import type { RaftEntry, RaftMessage } from '../../protocols/raft/raft_pb.ts';
-import { RaftEntrySchema, RaftHardStateSchema, RaftMessageSchema } from '../../protocols/raft/raft_pb.ts';
-import type { Outcome } from '../../protocols/schema/outcome.ts';
-import { fail, succeed } from '../../protocols/schema/outcome.ts';
-import type { Message, MessageBody } from './messages.ts';
-import type { Entry, HardState } from './types.ts';
+import { isValid } from '../../protocols/schema/check.ts';
+import { MAX_MEMBERS, NodeId as NodeIdSchema } from '../../protocols/schema/fields.ts';
+import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
+import { ByteReader, ByteWriter, MalformedError } from './byte-buffer.ts';
+import type { Message } from './messages.ts';
+import type { Entry, HardState, NodeId } from './types.ts';
 
 export interface CodecFailure {
   readonly code: 'MALFORMED';
   readonly message: string;
 }
 
-/** Thrown inside of this module only. */
-class MalformedError extends Error {}
+/** The fields of each message after its term, in the order of their bytes; the place in this list is the message's number. */
+const MESSAGES: readonly (readonly [Message['type'], ...(readonly string[])])[] = [
+  ['vote-request', 'pre', 'lastIndex', 'lastTerm'],
+  ['vote-response', 'pre', 'granted'],
+  ['append', 'previousIndex', 'previousTerm', 'commitIndex', 'entries'],
+  ['append-accepted', 'matchIndex'],
+  ['append-rejected', 'previousIndex', 'hintIndex', 'hintTerm'],
+  ['heartbeat', 'commitIndex'],
+  ['heartbeat-response'],
+];
+const NUMBERS = new Map(MESSAGES.map(([type], number) => [type, number]));
+const FLAGS: ReadonlySet<string> = new Set(['pre', 'granted']);
+const KINDS = ['noop', 'command', 'configuration'] as const;
+/** A message of more is not sent: see `maxEntries` of the options. */
+const MOST_ENTRIES = 65_536;
 
 export function encodeMessage(message: Message): Uint8Array {
-  return toBinary(RaftMessageSchema, create(RaftMessageSchema, messageToWire(message)));
+  const writer = new ByteWriter();
+  const number = NUMBERS.get(message.type) ?? 0;
+  writer.byte(number);
+  writer.whole(message.term);
+  const values = message as unknown as Readonly<Record<string, number | boolean | readonly Entry[]>>;
+  const [, ...fields] = MESSAGES[number] ?? [];
+  for (const field of fields) {
+    const value = values[field];
+    if (typeof value === 'number') writer.whole(value);
+    else if (typeof value === 'boolean') writer.byte(value ? 1 : 0);
+    else if (value !== undefined) {
+      writer.whole(value.length);
+      for (const entry of value) writeEntry(writer, entry);
+    }
+  }
+  return writer.finish();
 }
 
 export function decodeMessage(bytes: Uint8Array): Outcome<Message, CodecFailure> {
-  return guarded(() => {
-    const wire = fromBinary(RaftMessageSchema, bytes);
-    return { ...bodyFromWire(wire), term: integer(wire.term) };
+  return decodeWith(bytes, (reader) => {
+    const [type, ...fields] = MESSAGES[reader.byte()] ?? malformed('the message is of an unknown type');
+    const message: Record<string, unknown> = { type, term: reader.whole() };
+    for (const field of fields) {
+      if (field === 'entries') message[field] = readEntries(reader);
+      else message[field] = FLAGS.has(field) ? readFlag(reader) : reader.whole();
+    }
+    return message as unknown as Message;
   });
 }
 
 export function encodeEntry(entry: Entry): Uint8Array {
-  return toBinary(RaftEntrySchema, create(RaftEntrySchema, entryToWire(entry)));
+  const writer = new ByteWriter();
+  writeEntry(writer, entry);
+  return writer.finish();
 }
 
 export function decodeEntry(bytes: Uint8Array): Outcome<Entry, CodecFailure> {
-  return guarded(() => entryFromWire(fromBinary(RaftEntrySchema, bytes)));
+  return decodeWith(bytes, readEntry);
 }
 
 export function encodeHardState({ term, votedFor, commitIndex }: HardState): Uint8Array {
-  const wire = { term: BigInt(term), votedFor: votedFor ?? '', commitIndex: BigInt(commitIndex) };
-  return toBinary(RaftHardStateSchema, create(RaftHardStateSchema, wire));
+  const writer = new ByteWriter();
+  writer.whole(term);
+  writer.text(votedFor ?? '');
+  writer.whole(commitIndex);
+  return writer.finish();
 }
 
 export function decodeHardState(bytes: Uint8Array): Outcome<HardState, CodecFailure> {
-  return guarded(() => {
-    const wire = fromBinary(RaftHardStateSchema, bytes);
-    return {
-      term: integer(wire.term),
-      votedFor: wire.votedFor === '' ? null : wire.votedFor,
-      commitIndex: integer(wire.commitIndex),
-    };
+  return decodeWith(bytes, (reader) => {
+    const term = reader.whole();
+    const votedFor = reader.text();
+    return { term, votedFor: votedFor === '' ? null : checkId(votedFor), commitIndex: reader.whole() };
   });
 }
 
-function guarded<T>(decode: () => T): Outcome<T, CodecFailure> {
+function decodeWith<T>(bytes: Uint8Array, read: (reader: ByteReader) => T): Outcome<T, CodecFailure> {
+  const reader = new ByteReader(bytes);
   try {
-    return succeed(decode());
+    const value = read(reader);
+    reader.end();
+    return succeed(value);
   } catch (error) {
-    return fail({ code: 'MALFORMED', message: error instanceof Error ? error.message : String(error) });
+    if (error instanceof MalformedError) return fail({ code: 'MALFORMED', message: error.message });
+    throw error;
   }
 }
 
-function integer(value: bigint): number {
-  if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw new MalformedError(`${value} is out of range`);
-  return Number(value);
-}
-
-function messageToWire(message: Message): MessageInitShape<typeof RaftMessageSchema> {
-  const term = BigInt(message.term);
-  switch (message.type) {
-    case 'vote-request': {
-      const { pre, lastIndex, lastTerm } = message;
-      const value = { pre, lastIndex: BigInt(lastIndex), lastTerm: BigInt(lastTerm) };
-      return { term, body: { case: 'voteRequest', value } };
-    }
-    case 'vote-response':
-      return { term, body: { case: 'voteResponse', value: { pre: message.pre, granted: message.granted } } };
-    case 'append': {
-      const { previousIndex, previousTerm, commitIndex, entries } = message;
-      const value = {
-        previousIndex: BigInt(previousIndex),
-        previousTerm: BigInt(previousTerm),
-        commitIndex: BigInt(commitIndex),
-        entries: entries.map(entryToWire),
-      };
-      return { term, body: { case: 'append', value } };
-    }
-    case 'append-accepted':
-      return { term, body: { case: 'appendAccepted', value: { matchIndex: BigInt(message.matchIndex) } } };
-    case 'append-rejected': {
-      const { previousIndex, hintIndex, hintTerm } = message;
-      const value = {
-        previousIndex: BigInt(previousIndex),
-        hintIndex: BigInt(hintIndex),
-        hintTerm: BigInt(hintTerm),
-      };
-      return { term, body: { case: 'appendRejected', value } };
-    }
-    case 'heartbeat':
-      return { term, body: { case: 'heartbeat', value: { commitIndex: BigInt(message.commitIndex) } } };
-    case 'heartbeat-response':
-      return { term, body: { case: 'heartbeatResponse', value: {} } };
+function writeEntry(writer: ByteWriter, entry: Entry): void {
+  writer.byte(KINDS.indexOf(entry.kind));
+  writer.whole(entry.term);
+  writer.whole(entry.index);
+  if (entry.kind === 'command') writer.block(entry.data);
+  if (entry.kind !== 'configuration') return;
+  for (const ids of [entry.configuration.voters, entry.configuration.learners]) {
+    writer.whole(ids.length);
+    for (const id of ids) writer.text(id);
   }
 }
 
-function bodyFromWire({ body }: RaftMessage): MessageBody {
-  switch (body.case) {
-    case 'voteRequest': {
-      const { pre, lastIndex, lastTerm } = body.value;
-      return { type: 'vote-request', pre, lastIndex: integer(lastIndex), lastTerm: integer(lastTerm) };
-    }
-    case 'voteResponse':
-      return { type: 'vote-response', pre: body.value.pre, granted: body.value.granted };
-    case 'append':
-      return {
-        type: 'append',
-        previousIndex: integer(body.value.previousIndex),
-        previousTerm: integer(body.value.previousTerm),
-        commitIndex: integer(body.value.commitIndex),
-        entries: body.value.entries.map(entryFromWire),
-      };
-    case 'appendAccepted':
-      return { type: 'append-accepted', matchIndex: integer(body.value.matchIndex) };
-    case 'appendRejected':
-      return {
-        type: 'append-rejected',
-        previousIndex: integer(body.value.previousIndex),
-        hintIndex: integer(body.value.hintIndex),
-        hintTerm: integer(body.value.hintTerm),
-      };
-    case 'heartbeat':
-      return { type: 'heartbeat', commitIndex: integer(body.value.commitIndex) };
-    case 'heartbeatResponse':
-      return { type: 'heartbeat-response' };
-    case undefined:
-      throw new MalformedError('a message without a body');
-  }
+function readEntry(reader: ByteReader): Entry {
+  const kind = KINDS[reader.byte()] ?? malformed('the entry is of an unknown kind');
+  const head = { term: reader.whole(), index: reader.whole() };
+  if (kind === 'noop') return { ...head, kind };
+  if (kind === 'command') return { ...head, kind, data: reader.block() };
+  const [voters, learners] = [readIds(reader), readIds(reader)];
+  if (new Set([...voters, ...learners]).size !== voters.length + learners.length)
+    malformed('a node is twice in a configuration');
+  return { ...head, kind, configuration: { voters, learners } };
 }
 
-function entryToWire(entry: Entry): MessageInitShape<typeof RaftEntrySchema> {
-  const head = { term: BigInt(entry.term), index: BigInt(entry.index) };
-  switch (entry.kind) {
-    case 'noop':
-      return { ...head, payload: { case: 'noop', value: {} } };
-    case 'command':
-      return { ...head, payload: { case: 'command', value: entry.data } };
-    case 'configuration': {
-      const { voters, learners } = entry.configuration;
-      return {
-        ...head,
-        payload: { case: 'configuration', value: { voters: [...voters], learners: [...learners] } },
-      };
-    }
-  }
+function readEntries(reader: ByteReader): Entry[] {
+  const entries: Entry[] = [];
+  for (let left = reader.count(MOST_ENTRIES); left > 0; left -= 1) entries.push(readEntry(reader));
+  return entries;
 }
 
-function entryFromWire({ term, index, payload }: RaftEntry): Entry {
-  const head = { term: integer(term), index: integer(index) };
-  switch (payload.case) {
-    case 'noop':
-      return { ...head, kind: 'noop' };
-    case 'command':
-      // A copy: the bytes are kept, and the frame that they came in shall not be kept alive by them.
-      return { ...head, kind: 'command', data: payload.value.slice() };
-    case 'configuration': {
-      const { voters, learners } = payload.value;
-      const ids = [...voters, ...learners];
-      if (new Set(ids).size !== ids.length) throw new MalformedError('a node is twice in a configuration');
-      return { ...head, kind: 'configuration', configuration: { voters, learners } };
-    }
-    case undefined:
-      throw new MalformedError('an entry without a payload');
-  }
+function readIds(reader: ByteReader): NodeId[] {
+  const ids: NodeId[] = [];
+  for (let left = reader.count(MAX_MEMBERS); left > 0; left -= 1) ids.push(checkId(reader.text()));
+  return ids;
+}
+
+function readFlag(reader: ByteReader): boolean {
+  const byte = reader.byte();
+  return byte < 2 ? byte === 1 : malformed('a flag is neither set nor not');
+}
+
+const checkId = (id: string): NodeId =>
+  isValid(NodeIdSchema, id) ? id : malformed('the id of a node is none');
+
+function malformed(message: string): never {
+  throw new MalformedError(message);
 }

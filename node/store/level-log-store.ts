@@ -14,7 +14,7 @@ import { INITIAL_HARD_STATE, LogStoreError } from '../consensus/log-store.ts';
 import type { Entry } from '../consensus/types.ts';
 
 const FORMAT_KEY = 'format';
-const FORMAT = 'fsched-log-1';
+const FORMAT = 'fsched-log-2';
 const HARD_STATE_KEY = 'hard';
 const LOG_PREFIX = 'log/';
 /** Sorts right after every key that begins with LOG_PREFIX. */

@@ -22,7 +22,6 @@ const COPIED = [
   'predictor/change.ts',
   'predictor/model-host.ts',
   'predictor/robust.ts',
-  'protocols/raft',
   'protocols/schema',
   'protocols/wire',
   'test/builders',
