@@ -1,4 +1,5 @@
 /** Real daemons as child processes of a test: the bundle that ships, on free ports, in directories of their own. */
+
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -7,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { inspectPeer } from '../../node/mesh/inspect-client.ts';
+import { HANG_MS } from './hang.ts';
 
 const BUNDLE = join(import.meta.dirname, '../../dist/fsched.js');
 /**
@@ -17,8 +19,6 @@ export const RUN_AS: readonly string[] =
   process.getuid?.() === 0 && spawnSync('bwrap', ['--version']).status !== 0 ? ['--run-as', 'root'] : [];
 /** What tests count on, whatever cache their machine has. */
 const GEOMETRY: readonly string[] = ['--llc-geometry', '16x1MiB'];
-const READY_WITHIN_MS = 20_000;
-const EVENTUALLY_WITHIN_MS = 30_000;
 const POLL_MS = 25;
 
 export interface Reply {
@@ -47,7 +47,7 @@ export async function eventually<T>(
   what: string,
   probe: () => Promise<T | null | undefined | false>,
 ): Promise<T> {
-  const deadline = performance.now() + EVENTUALLY_WITHIN_MS;
+  const deadline = performance.now() + HANG_MS;
   let last: unknown = null;
   while (performance.now() < deadline) {
     try {
@@ -58,7 +58,7 @@ export async function eventually<T>(
     }
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
-  throw new Error(`not within ${EVENTUALLY_WITHIN_MS} ms: ${what}`, { cause: last });
+  throw new Error(`not within ${HANG_MS} ms: ${what}`, { cause: last });
 }
 
 export class DaemonProcess {
@@ -114,7 +114,7 @@ export class DaemonProcess {
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.#logs += text;
     });
-    const signal = AbortSignal.timeout(READY_WITHIN_MS);
+    const signal = AbortSignal.timeout(HANG_MS);
     const line = once(createInterface({ input: child.stdout }), 'line', { signal }).then(([text]) =>
       String(text),
     );

@@ -116,7 +116,7 @@ describe('launcher', () => {
     });
   }
 
-  test('takes its program with it when it is killed', { timeout: 10_000 }, async () => {
+  test('takes its program with it when it is killed', async () => {
     await using installed = await Installed.create('nested');
     const child = installed.spawn(['wait']);
     await once(child.stdout, 'data');

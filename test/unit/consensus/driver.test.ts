@@ -1,15 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LogStoreError } from '../../../node/consensus/log-store.ts';
-import { Rig, settled } from './rig.ts';
+import { settled } from '../../support/fake-clock.ts';
+import { Rig } from './rig.ts';
 
 test('bootstrap makes a cluster of one that leads within a few ticks; a second bootstrap is refused', async () => {
   await using rig = new Rig();
   const node = await rig.add('a');
-  await rig.clock.advance(3000);
+  await rig.clock.pass(3000);
   assert.equal(node.driver.status().role, 'follower', 'without a configuration it waits');
   await node.driver.bootstrap();
-  await rig.clock.advance(100);
+  await rig.clock.pass(100);
   assert.deepEqual([node.driver.status().ready, node.driver.status().leader], [true, 'a']);
   await assert.rejects(node.driver.bootstrap(), { code: 'NOT_EMPTY' });
 });
@@ -22,14 +23,14 @@ test('a proposal resolves with the result of its command once it is committed an
     outcomes.map((outcome) => outcome?.ok && outcome.value.result),
     [1, 2],
   );
-  await rig.clock.advance(200);
+  await rig.clock.pass(200);
   for (const node of [a, b, c]) assert.deepEqual(node?.machine.applied, ['x', 'y']);
 });
 
 test('proposals of one turn share one append and one write', async () => {
   await using rig = new Rig();
   const [a] = await rig.cluster('a', 'b', 'c');
-  await rig.clock.advance(10);
+  await rig.clock.pass(10);
   const before = rig.frames;
   await Promise.all(Array.from({ length: 100 }, (_, number) => a?.propose(String(number))));
   assert.ok(rig.frames - before <= 12, `${rig.frames - before} frames for 100 proposals`);
@@ -55,7 +56,7 @@ test('a proposal is UNKNOWN when leadership is lost before it is committed', asy
   const [a] = await rig.cluster('a', 'b', 'c');
   rig.away.add('a');
   const lost = a?.propose('x');
-  await rig.clock.advance(3000);
+  await rig.clock.pass(3000);
   assert.deepEqual(await lost, { ok: false, error: { code: 'UNKNOWN' } });
   const next = rig.leader();
   assert.ok(next !== undefined && next.id !== 'a');
@@ -72,7 +73,7 @@ test('a proposal is not acknowledged before the write is synced', async () => {
     answered = true;
     return outcome;
   });
-  await rig.clock.advance(50);
+  await rig.clock.pass(50);
   assert.deepEqual([answered, a.machine.applied], [false, []]);
   store.autoSync = true;
   store.sync();
@@ -124,7 +125,7 @@ test('a failing disk is fatal: reported once, and nothing is acknowledged', asyn
   assert.deepEqual(a.fatal, [store.failure]);
   const frames = rig.frames;
   rig.away.add('b').add('c');
-  await rig.clock.advance(500);
+  await rig.clock.pass(500);
   assert.deepEqual([a.driver.status().role, a.fatal.length], ['follower', 1]);
   assert.ok(rig.frames - frames < 60);
   assert.deepEqual(await a.propose('y'), { ok: false, error: { code: 'STOPPED' } });
@@ -135,7 +136,7 @@ test('when the event loop was blocked for long, a follower does not campaign for
   const [a, b] = await rig.cluster('a', 'b', 'c');
   const { term } = a?.driver.status() ?? { term: 0 };
   await rig.clock.block(30_000);
-  await rig.clock.advance(1000);
+  await rig.clock.pass(1000);
   assert.deepEqual([b?.driver.status().term, b?.driver.status().leader], [term, 'a']);
 });
 
@@ -144,7 +145,7 @@ test('kill -9 of the leader: with the hint of the transport a new one serves in 
   for (let seed = 1; seed <= 50; seed++) {
     await using rig = new Rig(seed);
     const nodes = await rig.cluster('a', 'b', 'c');
-    await rig.clock.advance(seed * 7);
+    await rig.clock.pass(seed * 7);
     const killedAt = rig.clock.nowMs();
     rig.crash('a');
     for (const { driver } of nodes.slice(1)) driver.peerLost('a');
@@ -160,7 +161,7 @@ test('without the hint a new leader serves after the election timeout', async ()
   await using rig = new Rig();
   await rig.cluster('a', 'b', 'c');
   rig.crash('a');
-  await rig.clock.advance(550);
+  await rig.clock.pass(550);
   assert.equal(rig.leader(), undefined);
   await rig.clock.until(() => rig.leader() !== undefined, 2000);
 });
@@ -175,11 +176,11 @@ test('reset forgets log, term, vote and tables, durably; the node then waits to 
   await b.driver.reset();
   assert.deepEqual([b.driver.status().lastIndex, b.driver.status().term, b.machine.applied], [0, 0, []]);
   assert.equal(rig.stores.get('b')?.disk.entries.length, 0);
-  await rig.clock.advance(3000);
+  await rig.clock.pass(3000);
   assert.equal(b.driver.status().role, 'follower');
   await a.driver.changeConfiguration({ type: 'add-learner', node: 'b' });
   await a.propose('of the new cluster');
-  await rig.clock.advance(300);
+  await rig.clock.pass(300);
   assert.deepEqual(b.machine.applied, ['of the new cluster']);
   assert.deepEqual(a.driver.status().configuration, { voters: ['a'], learners: ['b'] });
 });
@@ -192,7 +193,7 @@ test('listeners hear of every change of role, leader, readiness and configuratio
     heard.push(`${role} ${ready} ${appliedIndex}`),
   );
   await a.driver.bootstrap();
-  await rig.clock.advance(100);
+  await rig.clock.pass(100);
   await a.propose('x');
   assert.deepEqual(heard, [
     'follower false 1',

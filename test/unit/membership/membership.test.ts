@@ -365,7 +365,7 @@ describe('as a member', () => {
     clock.advance(60_000);
     assert.ok(known()?.includes(OTHER_ID));
     membership.stop();
-    assert.equal(clock.pendingTimers, 0);
+    assert.deepEqual(clock.pending(), []);
   });
 
   test('a node that was removed knows it at its next start, though its log does not say that it is committed', async () => {

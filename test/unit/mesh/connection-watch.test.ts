@@ -10,7 +10,7 @@ import type { MemberRegistrar } from '../../../node/mesh/member-registrar.ts';
 import { PeerTable } from '../../../node/mesh/peer-table.ts';
 import type { RaftLinks } from '../../../node/mesh/raft-links.ts';
 import { FrameKind } from '../../../protocols/link/index.ts';
-import { ManualClock } from './manual-clock.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 
 class FakeConnection {
   status = 'open';
@@ -38,7 +38,7 @@ class FakeConnection {
 async function watching(self = '') {
   const peer = peerIdFromPrivateKey(await generateKeyPair('Ed25519'));
   const id = peer.toString();
-  const clock = new ManualClock();
+  const clock = new FakeClock(1000);
   const table = new PeerTable({ self }, { clock });
   table.setMembers([{ id, addresses: [] }]);
   const pings: Uint8Array[] = [];

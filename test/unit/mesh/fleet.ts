@@ -66,7 +66,7 @@ export class Recorder implements MeshHandlers {
   readonly frames: { from: string; frame: Uint8Array }[] = [];
   readonly notices: CapacityNotice[] = [];
   readonly digests: ClusterDigest[] = [];
-  readonly changes: { id: string; connected: boolean; atMs: number }[] = [];
+  readonly changes: { id: string; connected: boolean }[] = [];
   readonly joins: { from: string; request: JoinRequest }[] = [];
   control: (from: string, request: ControlRequest) => Promise<ControlResponse> = async () => ({ type: 'ok' });
   http: (from: string, stream: Duplex) => void = (_from, stream) => stream.destroy();
@@ -104,7 +104,7 @@ export class Recorder implements MeshHandlers {
     return INSPECTION;
   }
   onPeerChange(id: string, connected: boolean) {
-    this.changes.push({ id, connected, atMs: performance.now() });
+    this.changes.push({ id, connected });
     this.#check();
   }
 

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { WATCH_PERIOD_MS } from '../../../node/mesh/libp2p-settings.ts';
+import { systemClock } from '../../../node/adapters.ts';
 import { Fleet, type Node } from './fleet.ts';
 
 async function lost(node: Node, id: string) {
@@ -96,7 +96,8 @@ test('a member that is killed is reported as lost by its broken connection, not 
   // The child can't tidy up after itself.
   const scratch = await mkdtemp(join(tmpdir(), 'fsched-killed-'));
   t.after(() => rm(scratch, { recursive: true, force: true }));
-  await using fleet = await Fleet.of(1);
+  // Nobody looks over the connections: only the broken one can tell.
+  await using fleet = await Fleet.of(1, { clock: { ...systemClock, every: () => () => {} } });
   const a = fleet.at(0);
   const child = spawn(
     process.execPath,
@@ -113,11 +114,8 @@ test('a member that is killed is reported as lost by its broken connection, not 
     const { id } = JSON.parse(known) as { id: string };
     await found(a, id);
     assert.equal((await a.mesh.call(id, { type: 'held' })).ok, true);
-    const killedAtMs = performance.now();
     child.kill('SIGKILL');
     await lost(a, id);
-    const tookMs = (a.recorder.changes.at(-1)?.atMs ?? Number.NaN) - killedAtMs;
-    assert.ok(tookMs < WATCH_PERIOD_MS, `it took ${tookMs} ms`);
   } finally {
     child.kill('SIGKILL');
   }
@@ -135,10 +133,8 @@ test('a process whose mesh has stopped ends by itself', async () => {
   );
   const exited = once(child, 'exit');
   await firstLine(child);
-  const stoppedAtMs = performance.now();
   const [code] = await exited;
   assert.equal(code, 0);
-  assert.ok(performance.now() - stoppedAtMs < 3000, 'something kept it waiting');
 });
 
 async function firstLine(child: ChildProcess): Promise<string> {

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { nextDelay, Redialer } from '../../../node/mesh/redialer.ts';
-import { ManualClock } from './manual-clock.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 
 /** With `random` as jitter, and every dial recorded by its moment. */
 function chasing(random: number) {
-  const clock = new ManualClock();
+  const clock = new FakeClock(1000);
   const start = clock.monotonicMs();
   const dials: number[] = [];
   const redialer = new Redialer({
@@ -80,7 +80,7 @@ test('who is reached or forgotten is not dialled again', async () => {
   const before = dials.length;
   await advance(60_000);
   assert.equal(dials.length, before);
-  assert.equal(clock.timers, 0);
+  assert.deepEqual(clock.pending(), []);
 });
 
 test('a connection that is closed again at once does not reset the back-off', async () => {
@@ -102,5 +102,5 @@ test('stop leaves no timer behind', () => {
   redialer.chaseNow('a');
   redialer.lost('b');
   redialer.stop();
-  assert.equal(clock.timers, 0);
+  assert.deepEqual(clock.pending(), []);
 });

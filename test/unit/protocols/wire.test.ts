@@ -8,7 +8,7 @@ import type { WireError } from '../../../protocols/wire/error.ts';
 import { StreamReader } from '../../../protocols/wire/reader.ts';
 import { encodeVarint, VarintDecoder } from '../../../protocols/wire/varint.ts';
 import { finishWriting, write, writeAll, writeFrame } from '../../../protocols/wire/writer.ts';
-import { ManualClock } from '../mesh/manual-clock.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 
 test('varints come back; six bytes of one are malformed', () => {
   fc.assert(
@@ -94,7 +94,7 @@ test('a reset and a lost connection are errors, not ends', async () => {
 });
 
 test('a talk that takes too long, or whose caller gives up, throws its stream away', async () => {
-  const clock = new ManualClock();
+  const clock = new FakeClock(1000);
   const [near] = await streamPair();
   const talk = within(near, 100, clock, () => new Promise<never>(() => {}));
   clock.advance(100);
@@ -106,7 +106,7 @@ test('a talk that takes too long, or whose caller gives up, throws its stream aw
   const given = within(other, 100, clock, () => new Promise<never>(() => {}), controller.signal);
   controller.abort();
   await assert.rejects(given, { code: 'ABORTED' });
-  assert.equal(clock.timers, 0);
+  assert.deepEqual(clock.pending(), []);
 
   const [third] = await streamPair();
   assert.equal(await within(third, 100, systemClock, async () => 7), 7);
@@ -114,7 +114,7 @@ test('a talk that takes too long, or whose caller gives up, throws its stream aw
 });
 
 test('an idle limit ends what stands still and nothing else', async () => {
-  const clock = new ManualClock();
+  const clock = new FakeClock(1000);
   const [near] = await streamPair();
   const limit = new IdleLimit(near, 100, clock);
   for (let round = 0; round < 5; round += 1) {
@@ -125,5 +125,5 @@ test('an idle limit ends what stands still and nothing else', async () => {
   clock.advance(200);
   assert.equal(near.status, 'aborted');
   limit.stop();
-  assert.equal(clock.timers, 0);
+  assert.deepEqual(clock.pending(), []);
 });

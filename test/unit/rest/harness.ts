@@ -1,11 +1,14 @@
 /** A REST server with a fake backend, over real HTTP on a free port of loopback. */
+
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { type Duplex, duplexPair } from 'node:stream';
 import { silentLogger, systemClock, systemRandom } from '../../../node/adapters.ts';
+import type { Clock } from '../../../node/ports.ts';
 import type { Authority } from '../../../node/rest/backend.ts';
 import type { RestOptions } from '../../../node/rest/options.ts';
 import { createRestServer, type RestServer } from '../../../node/rest/server.ts';
+import { HANG_MS } from '../../support/hang.ts';
 import { FakeBackend } from './fake-backend.ts';
 
 export interface Reply {
@@ -28,10 +31,11 @@ export interface Rest extends AsyncDisposable {
 export async function startRest(
   options: Partial<RestOptions> = {},
   backend = new FakeBackend(),
+  clock: Clock = systemClock,
 ): Promise<Rest> {
   const server = createRestServer(
     { port: 0, masterPollMs: 5, stopTimeoutMs: 200, lingerMs: 500, ...options },
-    { backend, logger: silentLogger, clock: systemClock, random: systemRandom },
+    { backend, logger: silentLogger, clock, random: systemRandom },
   );
   const { port } = await server.start();
   const send = (method: string, path: string, body: string | undefined, headers: Record<string, string>) =>
@@ -96,7 +100,7 @@ export function sendRaw(port: number, bytes: string | Buffer, until?: RegExp): P
 
 /** Resolves when `condition` holds; checks at every turn of the event loop. */
 export async function until(condition: () => boolean, what = 'condition'): Promise<void> {
-  const deadline = performance.now() + 10_000;
+  const deadline = performance.now() + HANG_MS;
   while (!condition()) {
     if (performance.now() > deadline) throw new Error(`waited too long for: ${what}`);
     await new Promise((resolve) => setImmediate(resolve));

@@ -118,7 +118,7 @@ test('without the file it keeps what it has, says so once, and asks again later 
   assert.equal(host.version, 1);
   assert.equal(keeper.trouble, null);
   keeper.stop();
-  assert.equal(clock.pendingTimers, 0);
+  assert.deepEqual(clock.pending(), []);
 });
 
 test('weights that the host refuses are checked on the shelf and tried again; the old ones stay', async () => {

@@ -1,6 +1,5 @@
-/** A clock that is moved by hand, and a launcher whose programs end when the test says so. */
+/** A launcher whose programs end when the test says so. */
 
-import type { Cancel, Clock } from '../../../node/ports.ts';
 import type { Isolation } from '../../../node/state/types.ts';
 import type {
   LaunchedProcess,
@@ -11,41 +10,6 @@ import type {
 } from '../../../node/worker/launcher.ts';
 import type { Outcome } from '../../../protocols/schema/outcome.ts';
 import { fail, succeed } from '../../../protocols/schema/outcome.ts';
-
-export class ManualClock implements Clock {
-  #nowMs = 0;
-  readonly #due = new Set<{ atMs: number; task: () => void }>();
-
-  nowMs(): number {
-    return 1_700_000_000_000 + this.#nowMs;
-  }
-
-  monotonicMs(): number {
-    return this.#nowMs;
-  }
-
-  after(delayMs: number, task: () => void): Cancel {
-    const entry = { atMs: this.#nowMs + delayMs, task };
-    this.#due.add(entry);
-    return () => this.#due.delete(entry);
-  }
-
-  every(): Cancel {
-    throw new Error('not needed here');
-  }
-
-  /** Delays of the timers that are set, ascending. */
-  pending(): number[] {
-    return [...this.#due].map((entry) => entry.atMs - this.#nowMs).sort((a, b) => a - b);
-  }
-
-  advance(byMs: number): void {
-    this.#nowMs += byMs;
-    for (const entry of [...this.#due].sort((a, b) => a.atMs - b.atMs)) {
-      if (entry.atMs <= this.#nowMs && this.#due.delete(entry)) entry.task();
-    }
-  }
-}
 
 export const FAKE_ISOLATION: Isolation = {
   user: 'nobody',
@@ -117,9 +81,4 @@ export class FakeLauncher implements Launcher {
     if (program === undefined) throw new Error('nothing was launched');
     return program;
   }
-}
-
-/** Lets everything happen that needs no more time or outside world. */
-export function settle(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -8,7 +8,8 @@ import type { AttemptReport } from '../../../node/worker/types.ts';
 import { Worker } from '../../../node/worker/worker.ts';
 import { fail, type Outcome, succeed } from '../../../protocols/schema/outcome.ts';
 import { dispatchOf } from '../../builders/nouns.ts';
-import { FakeLauncher, ManualClock, settle } from './fakes.ts';
+import { FakeClock, settled } from '../../support/fake-clock.ts';
+import { FakeLauncher } from './fakes.ts';
 
 const MEASURE: Measure = { profiler: 'cachegrind', ways: 7, wayBytes: 1024 };
 const READ: Measurement = {
@@ -37,7 +38,7 @@ async function measuredRun(
   } as const;
   const onChange = (): void => undefined;
   const dependencies = {
-    clock: new ManualClock(),
+    clock: new FakeClock(0),
     random: { next: () => 0.5, id: () => 'id' },
     logger: silentLogger,
     topology,
@@ -60,7 +61,7 @@ async function measuredRun(
   await using worker = new Worker({}, dependencies);
   await worker.start();
   await worker.dispatch(dispatchOf({ ways: 1, measure: MEASURE }));
-  await settle();
+  await settled();
   const [program] = launcher.programs;
   assert.equal(program?.order.instrument, program && instrument);
   program?.finish({ exitStatus });

@@ -7,7 +7,8 @@ import type { Delivery } from '../../../node/worker/outbox.ts';
 import type { AttemptReport, Dispatch } from '../../../node/worker/types.ts';
 import { type StartedNotice, Worker } from '../../../node/worker/worker.ts';
 import { dispatchOf } from '../../builders/nouns.ts';
-import { FAKE_ISOLATION, FakeLauncher, ManualClock, settle } from './fakes.ts';
+import { FakeClock, settled } from '../../support/fake-clock.ts';
+import { FAKE_ISOLATION, FakeLauncher } from './fakes.ts';
 
 const TOPOLOGY: Topology = {
   domains: [
@@ -19,7 +20,7 @@ const TOPOLOGY: Topology = {
 };
 
 class Bench implements AsyncDisposable {
-  readonly clock = new ManualClock();
+  readonly clock = new FakeClock(0);
   readonly launcher = new FakeLauncher();
   readonly reports: AttemptReport[] = [];
   readonly started: StartedNotice[] = [];
@@ -57,7 +58,7 @@ class Bench implements AsyncDisposable {
   /** `ok`, or the code of the refusal. */
   async dispatch(changes: Partial<Dispatch> = {}): Promise<string> {
     const outcome = await this.worker.dispatch(dispatchOf(changes));
-    await settle();
+    await settled();
     return outcome.ok ? 'ok' : outcome.error.code;
   }
 
@@ -90,7 +91,7 @@ describe('Worker', () => {
     });
     bench.clock.advance(20);
     bench.launcher.last.finish({ executionTimeNs: 7 });
-    await settle();
+    await settled();
     assert.deepEqual(bench.reports, [
       {
         runId: 'r1',
@@ -136,7 +137,7 @@ describe('Worker', () => {
     const before = bench.changes;
     bench.answer = async () => 'retry';
     bench.launcher.programs[0]?.finish();
-    await settle();
+    await settled();
     assert.ok(bench.changes > before);
     assert.deepEqual(bench.free(), [5, 4], 'a result that waits for a master holds no ways');
     assert.equal(
@@ -177,7 +178,7 @@ describe('Worker', () => {
     assert.equal(await bench.dispatch(), 'ok');
     assert.equal(bench.launcher.programs.length, 1);
     bench.launcher.last.finish();
-    await settle();
+    await settled();
     assert.equal(await bench.dispatch(), 'ok');
     assert.equal(bench.launcher.programs.length, 1);
     assert.equal(bench.reports.length, 1);
@@ -189,7 +190,7 @@ describe('Worker', () => {
     assert.equal(await bench.dispatch({ term: 3, attempt: 1 }), 'STALE');
     assert.equal(await bench.dispatch({ term: 2, attempt: 9 }), 'STALE');
     bench.launcher.last.finish();
-    await settle();
+    await settled();
     assert.equal(await bench.dispatch({ term: 3, attempt: 1 }), 'STALE', 'also when it is over');
     assert.equal(bench.launcher.programs.length, 1);
   });
@@ -206,7 +207,7 @@ describe('Worker', () => {
       { runId: 'r1', attempt: 2, term: 2, domain: 0, ways: 7, phase: 'running' },
     ]);
     bench.launcher.last.finish();
-    await settle();
+    await settled();
     assert.deepEqual(
       bench.reports.map(({ term, attempt, state }) => ({ term, attempt, state })),
       [{ term: 2, attempt: 2, state: 'succeeded' }],
@@ -218,9 +219,9 @@ describe('Worker', () => {
     const file = Promise.withResolvers<string>();
     bench.taskFile = (dispatch) => (dispatch.attempt === 1 ? file.promise : Promise.resolve('/shelf/file'));
     const first = bench.dispatch({ attempt: 1 });
-    await settle();
+    await settled();
     const second = bench.dispatch({ attempt: 2 });
-    await settle();
+    await settled();
     assert.equal(bench.launcher.programs.length, 0, 'the second waits for the end of the first');
     file.resolve('/shelf/late');
     assert.deepEqual(await Promise.all([first, second]), ['STALE', 'ok']);
@@ -234,7 +235,7 @@ describe('Worker', () => {
     bench.clock.advance(1499);
     assert.equal(bench.launcher.last.kill.aborted, false);
     bench.clock.advance(1);
-    await settle();
+    await settled();
     assert.equal(bench.reports[0]?.state, 'timed_out');
     assert.match(bench.reports[0]?.error ?? '', /time limit of 1\.5 s; allow the run more time/);
     assert.equal(bench.reports[0]?.result?.exitStatus, 137);
@@ -245,7 +246,7 @@ describe('Worker', () => {
     await bench.dispatch();
     bench.launcher.last.finish({ killed: true });
     assert.equal(bench.worker.cancel('r1', 1), true);
-    await settle();
+    await settled();
     assert.equal(bench.reports[0]?.state, 'succeeded');
   });
 
@@ -255,11 +256,11 @@ describe('Worker', () => {
     assert.equal(bench.worker.cancel('r1', 2), false);
     assert.equal(bench.worker.cancel('r2', 1), false);
     assert.equal(bench.worker.cancel('r1', 1), true);
-    await settle();
+    await settled();
     const file = Promise.withResolvers<string>();
     bench.taskFile = () => file.promise;
     const preparing = bench.dispatch({ runId: 'r2' });
-    await settle();
+    await settled();
     assert.equal(bench.worker.cancel('r2', 1), true);
     file.resolve('/shelf/file');
     assert.equal(await preparing, 'ok');
@@ -283,7 +284,7 @@ describe('Worker', () => {
       await using bench = await Bench.create();
       await bench.dispatch();
       bench.launcher.last.finish({ exitStatus, signal });
-      await settle();
+      await settled();
       assert.equal(bench.reports[0]?.state, 'failed');
       assert.equal(bench.reports[0]?.result?.exitStatus, exitStatus);
       assert.match(bench.reports[0]?.error ?? '', error);
@@ -291,7 +292,7 @@ describe('Worker', () => {
     await using greedy = await Bench.create();
     await greedy.dispatch();
     greedy.launcher.last.finish({ exitStatus: 137, signal: 'SIGKILL', outOfMemoryAtBytes: 64 * 1024 ** 2 });
-    await settle();
+    await settled();
     assert.match(greedy.reports[0]?.error ?? '', /used up the 64 MiB of memory.*--memory-limit/);
     await using bench = await Bench.create();
     bench.launcher.failure = { code: 'NOT_FOUND', message: 'no such program; install it' };
@@ -313,12 +314,12 @@ describe('Worker', () => {
     };
     await bench.dispatch();
     bench.launcher.last.finish();
-    await settle();
+    await settled();
     for (const delayMs of [75, 150, 300]) {
       assert.deepEqual(bench.clock.pending(), [delayMs]);
       assert.equal(bench.worker.held()[0]?.phase, 'reporting');
       bench.clock.advance(delayMs);
-      await settle();
+      await settled();
     }
     assert.equal(bench.reports.length, 4);
     assert.deepEqual(bench.worker.held(), []);
@@ -330,10 +331,10 @@ describe('Worker', () => {
     bench.answer = async () => 'retry';
     await bench.dispatch();
     bench.launcher.last.finish();
-    await settle();
+    await settled();
     for (let tries = 0; tries < 20; tries++) {
       bench.clock.advance(bench.clock.pending()[0] ?? Number.NaN);
-      await settle();
+      await settled();
     }
     assert.deepEqual(bench.clock.pending(), [3750]);
   });
@@ -343,7 +344,7 @@ describe('Worker', () => {
     bench.answer = async () => 'stale';
     await bench.dispatch();
     bench.launcher.last.finish();
-    await settle();
+    await settled();
     assert.equal(bench.reports.length, 1);
     assert.deepEqual(bench.worker.held(), []);
   });
@@ -358,7 +359,7 @@ describe('Worker', () => {
     };
     assert.deepEqual(text(3), { text: 'far', ended: false });
     bench.launcher.last.finish();
-    await settle();
+    await settled();
     assert.deepEqual(text(4), { text: 'of it', ended: true });
     assert.equal(bench.worker.output('r1', 2, 'stdout', 0), null);
   });
