@@ -66,7 +66,7 @@ class Node implements AsyncDisposable {
   async run(sleepMs: number): Promise<any> {
     const body = JSON.stringify({ function_name: 'sleeper', parameters: { input_size: sleepMs } });
     const headers = { 'content-type': 'application/json' };
-    const done = await this.call('/submit?wait=60', { method: 'POST', body, headers });
+    const done = await this.call('/submit?wait=300', { method: 'POST', body, headers });
     assert.equal(done.state, 'succeeded', JSON.stringify(done));
     return done.result;
   }

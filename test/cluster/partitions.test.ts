@@ -19,7 +19,7 @@ test('a node on the emulator carries partitions out, and says that nothing is en
   assert.ok(member.free_ways < 8, 'some ways are kept for everything else');
 
   const sleepers = [1, 2].map(() =>
-    first.post('/submit?wait=30', { function_name: 'sleeper', parameters: { input_size: 1_000 } }),
+    first.post('/submit?wait=300', { function_name: 'sleeper', parameters: { input_size: 1_000 } }),
   );
   await eventually('two runs', async () => (await first.get('/runs?state=running')).json.runs.length === 2);
   const drawn = await eventually('two partitions drawn', async () => {

@@ -25,11 +25,11 @@ describe('requests to a real node', () => {
     const accepted = await submit({ function_name: 'echo', parameters: { word: 'ä' } });
     assert.equal(accepted.status, 202, JSON.stringify(accepted.json));
     assert.equal(accepted.headers.get('location'), `/runs/${accepted.json.run_id}`);
-    const waited = await submit({ function_name: 'echo', parameters: { input_size: 77 } }, '?wait=20');
+    const waited = await submit({ function_name: 'echo', parameters: { input_size: 77 } }, '?wait=300');
     assert.equal(waited.status, 200, JSON.stringify(waited.json));
     const said = JSON.parse(waited.json.result.stdout);
     assert.deepEqual(said, { size: '77', stdin: '{"input_size":77}', variable: '{"input_size":77}' });
-    const bySize = await submit({ function_name: 'echo', parameters: { word: 'ä' } }, '?wait=20');
+    const bySize = await submit({ function_name: 'echo', parameters: { word: 'ä' } }, '?wait=300');
     assert.equal(JSON.parse(bySize.json.result.stdout).size, String(Buffer.byteLength('{"word":"ä"}')));
     const none = await submit({ function_name: 'nope', parameters: {} });
     assert.equal(none.status, 404);
@@ -132,7 +132,7 @@ describe('requests to a real node', () => {
 
   test('large output is kept to its limit, and comes back whole up to there', async () => {
     await node.upload('loud.mjs', 'process.stdout.write("x".repeat(3_000_000))', { command: NODE });
-    const { result } = (await submit({ function_name: 'loud' }, '?wait=30')).json;
+    const { result } = (await submit({ function_name: 'loud' }, '?wait=300')).json;
     assert.equal(result.stdout.length, 1024 * 1024);
     assert.equal(result.stdout_truncated, true);
   });
