@@ -34,17 +34,17 @@ export interface ConnectionWatchDependencies {
 }
 
 export class ConnectionWatch {
-  readonly #dependencies: ConnectionWatchDependencies;
+  readonly #deps: ConnectionWatchDependencies;
   readonly #watched = new Map<NodeId, Watched>();
   #pings = 0n;
   #cancel: Cancel = () => {};
 
   constructor(dependencies: ConnectionWatchDependencies) {
-    this.#dependencies = dependencies;
+    this.#deps = dependencies;
   }
 
   start(): void {
-    this.#cancel = this.#dependencies.clock.every(WATCH_PERIOD_MS, () => this.look());
+    this.#cancel = this.#deps.clock.every(WATCH_PERIOD_MS, () => this.look());
   }
 
   stop(): void {
@@ -59,20 +59,20 @@ export class ConnectionWatch {
 
   /** `id`'s own gossip was heard. */
   gossiped(id: NodeId): void {
-    this.#of(id).gossipAtMs = this.#dependencies.clock.monotonicMs();
+    this.#of(id).gossipAtMs = this.#deps.clock.monotonicMs();
   }
 
   ping(id: NodeId): void {
     const token = Buffer.alloc(8);
     this.#pings += 1n;
     token.writeBigUInt64BE(this.#pings);
-    if (this.#dependencies.links.send(id, FrameKind.PING, token)) {
-      this.#of(id).ping = { token, sentAtMs: this.#dependencies.clock.monotonicMs() };
+    if (this.#deps.links.send(id, FrameKind.PING, token)) {
+      this.#of(id).ping = { token, sentAtMs: this.#deps.clock.monotonicMs() };
     }
   }
 
   ponged(id: NodeId, token: Uint8Array): void {
-    const { clock, links, table } = this.#dependencies;
+    const { clock, links, table } = this.#deps;
     const watched = this.#of(id);
     if (watched.ping === null || !watched.ping.token.equals(token)) return;
     const peer = table.get(id);
@@ -88,13 +88,13 @@ export class ConnectionWatch {
 
   /** One round over all connected members. */
   look(): void {
-    for (const peer of this.#dependencies.table.members()) {
+    for (const peer of this.#deps.table.members()) {
       if (peer.connections.length > 0) this.#lookAt(peer);
     }
   }
 
   #lookAt(peer: Peer): void {
-    const { clock, logger, table } = this.#dependencies;
+    const { clock, logger, table } = this.#deps;
     const watched = this.#of(peer.id);
     const now = clock.monotonicMs();
     const { complaints, verdict } = review(watched.complaints, {
@@ -114,14 +114,14 @@ export class ConnectionWatch {
     this.ping(peer.id);
     const connection = table.connection(peer.id);
     if (connection !== null && !hasGossip(peer, 'outbound')) {
-      this.#dependencies.registrar()?.revive(connection);
+      this.#deps.registrar()?.revive(connection);
     }
     this.#closeCrossed(peer, now);
   }
 
   /** Only the end with the smaller id closes, so that the two never close one each. */
   #closeCrossed(peer: Peer, now: number): void {
-    const { clock, logger, table } = this.#dependencies;
+    const { clock, logger, table } = this.#deps;
     if (peer.connections.length < 2) return;
     const owned = peer.connections.some(
       ({ connection }) => (connection.direction === 'outbound') === table.isPreferred(connection),

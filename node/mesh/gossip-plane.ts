@@ -27,16 +27,16 @@ export interface GossipPlaneDependencies {
 }
 
 export class GossipPlane {
-  readonly #dependencies: GossipPlaneDependencies;
+  readonly #deps: GossipPlaneDependencies;
   #clusterId: string | null = null;
 
   constructor(dependencies: GossipPlaneDependencies) {
-    this.#dependencies = dependencies;
+    this.#deps = dependencies;
   }
 
   setCluster(clusterId: string | null): void {
     if (clusterId === this.#clusterId) return;
-    const { gossip, isMember, onCapacity, onDigest } = this.#dependencies;
+    const { gossip, isMember, onCapacity, onDigest } = this.#deps;
     if (this.#clusterId !== null) {
       for (const topic of [capacityTopic(this.#clusterId), digestTopic(this.#clusterId)]) {
         gossip.unsubscribe(topic);
@@ -63,7 +63,7 @@ export class GossipPlane {
 
   /** What can't be sent is dropped: the next one replaces it. */
   #publish<S extends TSchema>(topic: string, schema: S, message: Value<S>): void {
-    const { gossip, logger } = this.#dependencies;
+    const { gossip, logger } = this.#deps;
     try {
       const bytes = encode(schema, message);
       if (bytes.length > MAX_MESSAGE_BYTES) throw new Error(`its ${bytes.length} bytes are over the limit`);
@@ -81,7 +81,7 @@ export class GossipPlane {
     judge: (author: NodeId, bytes: Uint8Array) => GossipVerdict<T>,
     deliver: (message: T) => void,
   ): void {
-    const { gossip, logger, onHeard } = this.#dependencies;
+    const { gossip, logger, onHeard } = this.#deps;
     gossip.topicValidators.set(topic, (relay: PeerId, message: Message) => {
       if (message.type !== 'signed') return TopicValidatorResult.Reject;
       const author = message.from.toString();

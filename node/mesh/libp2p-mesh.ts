@@ -75,7 +75,7 @@ interface Running {
 export class Libp2pMesh implements Mesh {
   readonly id: NodeId;
   readonly #options: Libp2pMeshOptions & { readonly privateKey: PrivateKey };
-  readonly #dependencies: Libp2pMeshDependencies;
+  readonly #deps: Libp2pMeshDependencies;
   readonly #timers: TimerScope;
   readonly #table: PeerTable;
   readonly #bans: BanList;
@@ -95,7 +95,7 @@ export class Libp2pMesh implements Mesh {
     const { logger, random, shelf } = dependencies;
     const clock = new TimerScope(dependencies.clock);
     this.#options = options;
-    this.#dependencies = { ...dependencies, clock };
+    this.#deps = { ...dependencies, clock };
     this.#timers = clock;
     this.id = peerIdFromPrivateKey(options.privateKey).toString();
     this.#table = new PeerTable({ self: this.id }, { clock });
@@ -130,7 +130,7 @@ export class Libp2pMesh implements Mesh {
       host,
       { self: this.id, token: this.#options.token },
       {
-        ...this.#dependencies,
+        ...this.#deps,
         handlers,
         table: this.#table,
         bans: this.#bans,
@@ -242,7 +242,7 @@ export class Libp2pMesh implements Mesh {
   ): Promise<Outcome<{ readonly peer: NodeId; readonly response: JoinResponse }, JoinFailure>> {
     if (this.#running === null) return fail({ code: 'UNREACHABLE', message: STOPPED.message });
     const { host } = this.#running;
-    const { clock } = this.#dependencies;
+    const { clock } = this.#deps;
     const onBegin = (connection: Connection) => this.#beginJoining(connection);
     return joinThrough(target, request, { token: this.#options.token }, { host, clock, onBegin });
   }
@@ -269,7 +269,7 @@ export class Libp2pMesh implements Mesh {
   #createGossip(gossip: GossipSub, handlers: MeshHandlers): GossipPlane {
     return new GossipPlane({
       gossip,
-      logger: this.#dependencies.logger,
+      logger: this.#deps.logger,
       isMember: (id) => this.#table.isMember(id),
       onCapacity: (notice) => handlers.onCapacity(notice),
       onDigest: (digest) => handlers.onDigest(digest),
@@ -316,14 +316,14 @@ export class Libp2pMesh implements Mesh {
     this.#table.heard(id);
     this.#running?.registrar.admit(connection);
     this.#links.keep(id);
-    this.#dependencies.logger.info({ peer: id, address: remoteAddress(connection) }, 'member connected');
+    this.#deps.logger.info({ peer: id, address: remoteAddress(connection) }, 'member connected');
     this.#report(id, true);
   }
 
   #lost(id: NodeId): void {
     this.#links.drop(id);
     this.#watch.forget(id);
-    this.#dependencies.logger.info({ peer: id }, 'member lost');
+    this.#deps.logger.info({ peer: id }, 'member lost');
     this.#report(id, false);
   }
 
@@ -347,7 +347,7 @@ export class Libp2pMesh implements Mesh {
   }
 
   #limitStranger(connection: Connection): void {
-    this.#dependencies.clock.after(STRANGER_LIMIT_MS, () => {
+    this.#deps.clock.after(STRANGER_LIMIT_MS, () => {
       const peer = this.#table.get(connection.remotePeer.toString());
       if (peer?.joining === 0) this.#closeUnlessMember(connection);
     });
@@ -362,7 +362,7 @@ export class Libp2pMesh implements Mesh {
     const host = this.#running?.host;
     const peer = this.#table.get(id);
     if (host === undefined || peer === undefined) return false;
-    return dialMember(host, peer, this.#dependencies);
+    return dialMember(host, peer, this.#deps);
   }
 
   async #callSelf(
@@ -372,13 +372,13 @@ export class Libp2pMesh implements Mesh {
     try {
       return succeed(await handlers.onControl(this.id, request));
     } catch (cause) {
-      this.#dependencies.logger.error({ request: request.type, error: cause }, 'handling a call failed');
+      this.#deps.logger.error({ request: request.type, error: cause }, 'handling a call failed');
       return fail({ code: 'REFUSED', message: 'this node failed to handle the call' });
     }
   }
 
   async #holds(sha256: string): Promise<Outcome<void, MeshFailure>> {
-    if (await this.#dependencies.shelf.has(sha256)) return succeed(undefined);
+    if (await this.#deps.shelf.has(sha256)) return succeed(undefined);
     return fail({ code: 'REFUSED', message: `this node doesn't hold the blob ${sha256}` });
   }
 }

@@ -30,10 +30,10 @@ export interface CallOptions {
 }
 
 export class MemberCalls {
-  readonly #dependencies: MemberCallsDependencies;
+  readonly #deps: MemberCallsDependencies;
 
   constructor(dependencies: MemberCallsDependencies) {
-    this.#dependencies = dependencies;
+    this.#deps = dependencies;
   }
 
   call(
@@ -41,7 +41,7 @@ export class MemberCalls {
     request: ControlRequest,
     options: CallOptions,
   ): Promise<Outcome<ControlResponse, MeshFailure>> {
-    const { clock } = this.#dependencies;
+    const { clock } = this.#deps;
     const deadline = clock.monotonicMs() + (options.timeoutMs ?? CALL_LIMIT_MS);
     const left = () => Math.max(0, deadline - clock.monotonicMs());
     return this.#over(
@@ -62,7 +62,7 @@ export class MemberCalls {
 
   async pushBlob(to: NodeId, sha256: string): Promise<Outcome<void, MeshFailure>> {
     if (!isValid(Sha256, sha256)) return fail({ code: 'PROTOCOL', message: `"${sha256}" is no SHA-256` });
-    const { clock, shelf } = this.#dependencies;
+    const { clock, shelf } = this.#deps;
     return this.#over(to, BLOB_PROTOCOL, STREAM_LIMITS.blob, {}, async (stream) =>
       blobOutcome(await pushBlob(stream, sha256, { shelf, timers: clock })),
     );
@@ -70,7 +70,7 @@ export class MemberCalls {
 
   async fetchBlob(from: NodeId, sha256: string): Promise<Outcome<void, MeshFailure>> {
     if (!isValid(Sha256, sha256)) return fail({ code: 'PROTOCOL', message: `"${sha256}" is no SHA-256` });
-    const { clock, shelf } = this.#dependencies;
+    const { clock, shelf } = this.#deps;
     return this.#over(from, BLOB_PROTOCOL, STREAM_LIMITS.blob, {}, async (stream) =>
       blobOutcome(await fetchBlob(stream, sha256, { shelf, timers: clock })),
     );
@@ -83,12 +83,12 @@ export class MemberCalls {
     options: CallOptions,
     talk: (stream: Stream) => Promise<Outcome<T, MeshFailure>>,
   ): Promise<Outcome<T, MeshFailure>> {
-    const connection = this.#dependencies.connection(to);
+    const connection = this.#deps.connection(to);
     if (connection === null) return fail({ code: 'UNREACHABLE', message: `${to} is not connected` });
     try {
       const stream = await openStream(connection, protocol, {
         limitMs: Math.min(OPEN_LIMIT_MS, options.timeoutMs ?? OPEN_LIMIT_MS),
-        clock: this.#dependencies.clock,
+        clock: this.#deps.clock,
         ...limits,
         ...(options.signal === undefined ? {} : { signal: options.signal }),
       });

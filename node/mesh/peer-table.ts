@@ -1,4 +1,5 @@
 /** Who is a member, which connections are open to whom, and when each was last heard. No effects of its own. */
+import { isDeepStrictEqual } from 'node:util';
 import type { Connection } from '@libp2p/interface';
 import type { NodeId } from '../consensus/types.ts';
 import type { Clock } from '../ports.ts';
@@ -68,7 +69,7 @@ export class PeerTable {
       if (id === this.#self) continue;
       const peer = this.#peers.get(id) ?? this.#add(id);
       if (!peer.member) added.push(peer);
-      else if (!sameList(peer.addresses, addresses)) readdressed.push(peer);
+      else if (!isDeepStrictEqual(peer.addresses, addresses)) readdressed.push(peer);
       peer.member = true;
       peer.addresses = [...addresses];
     }
@@ -144,8 +145,4 @@ export class PeerTable {
     this.#peers.set(id, peer);
     return peer;
   }
-}
-
-function sameList(one: readonly string[], other: readonly string[]): boolean {
-  return one.length === other.length && one.every((item, index) => item === other[index]);
 }

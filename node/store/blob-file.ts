@@ -1,7 +1,6 @@
 /** Writing one blob so that a crash at any moment leaves either the whole file under its name or a temporary one. */
 import { createHash } from 'node:crypto';
-import { type FileHandle, open, rename } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { type FileHandle, open } from 'node:fs/promises';
 
 /** Content up to this size is hashed on the event loop: faster than asking another thread. */
 const INLINE_HASH_BYTES = 64 * 1024;
@@ -49,17 +48,6 @@ export async function writeTemporary(
     return { size, sha256: hash.digest('hex') };
   } finally {
     await file.close();
-  }
-}
-
-/** Moves a synced temporary file to its name, durably. */
-export async function commitBlob(temporary: string, path: string): Promise<void> {
-  await rename(temporary, path);
-  const directory = await open(dirname(path), 'r');
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
   }
 }
 

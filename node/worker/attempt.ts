@@ -32,7 +32,7 @@ export class Attempt {
   /** Of the ways that it holds; set and given back by the worker. */
   lease: Lease | null = null;
   phase: 'running' | 'reporting' = 'running';
-  readonly #dependencies: AttemptDependencies;
+  readonly #deps: AttemptDependencies;
   readonly #kill = new AbortController();
   readonly #abandon = new AbortController();
   readonly #gone = Promise.withResolvers<void>();
@@ -43,7 +43,7 @@ export class Attempt {
   constructor(dispatch: Dispatch, domain: LlcDomain, dependencies: AttemptDependencies) {
     this.dispatch = dispatch;
     this.domain = domain;
-    this.#dependencies = dependencies;
+    this.#deps = dependencies;
   }
 
   /** Resolves when nothing of it is left on this node. */
@@ -74,7 +74,7 @@ export class Attempt {
 
   /** Resolves when the program is over and nothing of it is alive. */
   async carryOut(filePath: string, outputLimitBytes: number): Promise<AttemptReport> {
-    const { clock, launcher, onStarted } = this.#dependencies;
+    const { clock, launcher, onStarted } = this.#deps;
     const { runId, attempt, taskId, fileName, command, inputSize, parameters, timeLimitMs } = this.dispatch;
     const { cpus } = this.domain;
     const instrument = this.#instrument();
@@ -116,7 +116,7 @@ export class Attempt {
   /** Null where nothing but accounts holds the ways: a gate would only cost time. That they can't be held is no failure. */
   #enter(): ((pid: number) => Promise<void>) | null {
     const { lease } = this;
-    const { partitions } = this.#dependencies;
+    const { partitions } = this.#deps;
     if (lease === null || partitions.view().state === 'accounting') return null;
     return async (pid) => {
       await partitions.enter(lease, pid);
@@ -126,7 +126,7 @@ export class Attempt {
   /** Counters stay with the group when its last process is gone. Null when none has said anything. */
   async #cacheUse(): Promise<CacheUse | null> {
     if (this.lease === null) return null;
-    const seen = await this.#dependencies.partitions.observe(this.lease);
+    const seen = await this.#deps.partitions.observe(this.lease);
     const said = seen.occupancyBytes ?? seen.bandwidthBytesPerSecond ?? seen.localBandwidthBytesPerSecond;
     return said === null ? null : seen;
   }
@@ -138,14 +138,14 @@ export class Attempt {
       standing,
       cause: this.#cause,
       cacheUse,
-      atMs: this.#dependencies.clock.nowMs(),
-      llc: { ways, wayBytes, cpuModel: this.#dependencies.cpuModel },
+      atMs: this.#deps.clock.nowMs(),
+      llc: { ways, wayBytes, cpuModel: this.#deps.cpuModel },
     });
   }
 
   #instrument(): Outcome<Instrument | null, string> {
     const { measure } = this.dispatch;
-    return measure == null ? succeed(null) : this.#dependencies.instrument(measure);
+    return measure == null ? succeed(null) : this.#deps.instrument(measure);
   }
 
   output(

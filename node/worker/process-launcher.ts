@@ -79,7 +79,7 @@ export class ProcessLauncher implements Launcher {
   readonly #options: ProcessLauncherOptions;
   readonly #searchPath: string;
   readonly #lang: string;
-  readonly #dependencies: ProcessLauncherDependencies;
+  readonly #deps: ProcessLauncherDependencies;
   readonly #pipes: PipePool;
   #isolator: Isolator | null = null;
   #shell = '/bin/sh';
@@ -88,14 +88,14 @@ export class ProcessLauncher implements Launcher {
     this.#options = options;
     this.#searchPath = options.searchPath ?? process.env.PATH ?? FALLBACK_PATH;
     this.#lang = options.lang ?? process.env.LANG ?? 'C.UTF-8';
-    this.#dependencies = dependencies;
+    this.#deps = dependencies;
     this.#pipes = new PipePool(join(options.directory, '.pipes'));
   }
 
   /** @throws IsolationError: the isolation that was asked for can't be had */
   async start(): Promise<void> {
     const { directory, openDirectory = directory, hidden = [], isolation = PLAIN } = this.#options;
-    const { clock, logger } = this.#dependencies;
+    const { clock, logger } = this.#deps;
     await Promise.all([...new Set([directory, openDirectory])].map((root) => this.#sweepLeftovers(root)));
     const searchPath = this.#searchPath;
     const isolator = await openIsolation(
@@ -180,7 +180,7 @@ export class ProcessLauncher implements Launcher {
     }
     const cpus = isolator.pins ? order.cpus : [];
     const isolation = { ...isolator.describe(), pinned: cpus.length > 0 };
-    const startedAtMs = gate === null ? started.atMs : this.#dependencies.clock.nowMs();
+    const startedAtMs = gate === null ? started.atMs : this.#deps.clock.nowMs();
     return succeed({ pid, cpus, startedAtMs, isolation, ...running });
   }
 
@@ -191,7 +191,7 @@ export class ProcessLauncher implements Launcher {
     const group = isolator.createGroup(basename(directory));
     const shell = group === null && order.enter == null ? null : this.#shell;
     const [program, ...args] = shell === null ? words : gateArguments(shell, words);
-    const atMs = this.#dependencies.clock.nowMs();
+    const atMs = this.#deps.clock.nowMs();
     const atNs = process.hrtime.bigint();
     let streams: ProgramStreams | null = null;
     try {
@@ -236,7 +236,7 @@ export class ProcessLauncher implements Launcher {
   }
 
   #supervise(order: LaunchOrder, directory: string, started: Started): Supervised {
-    const { clock, logger } = this.#dependencies;
+    const { clock, logger } = this.#deps;
     const { child, pid, streams, kill, group } = started;
     const { runId, attempt, outputLimitBytes } = order;
     const isolator = this.#ready();
@@ -286,11 +286,11 @@ export class ProcessLauncher implements Launcher {
     const leftovers = await findLeftovers(root);
     await Promise.all(
       leftovers.map(async (marks) => {
-        this.#dependencies.logger.info(
+        this.#deps.logger.info(
           { runId: marks.runId, attempt: marks.attempt },
           'run left by a crash is swept',
         );
-        await killAttempt(marks, this.#dependencies);
+        await killAttempt(marks, this.#deps);
         await this.#remove(marks.directory);
       }),
     );
@@ -298,7 +298,7 @@ export class ProcessLauncher implements Launcher {
 
   async #remove(directory: string): Promise<void> {
     await removeWorkDirectory(directory).catch((error: unknown) => {
-      this.#dependencies.logger.warn({ err: error, directory }, 'working directory could not be removed');
+      this.#deps.logger.warn({ err: error, directory }, 'working directory could not be removed');
     });
   }
 }
