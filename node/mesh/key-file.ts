@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys';
 import type { PrivateKey } from '@libp2p/interface';
 import { writeDurably } from '../durable-file.ts';
-import { MeshError } from './mesh-error.ts';
+import { MeshError } from './types.ts';
 
 /** Reads the key, or makes one when there is no file. @throws MeshError KEY_FILE */
 export async function loadKey(path: string): Promise<PrivateKey> {

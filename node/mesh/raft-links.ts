@@ -5,7 +5,6 @@ import { FrameKind, LINK_PROTOCOL, MAX_PAYLOAD_BYTES } from '../../protocols/lin
 import { type BackOffRange, backOff } from '../back-off.ts';
 import type { NodeId } from '../consensus/types.ts';
 import type { Cancel, Clock, Logger } from '../ports.ts';
-import { OPEN_LIMIT_MS } from './libp2p-settings.ts';
 import { openStream } from './open-stream.ts';
 
 /** A member that doesn't know us yet refuses the link: soon again, then more seldom. */
@@ -82,10 +81,7 @@ export class RaftLinks {
     const connection = this.#deps.connection(id);
     if (connection === null) return this.#retry(id, link);
     try {
-      const stream = await openStream(connection, LINK_PROTOCOL, {
-        limitMs: OPEN_LIMIT_MS,
-        clock: this.#deps.clock,
-      });
+      const stream = await openStream(connection, LINK_PROTOCOL, { clock: this.#deps.clock });
       if (this.#links.get(id) !== link || link.sender !== sender) {
         stream.abort(new Error('the link is not wanted any more'));
         return;
