@@ -157,11 +157,10 @@ export class BlobStore implements BlobShelf, AsyncDisposable {
     try {
       const written = await writeTemporary(temporary, content, limitBytes);
       const found = written.sha256 === null ? await this.#pool.hashFile(temporary) : written;
-      const refusal = refuse({ sha256: found.sha256 ?? '', size: found.size });
+      const refusal = refuse(found);
       if (refusal !== null) throw new BlobWriteError('INTERRUPTED', refusal);
-      const sha256 = found.sha256 ?? '';
-      await renameDurably(temporary, join(this.#directory, sha256));
-      return succeed({ sha256, size: found.size });
+      await renameDurably(temporary, join(this.#directory, found.sha256));
+      return succeed(found);
     } catch (error) {
       await rm(temporary, { force: true }).catch(() => undefined);
       if (error instanceof BlobWriteError) return fail({ code: error.code, message: error.message });
