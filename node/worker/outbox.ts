@@ -1,8 +1,8 @@
 /** Hands in reports, again and again, until a master takes them: a result outlives the master that asked for it. */
+import type { AttemptReport } from '../../protocols/schema/attempt.ts';
 import { type BackOffRange, backOff, spread } from '../back-off.ts';
 import { pause } from '../pause.ts';
 import type { Clock, Logger, Random } from '../ports.ts';
-import type { AttemptReport } from './types.ts';
 
 /** `retry`: nobody could be asked, or nobody who may decide. */
 export type Delivery = 'accepted' | 'stale' | 'retry';

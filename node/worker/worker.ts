@@ -1,31 +1,28 @@
 /** Carries out the attempts that masters dispatch to this node, inside the ways that they reserve. */
-
+import type {
+  AttemptReport,
+  Dispatch,
+  HeldAttempt,
+  OutputStream,
+  StartedNotice,
+} from '../../protocols/schema/attempt.ts';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
+import type { Measure } from '../../protocols/schema/task.ts';
 import type { Partitions } from '../llc/partitions/types.ts';
 import type { Topology } from '../llc/types.ts';
 import type { Clock, Logger, Random } from '../ports.ts';
-import type { Measure } from '../state/types.ts';
-import { Attempt } from './attempt.ts';
+import { Attempt, type DispatchRefusal } from './attempt.ts';
 import { describeCapacity, type WorkerCapacity } from './capacity.ts';
 import { Fences } from './fences.ts';
 import type { Launcher } from './launcher.ts';
 import { type Delivery, Outbox, type OutboxOptions } from './outbox.ts';
 import type { Instrument } from './profilers/types.ts';
-import type { AttemptReport, Dispatch, DispatchRefusal, HeldAttempt } from './types.ts';
 
 export interface WorkerOptions {
   /** Kept of each output stream of a run, bytes. @default 1048576 */
   readonly outputLimitBytes?: number;
   /** How reports are tried again. */
   readonly outbox?: OutboxOptions;
-}
-
-/** That an attempt has started; told to the master once and as well as can be. */
-export interface StartedNotice {
-  readonly runId: string;
-  readonly attempt: number;
-  readonly term: number;
-  readonly atMs: number;
 }
 
 export interface WorkerDependencies {
@@ -135,7 +132,7 @@ export class Worker implements AsyncDisposable {
   output(
     runId: string,
     attempt: number,
-    stream: 'stdout' | 'stderr',
+    stream: OutputStream,
     offset: number,
   ): { readonly bytes: Uint8Array; readonly ended: boolean } | null {
     return this.#find(runId, attempt)?.output(stream, offset) ?? null;
@@ -179,13 +176,7 @@ export class Worker implements AsyncDisposable {
   /** Null, or why not. */
   async #acquire(attempt: Attempt): Promise<DispatchRefusal | null> {
     const { runId, attempt: number, domain, ways, sensitive } = attempt.dispatch;
-    const acquired = await this.#partitions.acquire({
-      runId,
-      attempt: number,
-      domain,
-      ways,
-      sensitive,
-    });
+    const acquired = await this.#partitions.acquire({ runId, attempt: number, domain, ways, sensitive });
     if (acquired.ok) {
       attempt.lease = acquired.value;
       this.#deps.onChange();
