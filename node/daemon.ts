@@ -38,12 +38,11 @@ import { BlobStore } from './store/blob-store.ts';
 import { openLevelLogStore } from './store/level-log-store.ts';
 import { VERSION } from './version.ts';
 import { chooseRunAs } from './worker/isolation/run-user.ts';
-import { openWorkDirectory } from './worker/isolation/work-place.ts';
 import { systemMachine } from './worker/machine.ts';
 import { ProcessLauncher, type ProcessLauncherOptions } from './worker/process-launcher.ts';
 import { CachegrindProfiler } from './worker/profilers/cachegrind.ts';
-import { ProfilerSet } from './worker/profilers/profiler-set.ts';
-import { resctrlProfiler, wallclockProfiler } from './worker/profilers/timing.ts';
+import { ProfilerSet, resctrlProfiler, wallclockProfiler } from './worker/profilers/profiler-set.ts';
+import { openWorkDirectory } from './worker/work-directory.ts';
 import { Worker } from './worker/worker.ts';
 
 export interface Daemon {
@@ -56,8 +55,10 @@ export interface Daemon {
 
 export interface StartOptions {
   readonly logger: Logger;
-  /** PATH, where the profilers' programs are looked for. */
+  /** PATH, where programs are looked for. */
   readonly searchPath: string;
+  /** LANG of the programs that are run. @default C.UTF-8 */
+  readonly lang?: string | undefined;
   /** For tests that look behind the emulated kernel, or break it. @default see `ChoiceDependencies` */
   readonly emulate?: Emulate;
 }
@@ -143,7 +144,7 @@ async function startParts(
     [
       resctrlProfiler({ enforces: () => enforcementOf(llc) === 'enforced' }),
       new CachegrindProfiler({ searchPath: options.searchPath }),
-      wallclockProfiler(),
+      wallclockProfiler,
     ],
     { logger: log('profilers') },
   );
@@ -154,7 +155,7 @@ async function startParts(
         ...ports,
         logger: log('worker'),
         topology,
-        launcher: new ProcessLauncher(launcherOptions(config), { clock, logger: log('worker') }),
+        launcher: new ProcessLauncher(launcherOptions(config, options), { clock, logger: log('worker') }),
         instrument: (measure) => profilers.instrument(measure),
         partitions,
         taskFile: async ({ sha256 }) => ((await keeper.ensure(sha256)) ? shelf.path(sha256) : null),
@@ -304,13 +305,18 @@ function enforcementOf({ kind, partitions }: ChosenPartitions): NodeEnforcement 
   return kind === 'resctrl' && partitions.view().state === 'holding' ? 'enforced' : 'unenforced';
 }
 
-function launcherOptions(config: NodeConfig): ProcessLauncherOptions {
+function launcherOptions(
+  config: NodeConfig,
+  { searchPath, lang }: Pick<StartOptions, 'searchPath' | 'lang'>,
+): ProcessLauncherOptions {
   const { dataDir, memoryLimit, cpuLimit, processLimit, openFileLimit, sandbox, sandboxNetwork } = config;
   const directory = join(dataDir, 'work');
   return {
     directory,
     openDirectory: config.workDir ?? openWorkDirectory(directory),
     hidden: [dataDir],
+    searchPath,
+    ...(lang && { lang }),
     isolation: {
       runAs: chooseRunAs(config.runAs),
       sandbox,

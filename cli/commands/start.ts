@@ -53,7 +53,7 @@ async function launchDaemon(config: NodeConfig): Promise<Daemon> {
   for (const { variable, meant } of unknownVariables(process.env))
     logger.warn({ variable }, `there is no option ${variable}; did you mean ${meant}?`);
   try {
-    return await startDaemon(config, { logger, searchPath: process.env.PATH ?? '' });
+    return await startDaemon(config, { logger, searchPath: process.env.PATH ?? '', lang: process.env.LANG });
   } catch (error) {
     throw explainStartFailure(error, config);
   }

@@ -3,13 +3,14 @@
  * they should. What is missing there is queued again, what is too much there is ended, what was never brought
  * (a new master after an old one) is brought. Every step is fenced, so that acting on a stale answer is harmless.
  */
+
+import type { HeldAttempt } from '../../protocols/schema/attempt.ts';
 import type { NodeId } from '../consensus/types.ts';
 import type { Mesh } from '../mesh/types.ts';
 import type { Cancel, Clock, Logger } from '../ports.ts';
 import { isPlaced } from '../state/run-lifecycle.ts';
 import type { Tables } from '../state/tables.ts';
 import type { Run } from '../state/types.ts';
-import type { HeldAttempt } from '../worker/types.ts';
 import type { Dispatcher } from './dispatcher.ts';
 
 const PERIOD_MS = 1_000;

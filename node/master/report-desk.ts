@@ -1,12 +1,12 @@
 /** Takes what workers report of their attempts, makes it durable, and answers only then. */
 
+import type { AttemptReport, AttemptResult } from '../../protocols/schema/attempt.ts';
 import type { Answer } from '../../protocols/schema/outcome.ts';
 import type { ControlResponse } from '../mesh/types.ts';
 import type { Clock, Logger } from '../ports.ts';
 import { isPlaced } from '../state/run-lifecycle.ts';
 import type { Tables } from '../state/tables.ts';
 import type { RunResult } from '../state/types.ts';
-import type { AttemptReport, AttemptResult } from '../worker/types.ts';
 import { type OutputShelf, storeOutput } from './outputs.ts';
 import type { Propose } from './propose.ts';
 

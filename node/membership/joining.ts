@@ -1,11 +1,11 @@
 /** Asks to be let into the cluster, of one member after the other, until one does. */
 import type { KnownPeer, NewMember } from '../../protocols/schema/member.ts';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
+import { type BackOffRange, backOff, spread } from '../back-off.ts';
 import type { Mesh } from '../mesh/types.ts';
 import type { Cancel, Clock, Logger, Random } from '../ports.ts';
 
-const FIRST_RETRY_MS = 250;
-const LONGEST_RETRY_MS = 5_000;
+const RETRY: BackOffRange = { firstMs: 250, longestMs: 5_000 };
 
 /** Why this node can't take part and must not go on trying. */
 export interface MembershipFailure {
@@ -37,8 +37,9 @@ export class Joining {
   }
 
   /** Tries every way in once; on no success it sets a timer and returns, but for a wrong token. */
-  async once(delayMs = FIRST_RETRY_MS): Promise<Outcome<void, MembershipFailure>> {
+  async once(failures = 0): Promise<Outcome<void, MembershipFailure>> {
     const { mesh, self, targets, logger, random, onAdmitted } = this.#deps;
+    const delayMs = spread(backOff(RETRY, failures), random);
     for (const target of targets()) {
       const outcome = await mesh.join(target, { type: 'join', member: self() });
       if (this.#stopped) return succeed(undefined);
@@ -54,15 +55,14 @@ export class Joining {
       const reason = 'message' in refusal ? refusal.message : 'unexpected answer';
       logger.warn({ target, reason, retryInMs: delayMs }, 'join failed');
     }
-    const next = Math.min(LONGEST_RETRY_MS, delayMs * 2);
-    this.later(delayMs * (0.5 + random.next() / 2), next);
+    this.later(delayMs, failures + 1);
     return succeed(undefined);
   }
 
   /** Tries after a while, if it is still needed then. */
-  later(afterMs: number, delayMs = FIRST_RETRY_MS): void {
+  later(afterMs: number, failures = 0): void {
     this.#retry?.();
-    this.#retry = this.#deps.clock.after(afterMs, () => void this.#again(delayMs));
+    this.#retry = this.#deps.clock.after(afterMs, () => void this.#again(failures));
   }
 
   stop(): void {
@@ -70,9 +70,9 @@ export class Joining {
     this.#retry?.();
   }
 
-  async #again(delayMs: number): Promise<void> {
+  async #again(failures: number): Promise<void> {
     if (this.#stopped || !this.#deps.isNeeded()) return;
-    const outcome = await this.once(delayMs);
+    const outcome = await this.once(failures);
     if (!outcome.ok) this.#deps.logger.error({ reason: outcome.error.message }, 'join refused');
   }
 }

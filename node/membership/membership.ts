@@ -5,6 +5,7 @@
  * its own row, the peers named by whoever let it in stand for the table.
  */
 
+import { isDeepStrictEqual } from 'node:util';
 import { MAX_ADDRESSES } from '../../protocols/schema/fields.ts';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import type { LogStore } from '../consensus/log-store.ts';
@@ -63,7 +64,8 @@ export class Membership {
   readonly #joining: Joining;
   #stopped = false;
   #announcing = false;
-  #gate = '';
+  /** What the mesh was last told. */
+  #followed = '';
 
   constructor(options: MembershipOptions, dependencies: MembershipDependencies) {
     this.#options = options;
@@ -259,9 +261,9 @@ export class Membership {
   #followTable(): void {
     if (!this.#identity) return;
     const peers = this.knownPeers();
-    const gate = JSON.stringify([this.#identity.clusterId, peers, this.#removed, this.#left]);
-    if (gate === this.#gate) return;
-    this.#gate = gate;
+    const wanted = JSON.stringify([this.#identity.clusterId, peers, this.#removed, this.#left]);
+    if (wanted === this.#followed) return;
+    this.#followed = wanted;
     this.#deps.mesh.setCluster(this.#identity.clusterId, this.#left ? [] : peers);
     const { clusterId, founder } = this.#identity;
     const identity = { clusterId, founder, peers, removed: this.#removed };
@@ -278,7 +280,7 @@ export class Membership {
     const isFirst = configuration.voters.includes(this.#deps.mesh.id);
     if (this.#announcing || this.#removed || leader === null || (!known && !isFirst)) return;
     const self = this.self();
-    if (known && known.name === self.name && sameList(known.addresses, self.addresses)) return;
+    if (known && known.name === self.name && isDeepStrictEqual(known.addresses, self.addresses)) return;
     this.#announcing = true;
     try {
       await this.#deps.mesh.call(leader, { type: 'admit', member: self });
@@ -290,8 +292,4 @@ export class Membership {
 
 function peerOf(member: Pick<Member, 'id' | 'addresses'>): KnownPeer {
   return { id: member.id, addresses: member.addresses };
-}
-
-function sameList(left: readonly string[], right: readonly string[]): boolean {
-  return left.length === right.length && left.every((value, i) => value === right[i]);
 }

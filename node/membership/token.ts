@@ -1,8 +1,8 @@
 /** The join token: whoever holds it may become a member. Made once by the first node of a cluster. */
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
+import { writeDurably } from '../durable-file.ts';
 
 const TOKEN_BYTES = 32;
 const MIN_CHARACTERS = 16;
@@ -46,15 +46,5 @@ async function createToken(file: string): Promise<Uint8Array> {
 
 /** Atomic and durable, mode 0600. A member keeps the token, so that it can let others in and start again by itself. */
 export async function saveToken(file: string, token: Uint8Array): Promise<void> {
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  const temporary = `${file}.new`;
-  const handle = await open(temporary, 'w', 0o600);
-  try {
-    await handle.chmod(0o600);
-    await handle.writeFile(`${new TextDecoder().decode(token)}\n`);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  await rename(temporary, file);
+  await writeDurably(file, `${new TextDecoder().decode(token)}\n`);
 }

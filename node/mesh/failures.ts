@@ -1,9 +1,20 @@
 /** Errors of streams and of libp2p, as what callers of the mesh are told. */
-import { WireError } from '../../protocols/wire/error.ts';
+import { WireError, type WireErrorCode } from '../../protocols/wire/error.ts';
 import type { JoinFailure, MeshFailure } from './types.ts';
 
+const MESH_CODES: Readonly<Record<WireErrorCode, MeshFailure['code']>> = {
+  TIMEOUT: 'TIMEOUT',
+  RESET: 'REFUSED',
+  ABORTED: 'STOPPED',
+  // A peer that is stopping ends its streams where they are.
+  CLOSED: 'UNREACHABLE',
+  TRUNCATED: 'UNREACHABLE',
+  MALFORMED: 'PROTOCOL',
+  TOO_LARGE: 'PROTOCOL',
+};
+
 export function asMeshFailure(cause: unknown): MeshFailure {
-  if (cause instanceof WireError) return { code: meshCode(cause), message: cause.message };
+  if (cause instanceof WireError) return { code: MESH_CODES[cause.code], message: cause.message };
   const error = asError(cause);
   switch (error.name) {
     case 'UnsupportedProtocolError':
@@ -17,51 +28,24 @@ export function asMeshFailure(cause: unknown): MeshFailure {
   }
 }
 
-function meshCode(error: WireError): MeshFailure['code'] {
-  switch (error.code) {
-    case 'TIMEOUT':
-      return 'TIMEOUT';
-    case 'RESET':
-      return 'REFUSED';
-    case 'ABORTED':
-      return 'STOPPED';
-    // A peer that is stopping ends its streams where they are.
-    case 'CLOSED':
-    case 'TRUNCATED':
-      return 'UNREACHABLE';
-    case 'MALFORMED':
-    case 'TOO_LARGE':
-      return 'PROTOCOL';
-  }
-}
-
 /** What a failed dial means to who asked to join through `target`. */
 export function asDialFailure(target: string, cause: unknown): JoinFailure {
   const errors = flatten(cause);
-  const has = (test: (error: Error) => boolean) => errors.some(test);
-  if (has(({ message }) => /dial self/i.test(message))) {
-    return { code: 'SELF', message: `${target} is this node itself; name another one` };
+  const among = (...names: string[]) => errors.some(({ name }) => names.includes(name));
+  const because = (code: JoinFailure['code'], message: string): JoinFailure => ({ code, message });
+  if (errors.some(({ message }) => /dial self/i.test(message)))
+    return because('SELF', `${target} is this node itself; name another one`);
+  if (among('UnexpectedPeerError', 'InvalidCryptoExchangeError'))
+    return because('PROTOCOL', `another node than the one with that peer id answers at ${target}`);
+  if (among('EncryptionFailedError', 'MuxerUnavailableError')) {
+    const advice = 'give the address of its mesh, not of its REST API';
+    return because('PROTOCOL', `what answers at ${target} is no fsched node; ${advice}`);
   }
-  if (has(({ name }) => name === 'UnexpectedPeerError' || name === 'InvalidCryptoExchangeError')) {
-    return { code: 'PROTOCOL', message: `another node than the one with that peer id answers at ${target}` };
-  }
-  if (has(({ name }) => name === 'EncryptionFailedError' || name === 'MuxerUnavailableError')) {
-    return {
-      code: 'PROTOCOL',
-      message: `what answers at ${target} is no fsched node; give the address of its mesh, not of its REST API`,
-    };
-  }
-  if (has(({ name }) => name === 'TimeoutError' || name === 'AbortError')) {
-    return {
-      code: 'TIMEOUT',
-      message: `${target} did not answer in time; check the address and the firewall`,
-    };
-  }
+  if (among('TimeoutError', 'AbortError'))
+    return because('TIMEOUT', `${target} did not answer in time; check the address and the firewall`);
   const reason = errors.at(-1)?.message ?? 'no reason given';
-  return {
-    code: 'UNREACHABLE',
-    message: `${target} can't be reached (${reason}); check that a node runs there and listens beyond loopback`,
-  };
+  const advice = 'check that a node runs there and listens beyond loopback';
+  return because('UNREACHABLE', `${target} can't be reached (${reason}); ${advice}`);
 }
 
 /** What a talk that broke off after the dial means. */

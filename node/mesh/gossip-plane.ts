@@ -15,55 +15,52 @@ import type { Value } from '../../protocols/schema/fields.ts';
 import { encode } from '../../protocols/wire/codec.ts';
 import type { NodeId } from '../consensus/types.ts';
 import type { Logger } from '../ports.ts';
+import type { ConnectionWatch } from './connection-watch.ts';
+import type { PeerTable } from './peer-table.ts';
+import type { MeshHandlers } from './types.ts';
 
 export interface GossipPlaneDependencies {
   readonly gossip: GossipSub;
   readonly logger: Logger;
-  readonly isMember: (id: NodeId) => boolean;
-  readonly onCapacity: (notice: CapacityNotice) => void;
-  readonly onDigest: (digest: ClusterDigest) => void;
-  /** Bytes came from `relay`, and what they say is `author`'s (null: it wasn't heeded). */
-  readonly onHeard: (relay: NodeId, author: NodeId | null) => void;
+  readonly table: PeerTable;
+  readonly watch: Pick<ConnectionWatch, 'gossiped'>;
+  readonly handlers: Pick<MeshHandlers, 'onCapacity' | 'onDigest'>;
 }
 
 export class GossipPlane {
-  readonly #dependencies: GossipPlaneDependencies;
+  readonly #deps: GossipPlaneDependencies;
   #clusterId: string | null = null;
 
   constructor(dependencies: GossipPlaneDependencies) {
-    this.#dependencies = dependencies;
+    this.#deps = dependencies;
   }
 
   setCluster(clusterId: string | null): void {
     if (clusterId === this.#clusterId) return;
-    const { gossip, isMember, onCapacity, onDigest } = this.#dependencies;
-    if (this.#clusterId !== null) {
-      for (const topic of [capacityTopic(this.#clusterId), digestTopic(this.#clusterId)]) {
-        gossip.unsubscribe(topic);
-        gossip.topicValidators.delete(topic);
-      }
+    const { gossip, handlers } = this.#deps;
+    for (const topic of gossip.getTopics()) {
+      gossip.unsubscribe(topic);
+      gossip.topicValidators.delete(topic);
     }
     this.#clusterId = clusterId;
     if (clusterId === null) return;
-    this.#listen(
-      capacityTopic(clusterId),
-      (author, bytes) => judgeNotice(author, bytes, isMember),
-      onCapacity,
-    );
-    this.#listen(digestTopic(clusterId), (author, bytes) => judgeDigest(author, bytes, isMember), onDigest);
+    this.#listen(capacityTopic(clusterId), judgeNotice, (notice) => handlers.onCapacity(notice));
+    this.#listen(digestTopic(clusterId), judgeDigest, (digest) => handlers.onDigest(digest));
   }
 
   publishCapacity(notice: CapacityNotice): void {
-    if (this.#clusterId !== null) this.#publish(capacityTopic(this.#clusterId), CapacityNotice, notice);
+    this.#publish(capacityTopic, CapacityNotice, notice);
   }
 
   publishDigest(digest: ClusterDigest): void {
-    if (this.#clusterId !== null) this.#publish(digestTopic(this.#clusterId), ClusterDigest, digest);
+    this.#publish(digestTopic, ClusterDigest, digest);
   }
 
   /** What can't be sent is dropped: the next one replaces it. */
-  #publish<S extends TSchema>(topic: string, schema: S, message: Value<S>): void {
-    const { gossip, logger } = this.#dependencies;
+  #publish<S extends TSchema>(topicOf: (clusterId: string) => string, schema: S, message: Value<S>): void {
+    if (this.#clusterId === null) return;
+    const { gossip, logger } = this.#deps;
+    const topic = topicOf(this.#clusterId);
     try {
       const bytes = encode(schema, message);
       if (bytes.length > MAX_MESSAGE_BYTES) throw new Error(`its ${bytes.length} bytes are over the limit`);
@@ -78,20 +75,22 @@ export class GossipPlane {
   /** Whatever passes the validator is delivered by it: gossipsub calls it once for each message. */
   #listen<T>(
     topic: string,
-    judge: (author: NodeId, bytes: Uint8Array) => GossipVerdict<T>,
+    judge: (author: NodeId, bytes: Uint8Array, isMember: (id: NodeId) => boolean) => GossipVerdict<T>,
     deliver: (message: T) => void,
   ): void {
-    const { gossip, logger, onHeard } = this.#dependencies;
+    const { gossip, logger, table, watch } = this.#deps;
     gossip.topicValidators.set(topic, (relay: PeerId, message: Message) => {
       if (message.type !== 'signed') return TopicValidatorResult.Reject;
       const author = message.from.toString();
-      const verdict = judge(author, message.data);
-      onHeard(relay.toString(), verdict.verdict === 'accept' ? author : null);
+      const verdict = judge(author, message.data, (id) => table.isMember(id));
+      table.heard(relay.toString());
       if (verdict.verdict === 'ignore') return TopicValidatorResult.Ignore;
       if (verdict.verdict === 'reject') {
         logger.warn({ topic, author, reason: verdict.reason }, 'gossip rejected');
         return TopicValidatorResult.Reject;
       }
+      table.heard(author);
+      watch.gossiped(author);
       try {
         deliver(verdict.message);
       } catch (error) {

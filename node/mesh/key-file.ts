@@ -1,9 +1,9 @@
 /** The key that this node's peer id is made of: created once, kept in a file that only its owner can read. */
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys';
 import type { PrivateKey } from '@libp2p/interface';
-import { MeshError } from './mesh-error.ts';
+import { writeDurably } from '../durable-file.ts';
+import { MeshError } from './types.ts';
 
 /** Reads the key, or makes one when there is no file. @throws MeshError KEY_FILE */
 export async function loadKey(path: string): Promise<PrivateKey> {
@@ -37,33 +37,12 @@ function parseKey(path: string, bytes: Uint8Array): PrivateKey {
 
 async function createKey(path: string): Promise<PrivateKey> {
   const key = await generateKeyPair('Ed25519');
-  const draft = `${path}.new`;
   try {
-    await mkdir(dirname(path), { recursive: true });
-    await rm(draft, { force: true });
-    const file = await open(draft, 'wx', 0o600);
-    try {
-      await file.writeFile(privateKeyToProtobuf(key));
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    // Only a whole key ever stands under the file's own name.
-    await rename(draft, path);
-    await syncDirectory(dirname(path));
+    await writeDurably(path, privateKeyToProtobuf(key));
     return key;
   } catch (cause) {
     throw new MeshError('KEY_FILE', `the key file ${path} can't be written; check the directory's mode`, {
       cause,
     });
-  }
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r');
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
   }
 }

@@ -1,52 +1,36 @@
-/**
- * The mesh over libp2p: puts together the parts beside this file. Longer than most because it implements the
- * whole of `Mesh`; nearly all of its methods hand on to one part.
- */
-import { type Duplex, duplexPair } from 'node:stream';
+/** The mesh over libp2p: puts together the parts beside this file, and tells them who comes and goes. */
 import type { GossipSub } from '@chainsafe/libp2p-gossipsub';
 import type { Connection, Libp2p, PrivateKey } from '@libp2p/interface';
 import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id';
 import { FrameKind } from '../../protocols/link/index.ts';
-import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
+import { fail } from '../../protocols/schema/outcome.ts';
 import type { NodeId } from '../consensus/types.ts';
-import type { Cancel, Clock, Logger, Random } from '../ports.ts';
-import { BanList, type BanOptions } from './ban-list.ts';
+import type { Clock, Logger, Random } from '../ports.ts';
+import { BanList } from './ban-list.ts';
 import { ConnectionWatch } from './connection-watch.ts';
-import { createGatedHost } from './gated-host.ts';
 import { GossipPlane } from './gossip-plane.ts';
-import { joinThrough } from './joining.ts';
+import { createGatedHost, dialMember } from './host.ts';
 import { loadKey } from './key-file.ts';
 import { STRANGER_LIMIT_MS } from './libp2p-settings.ts';
-import { type CallOptions, MemberCalls } from './member-calls.ts';
-import { dialMember } from './member-dialler.ts';
+import { MemberCalls, STOPPED } from './member-calls.ts';
 import type { MemberRegistrar } from './member-registrar.ts';
-import { MeshError } from './mesh-error.ts';
-import { PeerTable } from './peer-table.ts';
-import { peerViews, remoteAddress } from './peer-view.ts';
+import { PeerTable, remoteAddress } from './peer-table.ts';
 import { RaftLinks } from './raft-links.ts';
 import { Redialer } from './redialer.ts';
-import { serveProtocols } from './serving.ts';
+import { Serving } from './serving.ts';
+import { joinThrough } from './strangers.ts';
 import { TimerScope } from './timer-scope.ts';
-import type {
-  BlobShelf,
-  CapacityNotice,
-  ClusterDigest,
-  ControlRequest,
-  ControlResponse,
-  JoinFailure,
-  JoinRequest,
-  JoinResponse,
-  KnownPeer,
-  Mesh,
-  MeshFailure,
-  MeshHandlers,
-  MeshOptions,
-  PeerView,
+import {
+  type BlobShelf,
+  type CapacityNotice,
+  type ClusterDigest,
+  type KnownPeer,
+  type Mesh,
+  MeshError,
+  type MeshHandlers,
+  type MeshOptions,
+  type PeerView,
 } from './types.ts';
-
-export interface Libp2pMeshOptions extends MeshOptions {
-  readonly ban?: BanOptions;
-}
 
 export interface Libp2pMeshDependencies {
   readonly clock: Clock;
@@ -55,11 +39,9 @@ export interface Libp2pMeshDependencies {
   readonly shelf: BlobShelf;
 }
 
-const STOPPED: MeshFailure = { code: 'STOPPED', message: 'the mesh is not running' };
-
 /** A mesh that isn't started yet, with the key of `options.keyFile`. @throws MeshError KEY_FILE */
 export async function openMesh(
-  options: Libp2pMeshOptions,
+  options: MeshOptions,
   dependencies: Libp2pMeshDependencies,
 ): Promise<Libp2pMesh> {
   return new Libp2pMesh({ ...options, privateKey: await loadKey(options.keyFile) }, dependencies);
@@ -74,32 +56,34 @@ interface Running {
 
 export class Libp2pMesh implements Mesh {
   readonly id: NodeId;
-  readonly #options: Libp2pMeshOptions & { readonly privateKey: PrivateKey };
-  readonly #dependencies: Libp2pMeshDependencies;
+  readonly call: Mesh['call'];
+  readonly openHttp: Mesh['openHttp'];
+  readonly pushBlob: Mesh['pushBlob'];
+  readonly fetchBlob: Mesh['fetchBlob'];
+  readonly #options: MeshOptions & { readonly privateKey: PrivateKey };
+  readonly #deps: Libp2pMeshDependencies;
   readonly #timers: TimerScope;
   readonly #table: PeerTable;
   readonly #bans: BanList;
   readonly #links: RaftLinks;
   readonly #redialer: Redialer;
   readonly #watch: ConnectionWatch;
-  readonly #calls: MemberCalls;
-  readonly #listeners = new Set<() => void>();
   #state: 'new' | 'running' | 'stopped' = 'new';
   #running: Running | null = null;
   #stopping: Promise<void> | null = null;
 
   constructor(
-    options: Libp2pMeshOptions & { readonly privateKey: PrivateKey },
+    options: MeshOptions & { readonly privateKey: PrivateKey },
     dependencies: Libp2pMeshDependencies,
   ) {
     const { logger, random, shelf } = dependencies;
     const clock = new TimerScope(dependencies.clock);
     this.#options = options;
-    this.#dependencies = { ...dependencies, clock };
+    this.#deps = { ...dependencies, clock };
     this.#timers = clock;
     this.id = peerIdFromPrivateKey(options.privateKey).toString();
     this.#table = new PeerTable({ self: this.id }, { clock });
-    this.#bans = new BanList(options.ban ?? {}, { clock });
+    this.#bans = new BanList({ clock });
     const connection = (id: NodeId) => this.#table.connection(id);
     this.#links = new RaftLinks({ clock, logger, connection, onOpen: (id) => this.#watch.ping(id) });
     this.#redialer = new Redialer({ clock, random, dial: (id) => this.#dial(id) });
@@ -110,36 +94,39 @@ export class Libp2pMesh implements Mesh {
       links: this.#links,
       registrar: () => this.#running?.registrar ?? null,
     });
-    this.#calls = new MemberCalls({
-      clock,
-      shelf,
-      connection: (id) => (this.#table.isMember(id) ? connection(id) : null),
-    });
+    const calls = new MemberCalls(
+      { self: this.id },
+      {
+        clock,
+        logger,
+        shelf,
+        connection: (id) => (this.#table.isMember(id) ? connection(id) : null),
+        handlers: () => this.#running?.handlers ?? null,
+      },
+    );
+    this.call = calls.call;
+    this.openHttp = calls.openHttp;
+    this.pushBlob = calls.pushBlob;
+    this.fetchBlob = calls.fetchBlob;
   }
 
   async start(handlers: MeshHandlers): Promise<void> {
     if (this.#state !== 'new') throw new MeshError('STATE', 'a mesh starts once');
     this.#state = 'running';
-    const { host, registrar } = await createGatedHost(this.#options, {
+    const parts = {
+      ...this.#deps,
       table: this.#table,
       bans: this.#bans,
-    });
+      links: this.#links,
+      watch: this.#watch,
+    };
+    const { host, registrar } = await createGatedHost(this.#options, parts);
     host.addEventListener('connection:open', ({ detail }) => this.#onOpen(detail));
     host.addEventListener('connection:close', ({ detail }) => this.#onClose(detail));
-    await serveProtocols(
-      host,
-      { self: this.id, token: this.#options.token },
-      {
-        ...this.#dependencies,
-        handlers,
-        table: this.#table,
-        bans: this.#bans,
-        links: this.#links,
-        watch: this.#watch,
-        onJoining: (connection) => this.#beginJoining(connection),
-      },
-    );
-    const gossip = this.#createGossip(host.services.gossip, handlers);
+    const onJoining = (connection: Connection) => this.#beginJoining(connection);
+    const own = { self: this.id, token: this.#options.token };
+    await new Serving(own, { ...parts, handlers, onJoining }).register(host);
+    const gossip = new GossipPlane({ ...parts, gossip: host.services.gossip, handlers });
     this.#running = { host, handlers, gossip, registrar };
     try {
       await host.start();
@@ -171,7 +158,7 @@ export class Libp2pMesh implements Mesh {
   }
 
   peers(): readonly PeerView[] {
-    return peerViews(this.#table, this.#redialer);
+    return this.#table.views((id) => this.#redialer.state(id));
   }
 
   setCluster(clusterId: string | null, members: readonly KnownPeer[]): void {
@@ -192,40 +179,10 @@ export class Libp2pMesh implements Mesh {
     for (const peer of readdressed) {
       if (peer.connections.length === 0) this.#redialer.chaseNow(peer.id);
     }
-    if (added.length + readdressed.length + removed.length > 0) this.#notify();
   }
 
   sendRaftFrame(to: NodeId, frame: Uint8Array): void {
     this.#links.send(to, FrameKind.RAFT, frame);
-  }
-
-  async call(
-    to: NodeId,
-    request: ControlRequest,
-    options: CallOptions = {},
-  ): Promise<Outcome<ControlResponse, MeshFailure>> {
-    const running = this.#running;
-    if (running === null) return fail(STOPPED);
-    if (to === this.id) return this.#callSelf(running.handlers, request);
-    return this.#calls.call(to, request, options);
-  }
-
-  async openHttp(to: NodeId): Promise<Outcome<Duplex, MeshFailure>> {
-    if (this.#running === null) return fail(STOPPED);
-    if (to !== this.id) return this.#calls.openHttp(to);
-    const [near, far] = duplexPair();
-    this.#running.handlers.onHttp(this.id, far);
-    return succeed(near);
-  }
-
-  async pushBlob(to: NodeId, sha256: string): Promise<Outcome<void, MeshFailure>> {
-    if (this.#running === null) return fail(STOPPED);
-    return to === this.id ? this.#holds(sha256) : this.#calls.pushBlob(to, sha256);
-  }
-
-  async fetchBlob(from: NodeId, sha256: string): Promise<Outcome<void, MeshFailure>> {
-    if (this.#running === null) return fail(STOPPED);
-    return from === this.id ? this.#holds(sha256) : this.#calls.fetchBlob(from, sha256);
   }
 
   publishCapacity(notice: CapacityNotice): void {
@@ -236,27 +193,18 @@ export class Libp2pMesh implements Mesh {
     this.#running?.gossip.publishDigest(digest);
   }
 
-  async join(
-    target: string,
-    request: JoinRequest,
-  ): Promise<Outcome<{ readonly peer: NodeId; readonly response: JoinResponse }, JoinFailure>> {
+  readonly join: Mesh['join'] = async (target, request) => {
     if (this.#running === null) return fail({ code: 'UNREACHABLE', message: STOPPED.message });
     const { host } = this.#running;
-    const { clock } = this.#dependencies;
+    const { clock } = this.#deps;
     const onBegin = (connection: Connection) => this.#beginJoining(connection);
-    return joinThrough(target, request, { token: this.#options.token }, { host, clock, onBegin });
-  }
-
-  onPeersChanged(listener: () => void): Cancel {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  }
+    return joinThrough(target, request, this.#options.token, { host, clock, onBegin });
+  };
 
   async #stop(): Promise<void> {
     this.#state = 'stopped';
     const host = this.#running?.host;
     this.#running = null;
-    this.#listeners.clear();
     this.#watch.stop();
     this.#redialer.stop();
     this.#links.stop();
@@ -264,22 +212,6 @@ export class Libp2pMesh implements Mesh {
     for (const connection of host?.getConnections() ?? []) connection.abort(new Error('this node stops'));
     this.#timers.stop();
     await host?.stop();
-  }
-
-  #createGossip(gossip: GossipSub, handlers: MeshHandlers): GossipPlane {
-    return new GossipPlane({
-      gossip,
-      logger: this.#dependencies.logger,
-      isMember: (id) => this.#table.isMember(id),
-      onCapacity: (notice) => handlers.onCapacity(notice),
-      onDigest: (digest) => handlers.onDigest(digest),
-      onHeard: (relay, author) => {
-        this.#table.heard(relay);
-        if (author === null) return;
-        this.#table.heard(author);
-        this.#watch.gossiped(author);
-      },
-    });
   }
 
   #onOpen(connection: Connection): void {
@@ -316,25 +248,20 @@ export class Libp2pMesh implements Mesh {
     this.#table.heard(id);
     this.#running?.registrar.admit(connection);
     this.#links.keep(id);
-    this.#dependencies.logger.info({ peer: id, address: remoteAddress(connection) }, 'member connected');
+    this.#deps.logger.info({ peer: id, address: remoteAddress(connection) }, 'member connected');
     this.#report(id, true);
   }
 
   #lost(id: NodeId): void {
     this.#links.drop(id);
     this.#watch.forget(id);
-    this.#dependencies.logger.info({ peer: id }, 'member lost');
+    this.#deps.logger.info({ peer: id }, 'member lost');
     this.#report(id, false);
   }
 
   /** Handlers are never called from inside one of the mesh's own methods. */
   #report(id: NodeId, connected: boolean): void {
     queueMicrotask(() => this.#running?.handlers.onPeerChange(id, connected));
-    this.#notify();
-  }
-
-  #notify(): void {
-    for (const listener of this.#listeners) queueMicrotask(listener);
   }
 
   #beginJoining(connection: Connection): () => void {
@@ -347,7 +274,7 @@ export class Libp2pMesh implements Mesh {
   }
 
   #limitStranger(connection: Connection): void {
-    this.#dependencies.clock.after(STRANGER_LIMIT_MS, () => {
+    this.#deps.clock.after(STRANGER_LIMIT_MS, () => {
       const peer = this.#table.get(connection.remotePeer.toString());
       if (peer?.joining === 0) this.#closeUnlessMember(connection);
     });
@@ -362,23 +289,12 @@ export class Libp2pMesh implements Mesh {
     const host = this.#running?.host;
     const peer = this.#table.get(id);
     if (host === undefined || peer === undefined) return false;
-    return dialMember(host, peer, this.#dependencies);
-  }
-
-  async #callSelf(
-    handlers: MeshHandlers,
-    request: ControlRequest,
-  ): Promise<Outcome<ControlResponse, MeshFailure>> {
     try {
-      return succeed(await handlers.onControl(this.id, request));
-    } catch (cause) {
-      this.#dependencies.logger.error({ request: request.type, error: cause }, 'handling a call failed');
-      return fail({ code: 'REFUSED', message: 'this node failed to handle the call' });
+      await dialMember(host, peer);
+      return true;
+    } catch (error) {
+      this.#deps.logger.debug({ peer: id, error }, 'dial failed');
+      return false;
     }
-  }
-
-  async #holds(sha256: string): Promise<Outcome<void, MeshFailure>> {
-    if (await this.#dependencies.shelf.has(sha256)) return succeed(undefined);
-    return fail({ code: 'REFUSED', message: `this node doesn't hold the blob ${sha256}` });
   }
 }

@@ -17,8 +17,6 @@ export const STRANGER_LIMIT_MS = 10_000;
 export const MAX_STRANGERS = 64;
 /** How often idle connections are pinged and looked over. */
 export const WATCH_PERIOD_MS = 5000;
-/** Time to open a stream of any protocol. */
-export const OPEN_LIMIT_MS = 5000;
 
 /** Streams of one protocol that are open at a time over one connection; libp2p allows 32 in and 64 out. */
 export const STREAM_LIMITS = {

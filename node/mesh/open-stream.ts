@@ -1,39 +1,29 @@
 import type { Connection, Stream } from '@libp2p/interface';
-import { WireError } from '../../protocols/wire/error.ts';
+import { deadline } from '../../protocols/wire/deadline.ts';
 import type { Clock } from '../ports.ts';
+
+/** Time to open a stream of any protocol. */
+const OPEN_LIMIT_MS = 5000;
+
+export interface OpenOptions {
+  readonly clock: Clock;
+  /** The caller's own limit, when it is shorter. */
+  readonly limitMs?: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly maxOutboundStreams?: number;
+}
 
 /** Opens a stream within a limit of time. @throws WireError TIMEOUT or ABORTED, or libp2p's error */
 export async function openStream(
   connection: Connection,
   protocol: string,
-  options: {
-    readonly limitMs: number;
-    readonly clock: Clock;
-    readonly signal?: AbortSignal;
-    readonly maxOutboundStreams?: number;
-  },
+  { clock, limitMs = OPEN_LIMIT_MS, signal: outer, maxOutboundStreams }: OpenOptions,
 ): Promise<Stream> {
-  const controller = new AbortController();
-  let reason: WireError | null = null;
-  const giveUp = (error: WireError) => {
-    reason = error;
-    controller.abort(error);
-  };
-  const onAbort = () => giveUp(new WireError('ABORTED', 'the caller gave up'));
-  const cancel = options.clock.after(options.limitMs, () =>
-    giveUp(new WireError('TIMEOUT', `no stream within ${Math.round(options.limitMs)} ms`)),
-  );
-  options.signal?.addEventListener('abort', onAbort);
-  if (options.signal?.aborted === true) onAbort();
+  using limit = deadline(Math.min(limitMs, OPEN_LIMIT_MS), clock, outer);
   try {
-    return await connection.newStream(protocol, {
-      signal: controller.signal,
-      ...(options.maxOutboundStreams === undefined ? {} : { maxOutboundStreams: options.maxOutboundStreams }),
-    });
+    const limits = maxOutboundStreams === undefined ? {} : { maxOutboundStreams };
+    return await connection.newStream(protocol, { signal: limit.signal, ...limits });
   } catch (cause) {
-    throw reason ?? cause;
-  } finally {
-    cancel();
-    options.signal?.removeEventListener('abort', onAbort);
+    throw limit.signal.aborted ? limit.signal.reason : cause;
   }
 }

@@ -1,20 +1,25 @@
 /** Who is a member, which connections are open to whom, and when each was last heard. No effects of its own. */
+import { isDeepStrictEqual } from 'node:util';
 import type { Connection } from '@libp2p/interface';
 import type { NodeId } from '../consensus/types.ts';
 import type { Clock } from '../ports.ts';
-import type { KnownPeer } from './types.ts';
+import type { KnownPeer, PeerView } from './types.ts';
 
 /** One peer: a member, or a stranger that is connected. */
-export interface Peer {
+export class Peer {
   readonly id: NodeId;
-  member: boolean;
+  member = false;
   /** As the cluster knows them. */
-  addresses: readonly string[];
-  readonly connections: OpenConnection[];
-  lastHeardAtMs: number | null;
-  rttMs: number | null;
+  addresses: readonly string[] = [];
+  readonly connections: OpenConnection[] = [];
+  lastHeardAtMs: number | null = null;
+  rttMs: number | null = null;
   /** Joins under way with it, in either direction. */
-  joining: number;
+  joining = 0;
+
+  constructor(id: NodeId) {
+    this.id = id;
+  }
 }
 
 export interface OpenConnection {
@@ -68,7 +73,7 @@ export class PeerTable {
       if (id === this.#self) continue;
       const peer = this.#peers.get(id) ?? this.#add(id);
       if (!peer.member) added.push(peer);
-      else if (!sameList(peer.addresses, addresses)) readdressed.push(peer);
+      else if (!isDeepStrictEqual(peer.addresses, addresses)) readdressed.push(peer);
       peer.member = true;
       peer.addresses = [...addresses];
     }
@@ -131,21 +136,31 @@ export class PeerTable {
     return dialled === this.#self < connection.remotePeer.toString();
   }
 
+  /** The other members as the rest of the daemon sees them. */
+  views(redial: (id: NodeId) => PeerView['redial']): PeerView[] {
+    return this.members().map(({ id, addresses, rttMs, lastHeardAtMs, connections }) => {
+      const connected = connections.length > 0;
+      const remote = remoteAddress(this.connection(id));
+      return {
+        id,
+        connected,
+        addresses,
+        remoteAddress: remote,
+        rttMs,
+        lastHeardAtMs,
+        redial: connected ? null : redial(id),
+      };
+    });
+  }
+
   #add(id: NodeId): Peer {
-    const peer: Peer = {
-      id,
-      member: false,
-      addresses: [],
-      connections: [],
-      lastHeardAtMs: null,
-      rttMs: null,
-      joining: 0,
-    };
+    const peer = new Peer(id);
     this.#peers.set(id, peer);
     return peer;
   }
 }
 
-function sameList(one: readonly string[], other: readonly string[]): boolean {
-  return one.length === other.length && one.every((item, index) => item === other[index]);
+/** Without the /p2p part. */
+export function remoteAddress(connection: Connection | null): string | null {
+  return connection === null ? null : connection.remoteAddr.toString().replace(/\/p2p\/[^/]+$/, '');
 }

@@ -2,14 +2,13 @@
 import type { Connection } from '@libp2p/interface';
 import { LinkSender } from '../../protocols/link/client.ts';
 import { FrameKind, LINK_PROTOCOL, MAX_PAYLOAD_BYTES } from '../../protocols/link/index.ts';
+import { type BackOffRange, backOff } from '../back-off.ts';
 import type { NodeId } from '../consensus/types.ts';
 import type { Cancel, Clock, Logger } from '../ports.ts';
-import { OPEN_LIMIT_MS } from './libp2p-settings.ts';
 import { openStream } from './open-stream.ts';
 
 /** A member that doesn't know us yet refuses the link: soon again, then more seldom. */
-const FIRST_RETRY_MS = 50;
-const LONGEST_RETRY_MS = 2000;
+const RETRY: BackOffRange = { firstMs: 50, longestMs: 2000 };
 
 interface Link {
   sender: LinkSender;
@@ -26,11 +25,11 @@ export interface RaftLinksDependencies {
 }
 
 export class RaftLinks {
-  readonly #dependencies: RaftLinksDependencies;
+  readonly #deps: RaftLinksDependencies;
   readonly #links = new Map<NodeId, Link>();
 
   constructor(dependencies: RaftLinksDependencies) {
-    this.#dependencies = dependencies;
+    this.#deps = dependencies;
   }
 
   /** Opens and keeps open a link to a connected member. */
@@ -55,10 +54,7 @@ export class RaftLinks {
   /** False when the frame was dropped. */
   send(id: NodeId, kind: FrameKind, payload: Uint8Array): boolean {
     if (kind === FrameKind.RAFT && payload.length > MAX_PAYLOAD_BYTES) {
-      this.#dependencies.logger.error(
-        { peer: id, bytes: payload.length },
-        'consensus frame over the limit, dropped',
-      );
+      this.#deps.logger.error({ peer: id, bytes: payload.length }, 'consensus frame over the limit, dropped');
       return false;
     }
     return this.#links.get(id)?.sender.send(kind, payload) ?? false;
@@ -82,21 +78,18 @@ export class RaftLinks {
 
   async #open(id: NodeId, link: Link): Promise<void> {
     const { sender } = link;
-    const connection = this.#dependencies.connection(id);
+    const connection = this.#deps.connection(id);
     if (connection === null) return this.#retry(id, link);
     try {
-      const stream = await openStream(connection, LINK_PROTOCOL, {
-        limitMs: OPEN_LIMIT_MS,
-        clock: this.#dependencies.clock,
-      });
+      const stream = await openStream(connection, LINK_PROTOCOL, { clock: this.#deps.clock });
       if (this.#links.get(id) !== link || link.sender !== sender) {
         stream.abort(new Error('the link is not wanted any more'));
         return;
       }
       sender.attach(stream);
-      if (sender.attached) this.#dependencies.onOpen(id);
+      if (sender.attached) this.#deps.onOpen(id);
     } catch (error) {
-      this.#dependencies.logger.debug({ peer: id, error }, 'link not opened');
+      this.#deps.logger.debug({ peer: id, error }, 'link not opened');
       if (this.#links.get(id) === link && link.sender === sender) this.#retry(id, link);
     }
   }
@@ -104,9 +97,8 @@ export class RaftLinks {
   #retry(id: NodeId, link: Link): void {
     link.sender.close();
     link.sender = this.#sender(id);
-    const delayMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** link.failures);
-    link.failures = Math.min(link.failures + 1, 16);
     link.cancelRetry();
-    link.cancelRetry = this.#dependencies.clock.after(delayMs, () => void this.#open(id, link));
+    const delayMs = backOff(RETRY, link.failures++);
+    link.cancelRetry = this.#deps.clock.after(delayMs, () => void this.#open(id, link));
   }
 }

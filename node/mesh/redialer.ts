@@ -1,20 +1,12 @@
 /** Tries for ever to reach the members that this node lost, ever more seldom, each node at its own moments. */
+
+import { type BackOffRange, backOff } from '../back-off.ts';
 import type { NodeId } from '../consensus/types.ts';
 import type { Cancel, Clock, Random } from '../ports.ts';
 
-const FIRST_DELAY_MS = 250;
-const LONGEST_DELAY_MS = 15_000;
+const DELAY: BackOffRange = { firstMs: 250, longestMs: 15_000 };
 /** A connection that lasted so long was a real one: the count of tries starts anew. */
 const SETTLED_MS = 5000;
-
-/**
- * Milliseconds until the next try after `attempts` that failed: exponential with full jitter ("Exponential
- * Backoff and Jitter", AWS Architecture Blog, 2015). `random` is uniform in [0, 1).
- */
-export function nextDelay(attempts: number, random: number): number {
-  const ceiling = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.min(attempts, 16));
-  return random * ceiling;
-}
 
 interface Chase {
   attempts: number;
@@ -31,13 +23,13 @@ export interface RedialerDependencies {
 }
 
 export class Redialer {
-  readonly #dependencies: RedialerDependencies;
+  readonly #deps: RedialerDependencies;
   readonly #chases = new Map<NodeId, Chase>();
   /** Of connected peers: the tries before, and since when. */
   readonly #reached = new Map<NodeId, { readonly attempts: number; readonly atMs: number }>();
 
   constructor(dependencies: RedialerDependencies) {
-    this.#dependencies = dependencies;
+    this.#deps = dependencies;
   }
 
   /** Starts to try, at once; if it is trying already, doesn't wait for the next turn. */
@@ -51,10 +43,9 @@ export class Redialer {
     if (this.#chases.has(id)) return;
     const before = this.#reached.get(id);
     this.#reached.delete(id);
-    const settled =
-      before === undefined || this.#dependencies.clock.monotonicMs() - before.atMs >= SETTLED_MS;
+    const settled = before === undefined || this.#deps.clock.monotonicMs() - before.atMs >= SETTLED_MS;
     const chase = this.#begin(id, settled ? 0 : before.attempts + 1);
-    this.#schedule(id, chase, nextDelay(chase.attempts, this.#dependencies.random.next()));
+    this.#schedule(id, chase, this.#delayMs(chase));
   }
 
   /** There is a connection to `id`, whoever dialled. */
@@ -64,7 +55,7 @@ export class Redialer {
     this.#chases.delete(id);
     this.#reached.set(id, {
       attempts: chase?.attempts ?? 0,
-      atMs: this.#dependencies.clock.monotonicMs(),
+      atMs: this.#deps.clock.monotonicMs(),
     });
   }
 
@@ -87,14 +78,19 @@ export class Redialer {
   }
 
   #begin(id: NodeId, attempts: number): Chase {
-    const nextAtMs = this.#dependencies.clock.monotonicMs();
+    const nextAtMs = this.#deps.clock.monotonicMs();
     const chase: Chase = { attempts, nextAtMs, dialling: false, cancel: () => {} };
     this.#chases.set(id, chase);
     return chase;
   }
 
+  /** With full jitter: nodes that lost each other at one moment must not dial each other at one moment. */
+  #delayMs({ attempts }: Chase): number {
+    return this.#deps.random.next() * backOff(DELAY, attempts);
+  }
+
   #schedule(id: NodeId, chase: Chase, delayMs: number): void {
-    const { clock } = this.#dependencies;
+    const { clock } = this.#deps;
     chase.cancel();
     chase.nextAtMs = clock.monotonicMs() + delayMs;
     chase.cancel = clock.after(delayMs, () => void this.#try(id, chase));
@@ -102,11 +98,11 @@ export class Redialer {
 
   async #try(id: NodeId, chase: Chase): Promise<void> {
     chase.dialling = true;
-    await this.#dependencies.dial(id);
+    await this.#deps.dial(id);
     chase.dialling = false;
     // Reached, forgotten or stopped meanwhile: this chase is over.
     if (this.#chases.get(id) !== chase) return;
     chase.attempts += 1;
-    this.#schedule(id, chase, nextDelay(chase.attempts, this.#dependencies.random.next()));
+    this.#schedule(id, chase, this.#delayMs(chase));
   }
 }

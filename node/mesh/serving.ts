@@ -1,5 +1,5 @@
 /** The answering half of every protocol: who may open it, and what it does. */
-import type { Connection, Libp2p, Stream, StreamHandler } from '@libp2p/interface';
+import type { Connection, Libp2p, Stream, StreamHandler, StreamHandlerOptions } from '@libp2p/interface';
 import { serveBlob } from '../../protocols/blob/handler.ts';
 import { BLOB_PROTOCOL } from '../../protocols/blob/index.ts';
 import { serveControl } from '../../protocols/control/handler.ts';
@@ -20,7 +20,13 @@ import type { ConnectionWatch } from './connection-watch.ts';
 import { STREAM_LIMITS } from './libp2p-settings.ts';
 import type { PeerTable } from './peer-table.ts';
 import type { RaftLinks } from './raft-links.ts';
-import type { BlobShelf, ControlRequest, ControlResponse, MeshHandlers } from './types.ts';
+import type { BlobShelf, ControlRequest, ControlResponse, JoinRequest, MeshHandlers } from './types.ts';
+
+export interface ServingOptions {
+  readonly self: NodeId;
+  /** The cluster's secret. */
+  readonly token: Uint8Array;
+}
 
 export interface ServingDependencies {
   readonly clock: Clock;
@@ -37,87 +43,74 @@ export interface ServingDependencies {
 
 type Serve = (stream: Stream, from: NodeId, connection: Connection) => Promise<void>;
 
-/** Registers all protocols. `self` is this node's id, `token` the cluster's secret. */
-export async function serveProtocols(
-  host: Libp2p,
-  options: { readonly self: NodeId; readonly token: Uint8Array },
-  dependencies: ServingDependencies,
-): Promise<void> {
-  const { clock, shelf, table, handlers } = dependencies;
-  const member = (serve: Serve) => membersOnly(serve, dependencies);
-  await host.handle(
-    CONTROL_PROTOCOL,
-    member((stream, from) =>
-      serveControl(stream, { timers: clock, onRequest: controlServer(from, dependencies) }),
-    ),
-    STREAM_LIMITS.control,
-  );
-  await host.handle(LINK_PROTOCOL, member(linkServer(dependencies)), STREAM_LIMITS.link);
-  await host.handle(
-    BLOB_PROTOCOL,
-    member((stream) => serveBlob(stream, { shelf, timers: clock })),
-    STREAM_LIMITS.blob,
-  );
-  await host.handle(
-    HTTP_PROTOCOL,
-    member(async (stream, from) => handlers.onHttp(from, new StreamDuplex(stream))),
-    STREAM_LIMITS.http,
-  );
-  await host.handle(JOIN_PROTOCOL, joinServer(options, dependencies), STREAM_LIMITS.join);
-  const inspection: Serve = (stream, peer, connection) =>
-    serveInspection(
-      stream,
-      { ...options, peer, peerIsMember: table.isMember(peer) },
-      {
-        timers: clock,
-        judge: (right) => judgeToken(right, connection, dependencies),
-        view: () => handlers.onInspect(),
-      },
-    );
-  await host.handle(INSPECT_PROTOCOL, anyone(inspection, dependencies), STREAM_LIMITS.inspect);
-}
+export class Serving {
+  readonly #options: ServingOptions;
+  readonly #deps: ServingDependencies;
 
-function membersOnly(serve: Serve, dependencies: ServingDependencies): StreamHandler {
-  const { table } = dependencies;
-  const open = anyone(serve, dependencies);
-  return (stream, connection) => {
-    const from = connection.remotePeer.toString();
-    if (!table.isMember(from)) {
-      stream.abort(new Error('the peer is no member'));
-      return;
-    }
-    table.heard(from);
-    return open(stream, connection);
-  };
-}
+  constructor(options: ServingOptions, dependencies: ServingDependencies) {
+    this.#options = options;
+    this.#deps = dependencies;
+  }
 
-function anyone(serve: Serve, { logger }: ServingDependencies): StreamHandler {
-  return async (stream, connection) => {
-    const from = connection.remotePeer.toString();
-    try {
-      await serve(stream, from, connection);
-    } catch (error) {
-      stream.abort(error instanceof Error ? error : new Error(String(error)));
-      logger.debug({ peer: from, protocol: stream.protocol, error }, 'stream broke off');
-    }
-  };
-}
+  async register(host: Libp2p): Promise<void> {
+    const { clock: timers, shelf, handlers } = this.#deps;
+    const member = (serve: Serve) => this.#membersOnly(serve);
+    const anyone = (serve: Serve) => this.#anyone(serve);
+    const protocols: [string, StreamHandler, StreamHandlerOptions][] = [
+      [CONTROL_PROTOCOL, member((stream, from) => this.#control(stream, from)), STREAM_LIMITS.control],
+      [LINK_PROTOCOL, member((stream, from) => this.#link(stream, from)), STREAM_LIMITS.link],
+      [BLOB_PROTOCOL, member((stream) => serveBlob(stream, { shelf, timers })), STREAM_LIMITS.blob],
+      [
+        HTTP_PROTOCOL,
+        member(async (stream, from) => handlers.onHttp(from, new StreamDuplex(stream))),
+        STREAM_LIMITS.http,
+      ],
+      [JOIN_PROTOCOL, anyone((...opened) => this.#join(...opened)), STREAM_LIMITS.join],
+      [INSPECT_PROTOCOL, anyone((...opened) => this.#inspect(...opened)), STREAM_LIMITS.inspect],
+    ];
+    for (const [protocol, handler, limits] of protocols) await host.handle(protocol, handler, limits);
+  }
 
-/** The caller is told nothing of a fault of ours but that it was refused. */
-function controlServer(from: NodeId, { handlers, logger }: ServingDependencies) {
-  return async (request: ControlRequest): Promise<ControlResponse> => {
-    try {
-      return await handlers.onControl(from, request);
-    } catch (error) {
-      logger.error({ peer: from, request: request.type, error }, 'handling a call failed');
-      throw error;
-    }
-  };
-}
+  #membersOnly(serve: Serve): StreamHandler {
+    const { table } = this.#deps;
+    const open = this.#anyone(serve);
+    return (stream, connection) => {
+      const from = connection.remotePeer.toString();
+      if (!table.isMember(from)) return stream.abort(new Error('the peer is no member'));
+      table.heard(from);
+      return open(stream, connection);
+    };
+  }
 
-function linkServer({ table, handlers, links, logger, watch }: ServingDependencies): Serve {
-  return (stream, from) =>
-    serveLink(stream, {
+  #anyone(serve: Serve): StreamHandler {
+    return async (stream, connection) => {
+      const from = connection.remotePeer.toString();
+      try {
+        await serve(stream, from, connection);
+      } catch (error) {
+        stream.abort(error instanceof Error ? error : new Error(String(error)));
+        this.#deps.logger.debug({ peer: from, protocol: stream.protocol, error }, 'stream broke off');
+      }
+    };
+  }
+
+  #control(stream: Stream, from: NodeId): Promise<void> {
+    const { clock: timers, handlers, logger } = this.#deps;
+    const onRequest = async (request: ControlRequest): Promise<ControlResponse> => {
+      try {
+        return await handlers.onControl(from, request);
+      } catch (error) {
+        // The caller is told nothing of a fault of ours but that it was refused.
+        logger.error({ peer: from, request: request.type, error }, 'handling a call failed');
+        throw error;
+      }
+    };
+    return serveControl(stream, { timers, onRequest });
+  }
+
+  #link(stream: Stream, from: NodeId): Promise<void> {
+    const { table, handlers, links, logger, watch } = this.#deps;
+    return serveLink(stream, {
       onFrame: (payload) => {
         // The stream outlives a removal by the moment that its connection takes to close.
         if (!table.isMember(from)) return;
@@ -131,51 +124,46 @@ function linkServer({ table, handlers, links, logger, watch }: ServingDependenci
       onPong: (token) => watch.ponged(from, token),
       onBytes: () => table.heard(from),
     });
-}
+  }
 
-function joinServer(
-  options: { readonly self: NodeId; readonly token: Uint8Array },
-  dependencies: ServingDependencies,
-): StreamHandler {
-  const { clock, handlers, logger, onJoining } = dependencies;
-  return anyone(async (stream, peer, connection) => {
+  async #join(stream: Stream, peer: NodeId, connection: Connection): Promise<void> {
+    const { clock: timers, handlers, logger, onJoining } = this.#deps;
     const end = onJoining(connection);
+    const judge = (right: boolean) => this.#judgeToken(right, connection);
+    const onRequest = (request: JoinRequest) => {
+      logger.info({ peer, request: request.type }, 'join token proved');
+      return handlers.onJoin(peer, request);
+    };
     try {
-      await serveJoin(
-        stream,
-        { ...options, peer },
-        {
-          timers: clock,
-          judge: (right) => judgeToken(right, connection, dependencies),
-          onRequest: (request) => {
-            logger.info({ peer, request: request.type }, 'join token proved');
-            return handlers.onJoin(peer, request);
-          },
-        },
-      );
+      await serveJoin(stream, { ...this.#options, peer }, { timers, judge, onRequest });
     } finally {
       end();
     }
-  }, dependencies);
-}
-
-/** After the ban's last word has had time to go out, the connection is closed; the gate refuses the next one. */
-function judgeToken(
-  right: boolean,
-  connection: Connection,
-  { bans, clock, logger }: ServingDependencies,
-): ProofRefusal | null {
-  const peer = connection.remotePeer.toString();
-  if (bans.isBanned(peer)) return 'BANNED';
-  if (right) {
-    bans.forgive(peer);
-    return null;
   }
-  const banned = bans.recordWrongTry(peer);
-  logger.warn({ peer, address: connection.remoteAddr.toString(), banned }, 'wrong join token');
-  if (!banned) return 'WRONG_TOKEN';
-  clock.after(1000, () => {
-    if (bans.isBanned(peer)) connection.abort(new Error('the peer is banned'));
-  });
-  return 'BANNED';
+
+  #inspect(stream: Stream, peer: NodeId, connection: Connection): Promise<void> {
+    const { clock: timers, handlers, table } = this.#deps;
+    const judge = (right: boolean) => this.#judgeToken(right, connection);
+    const view = () => handlers.onInspect();
+    const options = { ...this.#options, peer, peerIsMember: table.isMember(peer) };
+    return serveInspection(stream, options, { timers, judge, view });
+  }
+
+  /** After the ban's last word has had time to go out, the connection is closed; the gate refuses the next one. */
+  #judgeToken(right: boolean, connection: Connection): ProofRefusal | null {
+    const { bans, clock, logger } = this.#deps;
+    const peer = connection.remotePeer.toString();
+    if (bans.isBanned(peer)) return 'BANNED';
+    if (right) {
+      bans.forgive(peer);
+      return null;
+    }
+    const banned = bans.recordWrongTry(peer);
+    logger.warn({ peer, address: connection.remoteAddr.toString(), banned }, 'wrong join token');
+    if (!banned) return 'WRONG_TOKEN';
+    clock.after(1000, () => {
+      if (bans.isBanned(peer)) connection.abort(new Error('the peer is banned'));
+    });
+    return 'BANNED';
+  }
 }

@@ -19,17 +19,16 @@ export class TimerScope implements Clock {
   }
 
   after(delayMs: number, task: () => void): Cancel {
-    if (this.#stopped) return () => {};
-    const cancel = this.#clock.after(delayMs, () => {
-      this.#pending.delete(cancel);
-      task();
-    });
-    return this.#keep(cancel);
+    return this.#keep((done) =>
+      this.#clock.after(delayMs, () => {
+        done();
+        task();
+      }),
+    );
   }
 
   every(periodMs: number, task: () => void): Cancel {
-    if (this.#stopped) return () => {};
-    return this.#keep(this.#clock.every(periodMs, task));
+    return this.#keep(() => this.#clock.every(periodMs, task));
   }
 
   /** Calls off everything; nothing can be set any more. */
@@ -39,7 +38,9 @@ export class TimerScope implements Clock {
     this.#pending.clear();
   }
 
-  #keep(cancel: Cancel): Cancel {
+  #keep(start: (done: () => void) => Cancel): Cancel {
+    if (this.#stopped) return () => {};
+    const cancel = start(() => this.#pending.delete(cancel));
     this.#pending.add(cancel);
     return () => {
       this.#pending.delete(cancel);

@@ -14,7 +14,6 @@ import type {
 import type { Outcome } from '../../protocols/schema/outcome.ts';
 import type { Inspection, PeerView } from '../../protocols/schema/views.ts';
 import type { NodeId } from '../consensus/types.ts';
-import type { Cancel } from '../ports.ts';
 
 export type {
   CapacityNotice,
@@ -77,6 +76,17 @@ export interface MeshOptions {
   readonly keyFile: string;
 }
 
+/** Thrown where the mesh can't start; everything that may happen later is a value. */
+export class MeshError extends Error {
+  override readonly name = 'MeshError';
+  readonly code: 'KEY_FILE' | 'LISTEN' | 'STATE';
+
+  constructor(code: MeshError['code'], message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
 export interface Mesh extends AsyncDisposable {
   readonly id: NodeId;
   start(handlers: MeshHandlers): Promise<void>;
@@ -105,5 +115,4 @@ export interface Mesh extends AsyncDisposable {
     target: string,
     request: JoinRequest,
   ): Promise<Outcome<{ readonly peer: NodeId; readonly response: JoinResponse }, JoinFailure>>;
-  onPeersChanged(listener: () => void): Cancel;
 }

@@ -6,6 +6,7 @@
 import type { Duplex, Readable } from 'node:stream';
 import { Readable as ReadableStream } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { pause } from '../pause.ts';
 import type { Cancel, Clock, Logger, Random } from '../ports.ts';
 import type { Authority, RestBackend } from './backend.ts';
 import { ApiError, JSON_TOO_LARGE, noMaster } from './errors.ts';
@@ -13,6 +14,7 @@ import { hasBody } from './http-headers.ts';
 import { drainRest } from './linger.ts';
 import type { RestOptions } from './options.ts';
 import { type RelayOutcome, relay } from './relay.ts';
+import { clientSignal } from './routes/context.ts';
 
 type Other = Extract<Authority, { kind: 'other' }>;
 
@@ -55,6 +57,7 @@ export class Forwarder {
   ): Promise<Readable | undefined> {
     const passage = await this.#prepare(request, reply, payload);
     const { clock } = this.#deps;
+    const hungUp = clientSignal(reply);
     let deadline = clock.monotonicMs() + this.#options.masterWaitMs;
     for (let first = true; ; first = false) {
       const begunAtMs = clock.monotonicMs();
@@ -72,7 +75,7 @@ export class Forwarder {
           deadline = begunAtMs + lastedMs + this.#options.masterWaitMs;
         if (!failure.repeatable || this.#isPast(deadline)) throw unreachable(authority);
       }
-      await this.#pause(reply);
+      await pause(clock, this.#options.masterPollMs, hungUp);
       if (reply.raw.destroyed) return this.#giveUp(passage);
     }
   }
@@ -165,18 +168,6 @@ export class Forwarder {
 
   #isPast(deadline: number): boolean {
     return this.#deps.clock.monotonicMs() >= deadline;
-  }
-
-  #pause(reply: FastifyReply): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        cancel();
-        reply.raw.off('close', done);
-        resolve();
-      };
-      const cancel = this.#deps.clock.after(this.#options.masterPollMs, done);
-      reply.raw.once('close', done);
-    });
   }
 }
 

@@ -2,14 +2,15 @@
  * Calls between members, both ways: who on this node answers one, and how the worker's news reach whoever is master.
  */
 
+import type { AttemptReport, StartedNotice } from '../../protocols/schema/attempt.ts';
 import type { Outcome } from '../../protocols/schema/outcome.ts';
 import type { Consensus } from '../consensus/types.ts';
 import type { Master } from '../master/master.ts';
 import type { ControlRequest, ControlResponse, Mesh } from '../mesh/types.ts';
 import type { ApplyResult } from '../state/types.ts';
+import type { DispatchRefusal } from '../worker/attempt.ts';
 import type { Delivery } from '../worker/outbox.ts';
-import type { AttemptReport, DispatchRefusal } from '../worker/types.ts';
-import type { StartedNotice, Worker } from '../worker/worker.ts';
+import type { Worker } from '../worker/worker.ts';
 
 export interface ControlDeskDependencies {
   readonly master: () => Master | null;

@@ -6,15 +6,15 @@
 import { buffer } from 'node:stream/consumers';
 import { type ModelHost, SHIPPED_VERSION } from '../../predictor/model-host.ts';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
+import { type BackOffRange, backOff } from '../back-off.ts';
 import type { BlobShelf } from '../mesh/types.ts';
 import type { Cancel, Clock, Logger } from '../ports.ts';
 import type { Tables } from '../state/tables.ts';
 import type { ModelVersion } from '../state/types.ts';
 import type { BlobKeeper } from '../store/blob-keeper.ts';
 
-/** After a failure; doubled with each that follows. */
-const FIRST_RETRY_MS = 1_000;
-const LAST_RETRY_MS = 60_000;
+/** After a failure. */
+const RETRY: BackOffRange = { firstMs: 1_000, longestMs: 60_000 };
 
 export interface ModelKeeperDependencies {
   readonly tables: Tables;
@@ -122,7 +122,7 @@ export class ModelKeeper {
   }
 
   #failed(version: number, reason: string): void {
-    const delayMs = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** this.#failures);
+    const delayMs = backOff(RETRY, this.#failures);
     this.#failures += 1;
     const trouble = `version ${version} can't be used: ${reason}`;
     const fields = { version, reason, keeps: this.#held(), retryMs: delayMs };

@@ -4,6 +4,7 @@ import { buffer } from 'node:stream/consumers';
 import type { Answer } from '../../protocols/schema/outcome.ts';
 import { fail, succeed } from '../../protocols/schema/outcome.ts';
 import type { BlobShelf, Mesh } from '../mesh/types.ts';
+import { pause } from '../pause.ts';
 import type { Clock } from '../ports.ts';
 import { isTerminal } from '../state/run-lifecycle.ts';
 import type { Tables } from '../state/tables.ts';
@@ -57,7 +58,7 @@ export class RunOutput {
       offset += bytes.byteLength;
       if (bytes.byteLength === 0) {
         if (!options.follow) return;
-        await this.#pause(options.signal);
+        await pause(this.#deps.clock, POLL_MS, options.signal);
       }
     }
   }
@@ -74,20 +75,6 @@ export class RunOutput {
     } as const;
     const answer = await this.#deps.call(assignment.node, request);
     return answer.ok && answer.value.type === 'output' ? answer.value.bytes : new Uint8Array();
-  }
-
-  #pause(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const cancel = this.#deps.clock.after(POLL_MS, () => {
-        signal.removeEventListener('abort', end);
-        resolve();
-      });
-      const end = (): void => {
-        cancel();
-        resolve();
-      };
-      signal.addEventListener('abort', end, { once: true });
-    });
   }
 }
 

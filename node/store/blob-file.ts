@@ -1,7 +1,7 @@
 /** Writing one blob so that a crash at any moment leaves either the whole file under its name or a temporary one. */
 import { createHash } from 'node:crypto';
-import { type FileHandle, open, rename } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { open } from 'node:fs/promises';
+import type { FileHash } from './hash-pool.ts';
 
 /** Content up to this size is hashed on the event loop: faster than asking another thread. */
 const INLINE_HASH_BYTES = 64 * 1024;
@@ -28,92 +28,46 @@ export async function writeTemporary(
   path: string,
   content: AsyncIterable<Uint8Array>,
   limitBytes: number,
-): Promise<{ readonly size: number; readonly sha256: string | null }> {
-  const file = await open(path, 'wx', 0o400);
-  try {
-    const writer = new GatheringWriter(file);
-    const first: Uint8Array[] = [];
-    let size = 0;
-    for await (const chunk of interruptible(content)) {
-      size += chunk.length;
-      if (size > limitBytes)
-        throw new BlobWriteError('TOO_LARGE', `the file is larger than ${limitBytes} bytes`);
-      if (size <= INLINE_HASH_BYTES) first.push(chunk);
-      await writer.write(chunk);
-    }
-    await writer.flush();
-    await file.sync();
-    if (size > INLINE_HASH_BYTES) return { size, sha256: null };
-    const hash = createHash('sha256');
-    for (const chunk of first) hash.update(chunk);
-    return { size, sha256: hash.digest('hex') };
-  } finally {
-    await file.close();
-  }
-}
-
-/** Moves a synced temporary file to its name, durably. */
-export async function commitBlob(temporary: string, path: string): Promise<void> {
-  await rename(temporary, path);
-  const directory = await open(dirname(path), 'r');
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
+): Promise<FileHash | { readonly size: number; readonly sha256: null }> {
+  await using file = await open(path, 'wx', 0o400);
+  const hash = createHash('sha256');
+  let size = 0;
+  const see = (chunk: Uint8Array) => {
+    size += chunk.length;
+    if (size > limitBytes)
+      throw new BlobWriteError('TOO_LARGE', `the file is larger than ${limitBytes} bytes`);
+    if (size <= INLINE_HASH_BYTES) hash.update(chunk);
+  };
+  await file.writeFile(gathered(content, see));
+  await file.sync();
+  return { size, sha256: size > INLINE_HASH_BYTES ? null : hash.digest('hex') };
 }
 
 export function isErrno(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code;
 }
 
-/** Tells a failure of the source from one of the disk. */
-async function* interruptible(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const iterator = content[Symbol.asyncIterator]();
-  let ended = false;
+/** The same bytes in larger pieces, each chunk seen as it comes. Tells a failure of the source from one of the disk. */
+async function* gathered(
+  content: AsyncIterable<Uint8Array>,
+  see: (chunk: Uint8Array) => void,
+): AsyncGenerator<Uint8Array> {
+  let chunks: Uint8Array[] = [];
+  let bytes = 0;
   try {
-    for (;;) {
-      let next: IteratorResult<Uint8Array>;
-      try {
-        next = await iterator.next();
-      } catch (cause) {
-        ended = true;
-        const reason = cause instanceof Error ? cause.message : String(cause);
-        throw new BlobWriteError('INTERRUPTED', `the sender stopped before the end: ${reason}`, { cause });
-      }
-      if (next.done === true) {
-        ended = true;
-        return;
-      }
-      yield next.value;
+    for await (const chunk of content) {
+      see(chunk);
+      chunks.push(chunk);
+      bytes += chunk.length;
+      if (bytes < GATHER_BYTES) continue;
+      yield Buffer.concat(chunks);
+      chunks = [];
+      bytes = 0;
     }
-  } finally {
-    // The sender is told to stop; how it takes that changes nothing here.
-    if (!ended) await iterator.return?.().catch(() => undefined);
+  } catch (cause) {
+    if (cause instanceof BlobWriteError) throw cause;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new BlobWriteError('INTERRUPTED', `the sender stopped before the end: ${reason}`, { cause });
   }
-}
-
-class GatheringWriter {
-  readonly #file: FileHandle;
-  #chunks: Uint8Array[] = [];
-  #bytes = 0;
-
-  constructor(file: FileHandle) {
-    this.#file = file;
-  }
-
-  async write(chunk: Uint8Array): Promise<void> {
-    this.#chunks.push(chunk);
-    this.#bytes += chunk.length;
-    if (this.#bytes >= GATHER_BYTES) await this.flush();
-  }
-
-  async flush(): Promise<void> {
-    if (this.#bytes === 0) return;
-    // `writeFile` on a handle goes on at its position and repeats short writes, which `write` would leave to us.
-    const data = this.#chunks.length === 1 ? (this.#chunks[0] as Uint8Array) : Buffer.concat(this.#chunks);
-    this.#chunks = [];
-    this.#bytes = 0;
-    await this.#file.writeFile(data);
-  }
+  if (bytes > 0) yield Buffer.concat(chunks);
 }

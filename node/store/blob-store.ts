@@ -3,9 +3,10 @@ import { mkdir, open, readdir, rm, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
+import { renameDurably } from '../durable-file.ts';
 import type { BlobShelf } from '../mesh/types.ts';
 import type { Clock, Logger, Random } from '../ports.ts';
-import { BlobWriteError, commitBlob, isErrno, writeTemporary } from './blob-file.ts';
+import { BlobWriteError, isErrno, writeTemporary } from './blob-file.ts';
 import { HashPool } from './hash-pool.ts';
 
 export interface BlobStoreOptions {
@@ -156,11 +157,10 @@ export class BlobStore implements BlobShelf, AsyncDisposable {
     try {
       const written = await writeTemporary(temporary, content, limitBytes);
       const found = written.sha256 === null ? await this.#pool.hashFile(temporary) : written;
-      const refusal = refuse({ sha256: found.sha256 ?? '', size: found.size });
+      const refusal = refuse(found);
       if (refusal !== null) throw new BlobWriteError('INTERRUPTED', refusal);
-      const sha256 = found.sha256 ?? '';
-      await commitBlob(temporary, join(this.#directory, sha256));
-      return succeed({ sha256, size: found.size });
+      await renameDurably(temporary, join(this.#directory, found.sha256));
+      return succeed(found);
     } catch (error) {
       await rm(temporary, { force: true }).catch(() => undefined);
       if (error instanceof BlobWriteError) return fail({ code: error.code, message: error.message });

@@ -1,8 +1,9 @@
 /** What is told of an attempt that is over. Pure. */
+import type { AttemptReport, AttemptResult, Dispatch } from '../../protocols/schema/attempt.ts';
+import type { Outcome } from '../../protocols/schema/outcome.ts';
+import type { CacheUse, Llc, Measurement } from '../../protocols/schema/run.ts';
 import type { Standing } from '../llc/partitions/types.ts';
-import type { CacheUse, Llc } from '../state/types.ts';
 import type { LaunchedProcess, LaunchFailure, ProcessEnd } from './launcher.ts';
-import type { AttemptReport, AttemptResult, Dispatch } from './types.ts';
 
 export type StopCause = 'cancelled' | 'timed_out';
 
@@ -35,9 +36,8 @@ export function attemptReport(
   context: AttemptContext,
 ): AttemptReport {
   const { runId, attempt, term } = dispatch;
-  const { atMs, cause } = context;
-  const result = toResult(ending, context);
-  return { runId, attempt, term, atMs, result, ...judge(dispatch, ending, cause) };
+  const verdict = judge(dispatch, ending, context.cause);
+  return { runId, attempt, term, atMs: context.atMs, result: toResult(ending, context), ...verdict };
 }
 
 function judge(
@@ -88,41 +88,35 @@ function toResult(
   ending: AttemptEnding,
   { standing, cacheUse, atMs, llc }: AttemptContext,
 ): AttemptResult | null {
-  const enforcement = { enforcement: standing.enforcement, enforcementReason: standing.reason };
+  const held = { enforcement: standing.enforcement, enforcementReason: standing.reason, measurement: null };
   if (ending.launched !== null) {
     const { pid, cpus, startedAtMs, isolation } = ending.launched;
     const { exitStatus, signal, stdout, stderr, executionTimeNs } = ending.end;
-    return {
-      pid,
-      exitStatus,
-      signal,
-      stdout,
-      stderr,
-      executionTimeNs,
-      measurement: null,
-      startedAtMs,
-      cpus,
-      ...enforcement,
-      cacheUse,
-      isolation,
-      llc,
-    };
+    const seen = { exitStatus, signal, stdout, stderr, executionTimeNs };
+    return { ...held, ...seen, pid, cpus, startedAtMs, isolation, cacheUse, llc };
   }
   if (ending.failure.code === 'KILLED') return null;
   const nothing = { bytes: new Uint8Array(), truncated: false };
   return {
+    ...held,
     pid: null,
     exitStatus: NOT_STARTED_STATUS,
     signal: null,
     stdout: nothing,
     stderr: nothing,
     executionTimeNs: 0,
-    measurement: null,
     startedAtMs: atMs,
     cpus: [],
-    ...enforcement,
     cacheUse: null,
     isolation: null,
     llc: null,
   };
+}
+
+/** The report with what the instrument says. A run that was to be measured, and wasn't, has failed at what it was for. */
+export function withReading(report: AttemptReport, reading: Outcome<Measurement, string>): AttemptReport {
+  if (report.state !== 'succeeded' || report.result === null) return report;
+  if (reading.ok) return { ...report, result: { ...report.result, measurement: reading.value } };
+  const error = `The program ran, but could not be measured: ${reading.error}.`;
+  return { ...report, state: 'failed', error };
 }

@@ -1,15 +1,26 @@
 /** One attempt of a run, from the reservation of its ways to the report that is handed in. */
 
+import type {
+  AttemptReport,
+  CapturedOutput,
+  Dispatch,
+  OutputStream,
+} from '../../protocols/schema/attempt.ts';
 import { type Outcome, succeed } from '../../protocols/schema/outcome.ts';
+import type { CacheUse } from '../../protocols/schema/run.ts';
+import type { Measure } from '../../protocols/schema/task.ts';
 import type { Lease, Partitions } from '../llc/partitions/types.ts';
 import type { LlcDomain } from '../llc/types.ts';
 import type { Clock } from '../ports.ts';
-import type { CacheUse, Measure } from '../state/types.ts';
-import { type AttemptEnding, attemptReport, type StopCause } from './attempt-report.ts';
+import { type AttemptEnding, attemptReport, type StopCause, withReading } from './attempt-report.ts';
 import type { LaunchedProcess, Launcher, ProcessEnd } from './launcher.ts';
-import { withReading } from './measured-report.ts';
 import type { Instrument } from './profilers/types.ts';
-import type { AttemptReport, CapturedOutput, Dispatch, DispatchRefusal } from './types.ts';
+
+/** Why a worker won't take a dispatch. The master queues the run again, except after `STALE`. */
+export interface DispatchRefusal {
+  readonly code: 'STALE' | 'UNKNOWN_DOMAIN' | 'NO_TASK_FILE' | 'STOPPING' | 'FULL';
+  readonly message: string;
+}
 
 export interface AttemptDependencies {
   readonly clock: Clock;
@@ -32,7 +43,7 @@ export class Attempt {
   /** Of the ways that it holds; set and given back by the worker. */
   lease: Lease | null = null;
   phase: 'running' | 'reporting' = 'running';
-  readonly #dependencies: AttemptDependencies;
+  readonly #deps: AttemptDependencies;
   readonly #kill = new AbortController();
   readonly #abandon = new AbortController();
   readonly #gone = Promise.withResolvers<void>();
@@ -43,7 +54,7 @@ export class Attempt {
   constructor(dispatch: Dispatch, domain: LlcDomain, dependencies: AttemptDependencies) {
     this.dispatch = dispatch;
     this.domain = domain;
-    this.#dependencies = dependencies;
+    this.#deps = dependencies;
   }
 
   /** Resolves when nothing of it is left on this node. */
@@ -74,38 +85,23 @@ export class Attempt {
 
   /** Resolves when the program is over and nothing of it is alive. */
   async carryOut(filePath: string, outputLimitBytes: number): Promise<AttemptReport> {
-    const { clock, launcher, onStarted } = this.#dependencies;
-    const { runId, attempt, taskId, fileName, command, inputSize, parameters, timeLimitMs } = this.dispatch;
+    const { clock, launcher, onStarted } = this.#deps;
+    const { dispatch } = this;
     const { cpus } = this.domain;
     const instrument = this.#instrument();
     if (!instrument.ok) {
       const failure = { code: 'NOT_STARTED', message: instrument.error } as const;
       return this.#report({ launched: null, failure });
     }
-    const launched = await launcher.launch(
-      {
-        runId,
-        attempt,
-        taskId,
-        fileName,
-        filePath,
-        command,
-        inputSize,
-        parameters,
-        cpus,
-        outputLimitBytes,
-        enter: this.#enter(),
-        ...(instrument.value && { instrument: instrument.value }),
-      },
-      this.#kill.signal,
-    );
+    const order = { ...dispatch, filePath, cpus, outputLimitBytes, enter: this.#enter() };
+    const launched = await launcher.launch({ ...order, instrument: instrument.value }, this.#kill.signal);
     if (!launched.ok) return this.#report({ launched: null, failure: launched.error });
     this.#process = launched.value;
     onStarted(this, launched.value.startedAtMs);
     const cancelLimit =
-      timeLimitMs > LONGEST_TIMER_MS
+      dispatch.timeLimitMs > LONGEST_TIMER_MS
         ? () => undefined
-        : clock.after(timeLimitMs, () => this.stop('timed_out'));
+        : clock.after(dispatch.timeLimitMs, () => this.stop('timed_out'));
     this.#end = await launched.value.ended;
     cancelLimit();
     const report = this.#report({ launched: launched.value, end: this.#end }, await this.#cacheUse());
@@ -113,10 +109,12 @@ export class Attempt {
     return withReading(report, instrument.value.reading(this.#end.executionTimeNs));
   }
 
-  /** Null where nothing but accounts holds the ways: a gate would only cost time. That they can't be held is no failure. */
+  /**
+   * Null where nothing but accounts holds the ways: a latch would only cost time. That they can't be held is no failure.
+   */
   #enter(): ((pid: number) => Promise<void>) | null {
     const { lease } = this;
-    const { partitions } = this.#dependencies;
+    const { partitions } = this.#deps;
     if (lease === null || partitions.view().state === 'accounting') return null;
     return async (pid) => {
       await partitions.enter(lease, pid);
@@ -126,7 +124,7 @@ export class Attempt {
   /** Counters stay with the group when its last process is gone. Null when none has said anything. */
   async #cacheUse(): Promise<CacheUse | null> {
     if (this.lease === null) return null;
-    const seen = await this.#dependencies.partitions.observe(this.lease);
+    const seen = await this.#deps.partitions.observe(this.lease);
     const said = seen.occupancyBytes ?? seen.bandwidthBytesPerSecond ?? seen.localBandwidthBytesPerSecond;
     return said === null ? null : seen;
   }
@@ -138,20 +136,17 @@ export class Attempt {
       standing,
       cause: this.#cause,
       cacheUse,
-      atMs: this.#dependencies.clock.nowMs(),
-      llc: { ways, wayBytes, cpuModel: this.#dependencies.cpuModel },
+      atMs: this.#deps.clock.nowMs(),
+      llc: { ways, wayBytes, cpuModel: this.#deps.cpuModel },
     });
   }
 
   #instrument(): Outcome<Instrument | null, string> {
     const { measure } = this.dispatch;
-    return measure == null ? succeed(null) : this.#dependencies.instrument(measure);
+    return measure === null ? succeed(null) : this.#deps.instrument(measure);
   }
 
-  output(
-    stream: 'stdout' | 'stderr',
-    offset: number,
-  ): { readonly bytes: Uint8Array; readonly ended: boolean } {
+  output(stream: OutputStream, offset: number): { readonly bytes: Uint8Array; readonly ended: boolean } {
     const kept: CapturedOutput | null = this.#end?.[stream] ?? null;
     if (kept !== null) return { bytes: kept.bytes.slice(Math.max(offset, 0)), ended: true };
     const bytes = this.#process?.output(stream, offset) ?? new Uint8Array();

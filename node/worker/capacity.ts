@@ -1,8 +1,8 @@
 /** What a worker lends and to whom, as it is gossiped. */
+import type { Dispatch } from '../../protocols/schema/attempt.ts';
+import type { CapacityNotice, DomainMasks } from '../../protocols/schema/capacity.ts';
 import type { DomainView, Partitions } from '../llc/partitions/types.ts';
 import type { Topology } from '../llc/types.ts';
-import type { CapacityNotice, DomainMasks } from '../mesh/types.ts';
-import type { Dispatch } from './types.ts';
 
 export type WorkerCapacity = Pick<CapacityNotice, 'domains' | 'runs'>;
 

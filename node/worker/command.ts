@@ -3,7 +3,9 @@ import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { delimiter, isAbsolute, join, resolve } from 'node:path';
 import { parse } from 'shell-quote';
+import { MAX_COMMAND_BYTES } from '../../protocols/schema/fields.ts';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
+import { hasControlCharacters } from '../../protocols/schema/text.ts';
 
 export interface CommandFailure {
   readonly code: 'BAD_COMMAND' | 'NOT_FOUND' | 'NOT_EXECUTABLE';
@@ -11,17 +13,15 @@ export interface CommandFailure {
   readonly message: string;
 }
 
-const MAX_COMMAND_LENGTH = 8192;
-
 /** The words of `command`; the first names a program and is not empty. Pure. */
 export function splitCommand(command: string): Outcome<readonly string[], CommandFailure> {
   const bad = (message: string) => fail<CommandFailure>({ code: 'BAD_COMMAND', message });
-  if (command.length > MAX_COMMAND_LENGTH) {
+  if (command.length > MAX_COMMAND_BYTES) {
     return bad(
-      `The command is longer than ${MAX_COMMAND_LENGTH} characters; put long arguments into the file.`,
+      `The command is longer than ${MAX_COMMAND_BYTES} characters; put long arguments into the file.`,
     );
   }
-  if (/\p{Cc}/u.test(command)) {
+  if (hasControlCharacters(command)) {
     return bad(
       'The command contains control characters (such as a line break); write it on one line without them.',
     );

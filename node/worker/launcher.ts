@@ -5,23 +5,19 @@
  * swept     nothing that the program started is alive, its working directory is gone
  */
 
+import type { CapturedOutput, Dispatch } from '../../protocols/schema/attempt.ts';
 import type { Outcome } from '../../protocols/schema/outcome.ts';
-import type { Isolation } from '../state/types.ts';
+import type { Isolation } from '../../protocols/schema/run.ts';
 import type { Instrument } from './profilers/types.ts';
-import type { CapturedOutput } from './types.ts';
 
-/** One program to start. */
-export interface LaunchOrder {
-  readonly runId: string;
-  readonly attempt: number;
-  readonly taskId: string;
-  /** Name of the task's file in the working directory. */
-  readonly fileName: string;
+/** One program to start; the task's file has `fileName` in the working directory. */
+export interface LaunchOrder
+  extends Pick<
+    Dispatch,
+    'runId' | 'attempt' | 'taskId' | 'fileName' | 'command' | 'inputSize' | 'parameters'
+  > {
   /** The task's file on this node; it is copied. */
   readonly filePath: string;
-  readonly command: string;
-  readonly inputSize: number;
-  readonly parameters: string | null;
   /** CPUs to pin it to, ascending. */
   readonly cpus: readonly number[];
   /** Kept of each stream, bytes. */

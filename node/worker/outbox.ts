@@ -1,6 +1,8 @@
 /** Hands in reports, again and again, until a master takes them: a result outlives the master that asked for it. */
+import type { AttemptReport } from '../../protocols/schema/attempt.ts';
+import { type BackOffRange, backOff, spread } from '../back-off.ts';
+import { pause } from '../pause.ts';
 import type { Clock, Logger, Random } from '../ports.ts';
-import type { AttemptReport } from './types.ts';
 
 /** `retry`: nobody could be asked, or nobody who may decide. */
 export type Delivery = 'accepted' | 'stale' | 'retry';
@@ -20,33 +22,27 @@ export interface OutboxDependencies {
 }
 
 export class Outbox {
-  readonly #firstRetryMs: number;
-  readonly #longestRetryMs: number;
-  readonly #dependencies: OutboxDependencies;
+  readonly #retry: BackOffRange;
+  readonly #deps: OutboxDependencies;
   readonly #stop = new AbortController();
 
   constructor(options: OutboxOptions, dependencies: OutboxDependencies) {
-    this.#firstRetryMs = options.firstRetryMs ?? 100;
-    this.#longestRetryMs = options.longestRetryMs ?? 5000;
-    this.#dependencies = dependencies;
+    this.#retry = { firstMs: options.firstRetryMs ?? 100, longestMs: options.longestRetryMs ?? 5000 };
+    this.#deps = dependencies;
   }
 
   /** Null when it was given up, because `abandon` aborted or the outbox was stopped. Never rejects. */
   async send(report: AttemptReport, abandon: AbortSignal): Promise<'accepted' | 'stale' | null> {
-    const { random, logger } = this.#dependencies;
+    const { clock, random, logger } = this.#deps;
     const quit = AbortSignal.any([abandon, this.#stop.signal]);
     const { runId, attempt } = report;
-    for (
-      let delayMs = this.#firstRetryMs;
-      !quit.aborted;
-      delayMs = Math.min(delayMs * 2, this.#longestRetryMs)
-    ) {
+    for (let failures = 0; !quit.aborted; failures++) {
       // A delivery that hangs must not hold up the end of the daemon.
       const delivery = await Promise.race([this.#try(report), whenAborted(quit)]);
       if (delivery === 'accepted' || delivery === 'stale') return delivery;
+      const delayMs = spread(backOff(this.#retry, failures), random);
       logger.debug({ runId, attempt, delayMs }, 'report was not taken; it is tried again');
-      // Between half and the whole of the delay, so that many workers don't come back to a new master at once.
-      await this.#wait(delayMs * (0.5 + random.next() / 2), quit);
+      await pause(clock, delayMs, quit);
     }
     return null;
   }
@@ -58,18 +54,11 @@ export class Outbox {
 
   async #try(report: AttemptReport): Promise<Delivery> {
     try {
-      return await this.#dependencies.deliver(report);
+      return await this.#deps.deliver(report);
     } catch (error) {
-      this.#dependencies.logger.warn({ err: error, runId: report.runId }, 'report could not be delivered');
+      this.#deps.logger.warn({ err: error, runId: report.runId }, 'report could not be delivered');
       return 'retry';
     }
-  }
-
-  async #wait(delayMs: number, quit: AbortSignal): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const cancel = this.#dependencies.clock.after(delayMs, resolve);
-    await Promise.race([promise, whenAborted(quit)]);
-    cancel();
   }
 }
 

@@ -1,7 +1,16 @@
 /** The standard streams of one program: our ends, and the descriptors that are handed to it. */
-import { closeSync, constants, fchownSync, openSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fchownSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import type { Socket } from 'node:net';
-import { findInheritableDescriptors, maskDescriptors } from './inherited-descriptors.ts';
+import { orNull } from '../procfs.ts';
 import type { OpenPipe, PipePool } from './pipe-pool.ts';
 import type { Owner } from './work-directory.ts';
 
@@ -25,8 +34,8 @@ export async function openStreams(
     readonly input: string | null;
     /** Who may open them by name. */
     readonly owner: Owner;
-    /** Whether the third descriptor is a pipe of the gate. */
-    readonly gated: boolean;
+    /** Whether the third descriptor is a pipe of the latch. */
+    readonly latched: boolean;
   },
 ): Promise<ProgramStreams> {
   const descriptors: number[] = [];
@@ -49,7 +58,7 @@ export async function openStreams(
       if (pipe !== null) keep(pipe.writeFd);
     }
     const nullFd = keep(openSync('/dev/null', constants.O_RDWR));
-    const { owner, gated } = options;
+    const { owner, latched } = options;
     const inputFd = options.input === null ? nullFd : keep(openUnnamed(options.inputPath, options.input));
     if (owner !== null) {
       // Those of our own making only: /dev/null belongs to everybody.
@@ -63,7 +72,7 @@ export async function openStreams(
         inputFd,
         stdout?.writeFd ?? 'pipe',
         stderr?.writeFd ?? 'pipe',
-        ...(gated ? (['pipe', ...masked.slice(1)] as const) : masked),
+        ...(latched ? (['pipe', ...masked.slice(1)] as const) : masked),
       ],
       stdout: stdout?.reader ?? null,
       stderr: stderr?.reader ?? null,
@@ -83,4 +92,35 @@ function openUnnamed(path: string, content: string): number {
   } finally {
     unlinkSync(path);
   }
+}
+
+/** O_CLOEXEC in the octal flags of /proc/PID/fdinfo (proc_pid_fdinfo(5)); all that Node opens bears it. */
+const CLOSE_ON_EXEC = 0o2000000;
+
+/**
+ * Descriptors above the standard streams that would leak into a program, ascending: those that this process was itself
+ * started with (a lock, or a pipe that somebody waits on), and those of native code, such as LevelDB's, which opens a
+ * new one for each 4 MiB of the Raft log, at any time.
+ */
+function findInheritableDescriptors(): number[] {
+  const open = orNull(() => readdirSync('/proc/self/fd')) ?? [];
+  return open
+    .map(Number)
+    .filter((fd) => fd > 2 && isInheritable(fd))
+    .sort((a, b) => a - b);
+}
+
+/** False for the one that listed the directory, which is closed by now. */
+function isInheritable(fd: number): boolean {
+  const info = orNull(() => readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1')) ?? '';
+  const flags = /^flags:\s*([0-7]+)/m.exec(info)?.[1];
+  return flags !== undefined && (Number.parseInt(flags, 8) & CLOSE_ON_EXEC) === 0;
+}
+
+/** Entries of `stdio` from the third on that put `nullFd` in the place of each of `descriptors`; Node can't close them. */
+function maskDescriptors(descriptors: readonly number[], nullFd: number): ('ignore' | number)[] {
+  const last = descriptors.at(-1) ?? 2;
+  return Array.from({ length: last - 2 }, (_, index) =>
+    descriptors.includes(index + 3) ? nullFd : 'ignore',
+  );
 }

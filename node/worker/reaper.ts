@@ -3,6 +3,7 @@
  * environment, what stands in its working directory, and all children of these, until none is left. A program
  * would have to clear its environment, leave the directory and its session and lose its parent, all of them, to escape.
  */
+import { pause } from '../pause.ts';
 import type { Clock, Logger } from '../ports.ts';
 import {
   listProcesses,
@@ -10,7 +11,7 @@ import {
   readEnvironment,
   readProcess,
   readWorkingDirectory,
-} from './process-table.ts';
+} from '../procfs.ts';
 
 /** How the processes of an attempt are known. */
 export interface AttemptMarks {
@@ -34,6 +35,7 @@ const GIVE_UP_MS = 5000;
 /** Resolves when nothing of the attempt is alive; false when something could not be killed. */
 export async function killAttempt(marks: AttemptMarks, dependencies: ReaperDependencies): Promise<boolean> {
   const { clock, logger } = dependencies;
+  const names = { runId: marks.runId, attempt: marks.attempt };
   const deadline = clock.monotonicMs() + GIVE_UP_MS;
   const known = new Map<number, ProcessEntry>();
   for (let clean = false; ; ) {
@@ -41,10 +43,7 @@ export async function killAttempt(marks: AttemptMarks, dependencies: ReaperDepen
     const list = await listProcesses(marks.root?.startTicks ?? 0);
     if (list === null) {
       if (root !== null) signal(-root);
-      logger.warn(
-        { runId: marks.runId, attempt: marks.attempt },
-        'only the process group of a run could be killed',
-      );
+      logger.warn(names, 'only the process group of a run could be killed');
       return false;
     }
     const { entries, torn } = list;
@@ -54,14 +53,11 @@ export async function killAttempt(marks: AttemptMarks, dependencies: ReaperDepen
     clean = living.length === 0;
     if (clock.monotonicMs() > deadline) {
       const pids = living.map((entry) => entry.pid);
-      logger.warn(
-        { runId: marks.runId, attempt: marks.attempt, pids },
-        'processes of a run can not be killed',
-      );
+      logger.warn({ ...names, pids }, 'processes of a run can not be killed');
       return living.length === 0;
     }
     killMembers(living, root, known);
-    await new Promise<void>((resolve) => clock.after(ROUND_MS, resolve));
+    await pause(clock, ROUND_MS);
   }
 }
 

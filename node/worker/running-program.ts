@@ -1,81 +1,187 @@
-/** From the start of a program to the moment when nothing of it is left. */
-import type { ChildProcess } from 'node:child_process';
+/** One program from its start, behind a latch if need be, to the moment when nothing of it is left. */
+import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
-import type { Readable } from 'node:stream';
+import { basename } from 'node:path';
+import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import type { Clock, Logger } from '../ports.ts';
+import { readProcess } from '../procfs.ts';
+import { Capture } from './capture.ts';
+import type { Isolator } from './isolation/isolator.ts';
 import type { RunCgroup } from './isolation/run-cgroup.ts';
-import type { LaunchedProcess, ProcessEnd } from './launcher.ts';
-import { OutputBuffer } from './output-buffer.ts';
-import { type AttemptMarks, killAttempt } from './reaper.ts';
+import type { LaunchedProcess, LaunchFailure, LaunchOrder, ProcessEnd } from './launcher.ts';
+import type { PipePool } from './pipe-pool.ts';
+import { openStreams, type ProgramStreams } from './program-streams.ts';
+import { killAttempt } from './reaper.ts';
+import { latched, StartLatch } from './start-latch.ts';
+import { recordRoot, removeWorkDirectory } from './work-directory.ts';
 
-export type RunningProgram = Pick<LaunchedProcess, 'output' | 'ended'>;
-
-export interface Supervision {
-  readonly marks: AttemptMarks;
-  /** `process.hrtime.bigint()` at the start, asked for at the end: a gate may hold the program up. */
-  readonly startedAtNs: () => bigint;
-  readonly outputLimitBytes: number;
-  /** Its control group; null without one. */
-  readonly group: RunCgroup | null;
-  /** Of the group, for the report. */
-  readonly memoryLimitBytes: number | null;
-  /** How the exit status of what was started tells the program's own. */
-  readonly readExit: (code: number) => Pick<ProcessEnd, 'exitStatus' | 'signal'>;
-  /** Removes the working directory; never rejects. */
-  readonly cleanUp: () => Promise<void>;
+/** What stands ready in the working directory. */
+export interface Prepared {
+  readonly order: LaunchOrder;
+  readonly directory: string;
+  readonly program: readonly [string, ...string[]];
+  readonly environment: Readonly<Record<string, string>>;
 }
 
-export interface SupervisionDependencies {
-  readonly child: ChildProcess;
-  readonly stdout: Readable | null;
-  readonly stderr: Readable | null;
+export interface StartDependencies {
+  readonly isolator: Isolator;
+  readonly pipes: PipePool;
+  /** Path of a shell that can wait as a latch. */
+  readonly shell: string;
   readonly kill: AbortSignal;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
-/** With every writer dead a pipe ends at once; only a process that escaped could hold it longer. */
-const DRAIN_MS = 1000;
+interface Spawned {
+  readonly child: ChildProcess;
+  readonly pid: number;
+  readonly streams: ProgramStreams;
+  /** Its control group; null without one. */
+  readonly group: RunCgroup | null;
+  readonly latch: StartLatch | null;
+}
 
-/** Call it in the same turn of the event loop as `spawn`, or the end may be missed. */
-export function superviseProgram(
-  options: Supervision,
-  dependencies: SupervisionDependencies,
-): RunningProgram {
-  const { kill, clock } = dependencies;
-  const stdout = new Capture(dependencies.stdout, options.outputLimitBytes);
-  const stderr = new Capture(dependencies.stderr, options.outputLimitBytes);
+type Exit = Omit<ProcessEnd, 'stdout' | 'stderr' | 'outOfMemoryAtBytes'>;
+
+export const KILLED: LaunchFailure = { code: 'KILLED', message: 'It was killed before it started.' };
+
+export const notStarted = (message: string): Outcome<never, LaunchFailure> =>
+  fail({ code: 'NOT_STARTED', message });
+
+/** A failure leaves nothing running. Throws when descriptors, processes or memory run out. */
+export async function startProgram(
+  prepared: Prepared,
+  dependencies: StartDependencies,
+): Promise<Outcome<LaunchedProcess, LaunchFailure>> {
+  const { order } = prepared;
+  const { isolator, clock } = dependencies;
+  let startedAtMs = clock.nowMs();
+  let startedAtNs = process.hrtime.bigint();
+  const spawned = await spawnProgram(prepared, dependencies);
+  const { pid, latch } = spawned;
+  // In the same turn as the start, or its end may be missed.
+  const running = supervise(prepared, spawned, dependencies, () => startedAtNs);
+  if (latch !== null) {
+    const refused = await enter(order, spawned, dependencies.kill);
+    if (refused !== null) {
+      await latch.discard();
+      await running.ended;
+      return refused;
+    }
+    startedAtMs = clock.nowMs();
+    startedAtNs = process.hrtime.bigint();
+    latch.release();
+  }
+  const cpus = isolator.pins ? order.cpus : [];
+  const isolation = { ...isolator.describe(), pinned: cpus.length > 0 };
+  return succeed({ pid, cpus, startedAtMs, isolation, ...running });
+}
+
+/** Behind a latch, when there is something to be done before the program's first instruction. */
+async function spawnProgram(
+  { order, directory, program, environment }: Prepared,
+  { isolator, pipes, shell }: StartDependencies,
+): Promise<Spawned> {
+  const words = isolator.wrap(order.cpus, directory, program);
+  const group = isolator.createGroup(basename(directory));
+  const held = group !== null || order.enter != null;
+  const [file, ...args] = held ? latched(shell, words) : words;
+  let streams: ProgramStreams | null = null;
+  try {
+    streams = await openStreams(pipes, {
+      inputPath: `${directory}.in`,
+      input: order.parameters,
+      owner: isolator.owner,
+      latched: held,
+    });
+    // In a session and process group of its own.
+    const child = spawn(file, args, {
+      cwd: directory,
+      env: environment,
+      detached: true,
+      stdio: [...streams.stdio],
+    });
+    const { pid } = child;
+    if (pid === undefined) throw await new Promise<Error>((resolve) => child.once('error', resolve));
+    streams.handOver();
+    return { child, pid, streams, group, latch: held ? new StartLatch(child) : null };
+  } catch (error) {
+    streams?.discard();
+    await group?.remove();
+    throw error;
+  }
+}
+
+/** Null once the process is where it belongs, or why it must not go on. */
+async function enter(
+  order: LaunchOrder,
+  { pid, group }: Spawned,
+  kill: AbortSignal,
+): Promise<Outcome<never, LaunchFailure> | null> {
+  try {
+    group?.enter(pid);
+    await order.enter?.(pid);
+    return kill.aborted ? fail(KILLED) : null;
+  } catch (error) {
+    if (kill.aborted) return fail(KILLED);
+    const reason = error instanceof Error ? error.message : String(error);
+    return notStarted(`The program could not be put into its partition or control group: ${reason}.`);
+  }
+}
+
+function supervise(
+  { order, directory }: Prepared,
+  { child, pid, streams, group }: Spawned,
+  { isolator, kill, clock, logger }: StartDependencies,
+  startedAtNs: () => bigint,
+): Pick<LaunchedProcess, 'output' | 'ended'> {
+  const { runId, attempt, outputLimitBytes } = order;
+  const stdout = new Capture(streams.stdout ?? child.stdout, outputLimitBytes);
+  const stderr = new Capture(streams.stderr ?? child.stderr, outputLimitBytes);
+  const root = { pid, startTicks: readProcess(pid)?.startTicks ?? 0 };
+  // Only needed if this daemon crashes, so nothing waits for it but the removal.
+  const recorded = recordRoot(directory, root).catch((error: unknown) => {
+    logger.warn({ err: error, runId }, 'process of a run could not be recorded');
+  });
   const sweep = async () => {
-    await options.group?.kill();
+    await group?.kill();
     // Also after the group: a program of the daemon's own user may have left it.
-    await killAttempt(options.marks, dependencies);
+    await killAttempt({ runId, attempt, directory, root }, { clock, logger });
+  };
+  const cleanUp = async () => {
+    await Promise.all([recorded, group?.remove(), order.instrument?.collect(directory)]);
+    await removeWorkDirectory(directory, logger);
   };
   let killing: Promise<unknown> = Promise.resolve();
-  const exited = watchExit(dependencies.child, options, kill, () => {
+  const exited = watchExit(child, kill, startedAtNs, isolator.sandboxed, () => {
     killing = sweep();
   });
   const conclude = async (): Promise<ProcessEnd> => {
     const exit = await exited;
     // Both must be over: a sweep that goes on would kill a later start of the same attempt.
     await Promise.all([sweep(), killing]);
-    const outOfMemoryAtBytes = options.group?.wasOutOfMemory() ? options.memoryLimitBytes : null;
-    await Promise.all([stdout.drain(clock), stderr.drain(clock), options.cleanUp()]);
-    const captured = { stdout: stdout.buffer.captured(), stderr: stderr.buffer.captured() };
-    return { ...exit, ...captured, outOfMemoryAtBytes };
+    const outOfMemoryAtBytes = group?.wasOutOfMemory() ? isolator.memoryLimitBytes : null;
+    const [out, err] = await Promise.all([stdout.drain(clock), stderr.drain(clock), cleanUp()]);
+    return { ...exit, stdout: out, stderr: err, outOfMemoryAtBytes };
   };
   return {
-    output: (stream, offset) => (stream === 'stdout' ? stdout : stderr).buffer.from(offset),
+    output: (stream, offset) => (stream === 'stdout' ? stdout : stderr).from(offset),
     ended: conclude(),
   };
 }
 
-/** Resolves as soon as the program itself has ended, whoever still holds its pipes. */
+/**
+ * Resolves as soon as the program itself has ended, whoever still holds its pipes.
+ * @param startedAtNs asked for at the end: a latch may hold the program up
+ */
 function watchExit(
   child: ChildProcess,
-  { startedAtNs, readExit }: Pick<Supervision, 'startedAtNs' | 'readExit'>,
   kill: AbortSignal,
+  startedAtNs: () => bigint,
+  sandboxed: boolean,
   sweep: () => void,
-): Promise<Pick<ProcessEnd, 'exitStatus' | 'signal' | 'executionTimeNs' | 'killed'>> {
+): Promise<Exit> {
   let killed = false;
   const onKill = () => {
     killed = true;
@@ -85,38 +191,20 @@ function watchExit(
     child.once('exit', (code, signal) => {
       const executionTimeNs = Number(process.hrtime.bigint() - startedAtNs());
       kill.removeEventListener('abort', onKill);
-      const exit =
-        code === null
-          ? { exitStatus: 128 + (signal === null ? 0 : constants.signals[signal]), signal }
-          : readExit(code);
-      resolve({ ...exit, executionTimeNs, killed });
+      resolve({ ...readExit(code, signal, sandboxed), executionTimeNs, killed });
     });
     kill.addEventListener('abort', onKill, { once: true });
     if (kill.aborted) onKill();
   });
 }
 
-/** Reads a stream to its end, keeping the beginning. */
-class Capture {
-  readonly buffer: OutputBuffer;
-  readonly #stream: Readable | null;
-  readonly #closed: Promise<void>;
-
-  constructor(stream: Readable | null, limitBytes: number) {
-    this.buffer = new OutputBuffer(limitBytes);
-    this.#stream = stream;
-    this.#closed = new Promise((resolve) => {
-      if (stream === null) return resolve();
-      stream.once('close', resolve);
-      // A broken pipe ends the stream like its end does; 'close' follows.
-      stream.on('error', () => undefined);
-      stream.on('data', (chunk: Buffer) => this.buffer.append(chunk));
-    });
-  }
-
-  async drain(clock: Clock): Promise<void> {
-    const giveUp = clock.after(DRAIN_MS, () => this.#stream?.destroy());
-    await this.#closed;
-    giveUp();
-  }
+/** Bubblewrap tells a signal as a shell does; a program that itself ends with such a status says the same. */
+function readExit(
+  code: number | null,
+  signal: NodeJS.Signals | null,
+  sandboxed: boolean,
+): Pick<Exit, 'exitStatus' | 'signal'> {
+  if (code === null) return { exitStatus: 128 + (signal === null ? 0 : constants.signals[signal]), signal };
+  const told = Object.entries(constants.signals).find(([, number]) => sandboxed && number === code - 128);
+  return { exitStatus: code, signal: told?.[0] ?? null };
 }

@@ -1,4 +1,5 @@
 /** The directories that programs run in: `ROOT/<run>-<attempt>`, each with a file beside it that names its process. */
+import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import {
   chmod,
@@ -12,15 +13,19 @@ import {
   rm,
   writeFile,
 } from 'node:fs/promises';
-import { join } from 'node:path';
-import { readBootId, readProcess } from './process-table.ts';
+import { join, resolve } from 'node:path';
+import type { Logger } from '../ports.ts';
+import { readBootId, readProcess } from '../procfs.ts';
 import type { AttemptMarks } from './reaper.ts';
 
-/** A file name that stays inside its directory on every file system that Linux has. */
-export function isPlainFileName(name: string): boolean {
-  return (
-    name !== '' && name !== '.' && name !== '..' && !/[/\0]/.test(name) && Buffer.byteLength(name) <= 255
-  );
+/** Names what belongs to one node of this machine, the same after each start. */
+export function tagOf(directory: string): string {
+  return createHash('sha256').update(resolve(directory)).digest('hex').slice(0, 12);
+}
+
+/** Where programs of another user work for a node whose own `directory` is closed to them. */
+export function openWorkDirectory(directory: string): string {
+  return join('/var/lib/fsched', `work-${tagOf(directory)}`);
 }
 
 /** Whom files of a program are given to; null: they stay the daemon's. */
@@ -65,9 +70,13 @@ export async function recordRoot(
   await writeFile(`${directory}.pid`, JSON.stringify({ ...root, bootId: readBootId() }), { mode: 0o600 });
 }
 
-/** Removes directory and record. Rejects when something withstands. */
-export async function removeWorkDirectory(directory: string): Promise<void> {
-  await Promise.all([removeTree(directory), rm(`${directory}.pid`, { force: true })]);
+/** Removes directory and record. Never rejects: what withstands is told to the operator. */
+export async function removeWorkDirectory(directory: string, logger: Logger): Promise<void> {
+  await Promise.all([removeTree(directory), rm(`${directory}.pid`, { force: true })]).catch(
+    (error: unknown) => {
+      logger.warn({ err: error, directory }, 'working directory could not be removed');
+    },
+  );
 }
 
 /** The attempts whose directories or records an earlier start of the daemon left in `root`. */

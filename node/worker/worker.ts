@@ -1,31 +1,28 @@
 /** Carries out the attempts that masters dispatch to this node, inside the ways that they reserve. */
-
+import type {
+  AttemptReport,
+  Dispatch,
+  HeldAttempt,
+  OutputStream,
+  StartedNotice,
+} from '../../protocols/schema/attempt.ts';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
+import type { Measure } from '../../protocols/schema/task.ts';
 import type { Partitions } from '../llc/partitions/types.ts';
 import type { Topology } from '../llc/types.ts';
 import type { Clock, Logger, Random } from '../ports.ts';
-import type { Measure } from '../state/types.ts';
-import { Attempt } from './attempt.ts';
+import { Attempt, type DispatchRefusal } from './attempt.ts';
 import { describeCapacity, type WorkerCapacity } from './capacity.ts';
 import { Fences } from './fences.ts';
 import type { Launcher } from './launcher.ts';
 import { type Delivery, Outbox, type OutboxOptions } from './outbox.ts';
 import type { Instrument } from './profilers/types.ts';
-import type { AttemptReport, Dispatch, DispatchRefusal, HeldAttempt } from './types.ts';
 
 export interface WorkerOptions {
   /** Kept of each output stream of a run, bytes. @default 1048576 */
   readonly outputLimitBytes?: number;
   /** How reports are tried again. */
   readonly outbox?: OutboxOptions;
-}
-
-/** That an attempt has started; told to the master once and as well as can be. */
-export interface StartedNotice {
-  readonly runId: string;
-  readonly attempt: number;
-  readonly term: number;
-  readonly atMs: number;
 }
 
 export interface WorkerDependencies {
@@ -52,7 +49,7 @@ const DEFAULT_OUTPUT_LIMIT_BYTES = 1024 * 1024;
 
 export class Worker implements AsyncDisposable {
   readonly #outputLimitBytes: number;
-  readonly #dependencies: WorkerDependencies;
+  readonly #deps: WorkerDependencies;
   readonly #partitions: Partitions;
   readonly #outbox: Outbox;
   readonly #fences = new Fences(FENCES);
@@ -62,7 +59,7 @@ export class Worker implements AsyncDisposable {
 
   constructor(options: WorkerOptions, dependencies: WorkerDependencies) {
     this.#outputLimitBytes = options.outputLimitBytes ?? DEFAULT_OUTPUT_LIMIT_BYTES;
-    this.#dependencies = dependencies;
+    this.#deps = dependencies;
     const { clock, random, logger, deliverReport } = dependencies;
     this.#partitions = dependencies.partitions;
     this.#outbox = new Outbox(options.outbox ?? {}, { clock, random, logger, deliver: deliverReport });
@@ -70,7 +67,7 @@ export class Worker implements AsyncDisposable {
 
   /** Sweeps what an earlier start of the daemon left; only then are dispatches taken. */
   async start(): Promise<void> {
-    await this.#dependencies.launcher.start();
+    await this.#deps.launcher.start();
     await this.#partitions.start();
     if (this.#state === 'new') this.#state = 'running';
   }
@@ -91,7 +88,7 @@ export class Worker implements AsyncDisposable {
    */
   dispatch(dispatch: Dispatch): Promise<Outcome<void, DispatchRefusal>> {
     if (this.#state !== 'running') return refuse('STOPPING', 'This node is stopping.');
-    const domain = this.#dependencies.topology.domains.find((candidate) => candidate.id === dispatch.domain);
+    const domain = this.#deps.topology.domains.find((candidate) => candidate.id === dispatch.domain);
     if (domain === undefined)
       return refuse('UNKNOWN_DOMAIN', `This node has no LLC domain ${dispatch.domain}.`);
     const ofRun = [...this.#attempts].filter((attempt) => attempt.dispatch.runId === dispatch.runId);
@@ -102,13 +99,13 @@ export class Worker implements AsyncDisposable {
     if (verdict === 'same') return Promise.resolve(succeed(undefined));
     for (const older of ofRun) older.abandon();
     const attempt = new Attempt(dispatch, domain, {
-      clock: this.#dependencies.clock,
-      launcher: this.#dependencies.launcher,
+      clock: this.#deps.clock,
+      launcher: this.#deps.launcher,
       partitions: this.#partitions,
-      cpuModel: this.#dependencies.topology.cpuModel,
-      instrument: this.#dependencies.instrument ?? (() => fail('This node has no profilers.')),
+      cpuModel: this.#deps.topology.cpuModel,
+      instrument: this.#deps.instrument ?? (() => fail('This node has no profilers.')),
       onStarted: ({ dispatch: { runId, attempt, term } }, atMs) =>
-        this.#dependencies.deliverStarted({ runId, attempt, term, atMs }),
+        this.#deps.deliverStarted({ runId, attempt, term, atMs }),
     });
     this.#attempts.add(attempt);
     attempt.accepted = this.#accept(attempt, ofRun);
@@ -135,7 +132,7 @@ export class Worker implements AsyncDisposable {
   output(
     runId: string,
     attempt: number,
-    stream: 'stdout' | 'stderr',
+    stream: OutputStream,
     offset: number,
   ): { readonly bytes: Uint8Array; readonly ended: boolean } | null {
     return this.#find(runId, attempt)?.output(stream, offset) ?? null;
@@ -144,7 +141,7 @@ export class Worker implements AsyncDisposable {
   capacity(): WorkerCapacity {
     const holding = [...this.#attempts].filter((attempt) => attempt.lease !== null);
     return describeCapacity(
-      this.#dependencies.topology,
+      this.#deps.topology,
       this.#partitions,
       holding.map(({ dispatch }) => dispatch),
     );
@@ -179,16 +176,10 @@ export class Worker implements AsyncDisposable {
   /** Null, or why not. */
   async #acquire(attempt: Attempt): Promise<DispatchRefusal | null> {
     const { runId, attempt: number, domain, ways, sensitive } = attempt.dispatch;
-    const acquired = await this.#partitions.acquire({
-      runId,
-      attempt: number,
-      domain,
-      ways,
-      sensitive,
-    });
+    const acquired = await this.#partitions.acquire({ runId, attempt: number, domain, ways, sensitive });
     if (acquired.ok) {
       attempt.lease = acquired.value;
-      this.#dependencies.onChange();
+      this.#deps.onChange();
       return null;
     }
     const { code, message } = acquired.error;
@@ -197,12 +188,9 @@ export class Worker implements AsyncDisposable {
 
   async #fetch(attempt: Attempt): Promise<string | null> {
     try {
-      return await this.#dependencies.taskFile(attempt.dispatch, attempt.abandoned);
+      return await this.#deps.taskFile(attempt.dispatch, attempt.abandoned);
     } catch (error) {
-      this.#dependencies.logger.warn(
-        { err: error, runId: attempt.dispatch.runId },
-        'task file could not be had',
-      );
+      this.#deps.logger.warn({ err: error, runId: attempt.dispatch.runId }, 'task file could not be had');
       return null;
     }
   }
@@ -214,9 +202,9 @@ export class Worker implements AsyncDisposable {
       await this.#release(attempt);
       const { runId, attempt: number, state } = report;
       const delivery = await this.#outbox.send(report, attempt.abandoned);
-      this.#dependencies.logger.debug({ runId, attempt: number, state, delivery }, 'attempt is over');
+      this.#deps.logger.debug({ runId, attempt: number, state, delivery }, 'attempt is over');
     } catch (error) {
-      this.#dependencies.logger.error({ err: error, runId: attempt.dispatch.runId }, 'attempt broke down');
+      this.#deps.logger.error({ err: error, runId: attempt.dispatch.runId }, 'attempt broke down');
     } finally {
       await this.#drop(attempt);
     }
@@ -227,17 +215,14 @@ export class Worker implements AsyncDisposable {
     if (lease === null) return;
     attempt.lease = null;
     await this.#partitions.release(lease);
-    this.#dependencies.onChange();
+    this.#deps.onChange();
   }
 
   async #drop(attempt: Attempt): Promise<void> {
     try {
       await this.#release(attempt);
     } catch (error) {
-      this.#dependencies.logger.error(
-        { err: error, runId: attempt.dispatch.runId },
-        'ways could not be given back',
-      );
+      this.#deps.logger.error({ err: error, runId: attempt.dispatch.runId }, 'ways could not be given back');
     } finally {
       this.#attempts.delete(attempt);
       attempt.markGone();
@@ -257,7 +242,7 @@ export class Worker implements AsyncDisposable {
     for (const attempt of this.#attempts) attempt.abandon();
     await Promise.all([...this.#attempts].map((attempt) => attempt.gone));
     await this.#partitions.stop();
-    await this.#dependencies.launcher.stop();
+    await this.#deps.launcher.stop();
   }
 }
 

@@ -23,7 +23,7 @@ export async function requestJoin(
   request: JoinRequest,
   options: JoinClientOptions,
   dependencies: { readonly timers: Timers },
-): Promise<JoinResponse | { readonly type: 'unproved'; readonly refusal: ProofRefusal }> {
+): Promise<JoinResponse | { readonly refusal: ProofRefusal }> {
   const { timers } = dependencies;
   const reader = new StreamReader(stream);
   const parties = { dialler: options.self, answerer: options.peer, purpose: JOIN_PURPOSE };
@@ -32,7 +32,7 @@ export async function requestJoin(
   );
   if (refusal !== null) {
     stream.abort(new Error('the token was not proved'));
-    return { type: 'unproved', refusal };
+    return { refusal };
   }
   return within(stream, ANSWER_LIMIT_MS, timers, async () => {
     await sendMessage(stream, JoinRequest, request, MAX_FRAME_BYTES);

@@ -1,6 +1,5 @@
 import type { Stream } from '@libp2p/interface';
-import { encodeVarint } from '../wire/varint.ts';
-import { isWritable } from '../wire/writer.ts';
+import { frame, isWritable } from '../wire/writer.ts';
 import { FrameKind, MAX_PAYLOAD_BYTES, MAX_QUEUED_BYTES } from './index.ts';
 
 /**
@@ -40,7 +39,7 @@ export class LinkSender {
     const waiting = this.#queuedBytes + (this.#stream?.writeBufferLength ?? 0);
     // Pings are few and tiny, and a peer must not look dead because its queue is full.
     if (kind === FrameKind.RAFT && waiting > 0 && waiting + payload.length > MAX_QUEUED_BYTES) return false;
-    const bytes = encodeFrame(kind, payload);
+    const bytes = frame(Uint8Array.of(kind), payload);
     this.#queue.push(bytes);
     this.#queuedBytes += bytes.length;
     this.#flush();
@@ -74,13 +73,4 @@ export class LinkSender {
     this.#queuedBytes = 0;
     if (this.#stream !== null) this.#onBroken();
   }
-}
-
-function encodeFrame(kind: FrameKind, payload: Uint8Array): Uint8Array {
-  const length = encodeVarint(payload.length + 1);
-  const bytes = new Uint8Array(length.length + 1 + payload.length);
-  bytes.set(length);
-  bytes[length.length] = kind;
-  bytes.set(payload, length.length + 1);
-  return bytes;
 }

@@ -1,5 +1,5 @@
 import type { Stream } from '@libp2p/interface';
-import { WireError } from './error.ts';
+import { asWireError, WireError } from './error.ts';
 
 /** Calls `task` once after `delayMs`; returns how to call it off. A clock, as far as protocols need one. */
 export interface Timers {
@@ -7,35 +7,52 @@ export interface Timers {
 }
 
 /**
+ * A signal for one talk, disposed of when that is over. It aborts with a WireError: TIMEOUT after `limitMs`, ABORTED as
+ * soon as `outer` has aborted.
+ */
+export function deadline(
+  limitMs: number,
+  timers: Timers,
+  outer?: AbortSignal,
+): Disposable & { readonly signal: AbortSignal } {
+  const controller = new AbortController();
+  const onAbort = () => controller.abort(new WireError('ABORTED', 'the caller gave up'));
+  const cancel = timers.after(limitMs, () =>
+    controller.abort(new WireError('TIMEOUT', `no answer within ${Math.round(limitMs)} ms`)),
+  );
+  if (outer?.aborted) onAbort();
+  outer?.addEventListener('abort', onAbort);
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]() {
+      cancel();
+      outer?.removeEventListener('abort', onAbort);
+    },
+  };
+}
+
+/**
  * Runs `talk` over `stream` and throws the stream away when it fails or takes longer than `limitMs`.
- * @throws WireError (TIMEOUT when it took too long, ABORTED when `signal` fired), or what `talk` threw
+ * @throws WireError (TIMEOUT when it took too long, ABORTED when `outer` has aborted), or what `talk` threw
  */
 export async function within<T>(
   stream: Stream,
   limitMs: number,
   timers: Timers,
   talk: () => Promise<T>,
-  signal?: AbortSignal,
+  outer?: AbortSignal,
 ): Promise<T> {
-  const late = Promise.withResolvers<never>();
-  const breakOff = (error: WireError) => {
-    stream.abort(error);
-    late.reject(error);
-  };
-  const onAbort = () => breakOff(new WireError('ABORTED', 'the caller gave up'));
-  const cancel = timers.after(limitMs, () =>
-    breakOff(new WireError('TIMEOUT', `no answer within ${Math.round(limitMs)} ms`)),
-  );
-  signal?.addEventListener('abort', onAbort);
+  using limit = deadline(limitMs, timers, outer);
+  const { signal } = limit;
   try {
-    if (signal?.aborted === true) throw new WireError('ABORTED', 'the caller gave up');
-    return await Promise.race([talk(), late.promise]);
+    signal.throwIfAborted();
+    const late = new Promise<never>((_resolve, reject) =>
+      signal.addEventListener('abort', () => reject(signal.reason)),
+    );
+    return await Promise.race([talk(), late]);
   } catch (cause) {
-    stream.abort(cause instanceof Error ? cause : new Error(String(cause)));
+    stream.abort(asWireError(cause));
     throw cause;
-  } finally {
-    cancel();
-    signal?.removeEventListener('abort', onAbort);
   }
 }
 

@@ -7,10 +7,11 @@
  */
 import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface';
 import { asWireError, WireError } from './error.ts';
-import { VarintDecoder } from './varint.ts';
 
 /** Bytes held before the stream is paused. */
 const HIGH_WATER_BYTES = 256 * 1024;
+/** They hold 2^35: longer than any frame that a protocol here allows. */
+const MAX_LENGTH_BYTES = 5;
 
 export class StreamReader {
   readonly #stream: Stream;
@@ -69,14 +70,22 @@ export class StreamReader {
   /** The next length-prefixed frame; null at an end between frames. @throws WireError TOO_LARGE, MALFORMED, TRUNCATED */
   async frame(maxBytes: number): Promise<Uint8Array | null> {
     if (!(await this.#fill(1))) return null;
-    const decoder = new VarintDecoder();
-    let length: number | null | 'malformed' = null;
-    while (length === null) length = decoder.push((await this.exactly(1))[0] ?? 0);
-    if (length === 'malformed') throw new WireError('MALFORMED', 'the length of a frame is malformed');
+    const length = await this.#length();
     if (length > maxBytes) {
       throw new WireError('TOO_LARGE', `a frame of ${length} bytes is over the limit of ${maxBytes}`);
     }
     return this.exactly(length);
+  }
+
+  /** Unsigned LEB128, the length prefix of libp2p's framing (multiformats/unsigned-varint). */
+  async #length(): Promise<number> {
+    let length = 0;
+    for (let count = 0; count < MAX_LENGTH_BYTES; count++) {
+      const [byte = 0] = await this.exactly(1);
+      length += (byte & 0x7f) * 0x80 ** count;
+      if (byte < 0x80) return length;
+    }
+    throw new WireError('MALFORMED', 'the length of a frame is malformed');
   }
 
   /** As `frame`, for a frame that must be there. */

@@ -6,7 +6,6 @@
  */
 import type { Stream } from '@libp2p/interface';
 import { asWireError, WireError } from './error.ts';
-import { encodeVarint } from './varint.ts';
 
 /** Bytes that may wait inside the stream before a writer is held up. */
 const HIGH_WATER_BYTES = 128 * 1024;
@@ -58,9 +57,12 @@ export async function writeAll(stream: Stream, source: AsyncIterable<Uint8Array>
   return count;
 }
 
-/** `bytes` behind its length, as `StreamReader.frame` reads it (and libp2p's `lpStream`). */
-export function frame(bytes: Uint8Array): Uint8Array {
-  return Buffer.concat([encodeVarint(bytes.length), bytes]);
+/** The parts behind their length, as `StreamReader.frame` reads it (and libp2p's `lpStream`): unsigned LEB128. */
+export function frame(...parts: readonly Uint8Array[]): Uint8Array {
+  const prefix: number[] = [];
+  let rest = parts.reduce((sum, part) => sum + part.length, 0);
+  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) prefix.push((rest % 0x80) | 0x80);
+  return Buffer.concat([Uint8Array.of(...prefix, rest), ...parts]);
 }
 
 export async function writeFrame(stream: Stream, bytes: Uint8Array): Promise<void> {

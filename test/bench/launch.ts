@@ -1,6 +1,6 @@
 /**
  * What each layer of the worker adds to a program: a bare start of the same program, and a dispatch to its report with
- * nothing, pinned, in a partition (of an emulation that answers at once, so that what is measured is the gate), with
+ * nothing, pinned, in a partition (of an emulation that answers at once, so that what is measured is the latch), with
  * limits, as another user, and in the sandbox. All in one run, in turn, so that whatever else happens on the machine
  * falls on all of them. Run: `npm run bench:launch -- [ROUNDS]`.
  */
@@ -15,13 +15,13 @@ import { UnenforcedPartitions } from '../../node/llc/partitions/unenforced.ts';
 import { discoverTopology } from '../../node/llc/topology.ts';
 import { type IsolationOptions, PLAIN, UNLIMITED } from '../../node/worker/isolation/types.ts';
 import { ProcessLauncher } from '../../node/worker/process-launcher.ts';
-import type { AttemptReport } from '../../node/worker/types.ts';
 import { Worker } from '../../node/worker/worker.ts';
+import type { AttemptReport } from '../../protocols/schema/attempt.ts';
 import { dispatchOf } from '../builders/nouns.ts';
 import { printHead, printRow, summarize } from './statistics.ts';
 
-/** Takes every process, so that programs are held at the gate. */
-class GatedPartitions extends UnenforcedPartitions {
+/** Takes every process, so that programs are held at the latch. */
+class LatchedPartitions extends UnenforcedPartitions {
   override view(): PartitionsView {
     return { ...super.view(), state: 'holding' };
   }
@@ -34,7 +34,7 @@ class GatedPartitions extends UnenforcedPartitions {
 interface Layer {
   readonly name: string;
   readonly pinned: boolean;
-  readonly gated: boolean;
+  readonly latched: boolean;
   readonly isolation: Partial<IsolationOptions>;
 }
 
@@ -52,17 +52,17 @@ const ports = { clock: systemClock, random: systemRandom, logger: silentLogger }
 const limits = { ...UNLIMITED, memoryBytes: 4 * 1024 ** 3, processes: 512, openFiles: 1024 };
 const isRoot = process.geteuid?.() === 0;
 const LAYERS: readonly Layer[] = [
-  { name: 'through the worker', pinned: false, gated: false, isolation: {} },
-  { name: '+ pinned', pinned: true, gated: false, isolation: {} },
-  { name: '+ gate and partition', pinned: true, gated: true, isolation: {} },
-  { name: '+ limits', pinned: true, gated: true, isolation: { limits } },
+  { name: 'through the worker', pinned: false, latched: false, isolation: {} },
+  { name: '+ pinned', pinned: true, latched: false, isolation: {} },
+  { name: '+ latch and partition', pinned: true, latched: true, isolation: {} },
+  { name: '+ limits', pinned: true, latched: true, isolation: { limits } },
   ...(isRoot
-    ? [{ name: '+ another user', pinned: true, gated: true, isolation: { limits, runAs: 'nobody' } }]
+    ? [{ name: '+ another user', pinned: true, latched: true, isolation: { limits, runAs: 'nobody' } }]
     : []),
   {
     name: '+ sandbox',
     pinned: true,
-    gated: true,
+    latched: true,
     isolation: { limits, sandbox: 'on', ...(isRoot ? { runAs: 'nobody' } : {}) },
   },
 ];
@@ -77,11 +77,11 @@ function bare(): Promise<void> {
   });
 }
 
-async function open({ pinned, gated, isolation }: Layer, number: number): Promise<OpenLayer> {
+async function open({ pinned, latched, isolation }: Layer, number: number): Promise<OpenLayer> {
   let report: PromiseWithResolvers<AttemptReport> = Promise.withResolvers();
   const domains = topology.domains.slice(0, 1).map((domain) => (pinned ? domain : { ...domain, cpus: [] }));
   const seen = { ...topology, domains };
-  const Partitions = gated ? GatedPartitions : UnenforcedPartitions;
+  const Partitions = latched ? LatchedPartitions : UnenforcedPartitions;
   const worker = new Worker(
     {},
     {
@@ -92,6 +92,7 @@ async function open({ pinned, gated, isolation }: Layer, number: number): Promis
         {
           directory: join(directory, `work-${number}`),
           openDirectory: join(directory, `open-${number}`),
+          searchPath: process.env.PATH ?? '',
           isolation: { ...PLAIN, ...isolation },
         },
         ports,

@@ -7,7 +7,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { inspectPeer } from '../../node/mesh/inspect-client.ts';
+import { inspectPeer } from '../../node/mesh/strangers.ts';
 import { HANG_MS } from './hang.ts';
 
 const BUNDLE = join(import.meta.dirname, '../../dist/fsched.js');

@@ -7,6 +7,7 @@ import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from '
 import { join } from 'node:path';
 import { fail, type Outcome, succeed } from '../../../protocols/schema/outcome.ts';
 import type { Clock } from '../../ports.ts';
+import { orNull } from '../../procfs.ts';
 import { RunCgroup } from './run-cgroup.ts';
 import type { RunLimits } from './types.ts';
 
@@ -81,14 +82,14 @@ export class CgroupTree {
   /** Kills what is left and removes all groups; the daemon stays where it is. */
   async close(): Promise<void> {
     await this.#sweep();
-    quietly(() => rmdirSync(this.#runs));
+    orNull(() => rmdirSync(this.#runs));
     // Only if it is not used: a process can't leave for its parent once that has controllers for others.
-    quietly(() => rmdirSync(this.#leaf));
+    orNull(() => rmdirSync(this.#leaf));
   }
 
   async #make(): Promise<void> {
     await this.#sweep();
-    quietly(() => mkdirSync(this.#runs));
+    orNull(() => mkdirSync(this.#runs));
     readdirSync(this.#runs);
     this.#enableBelow();
     const words = this.#controllers.map((name) => `+${name}`).join(' ');
@@ -108,7 +109,7 @@ export class CgroupTree {
     } catch (error) {
       if (codeOf(error) !== 'EBUSY') throw error;
     }
-    quietly(() => mkdirSync(this.#leaf));
+    orNull(() => mkdirSync(this.#leaf));
     writeFileSync(join(this.#leaf, 'cgroup.procs'), String(process.pid));
     try {
       enable();
@@ -119,7 +120,7 @@ export class CgroupTree {
   }
 
   async #sweep(): Promise<void> {
-    const names = quietly(() => readdirSync(this.#runs, { withFileTypes: true })) ?? [];
+    const names = orNull(() => readdirSync(this.#runs, { withFileTypes: true })) ?? [];
     await Promise.all(
       names
         .filter((entry) => entry.isDirectory())
@@ -134,8 +135,8 @@ export class CgroupTree {
 
 /** Directory of the cgroup v2 that this process is in; null without one. */
 export function findOwnCgroup(): string | null {
-  const mounts = quietly(() => readFileSync('/proc/self/mountinfo', 'utf8')) ?? '';
-  const own = /^0::(\/.*)$/m.exec(quietly(() => readFileSync('/proc/self/cgroup', 'utf8')) ?? '')?.[1];
+  const mounts = orNull(() => readFileSync('/proc/self/mountinfo', 'utf8')) ?? '';
+  const own = /^0::(\/.*)$/m.exec(orNull(() => readFileSync('/proc/self/cgroup', 'utf8')) ?? '')?.[1];
   for (const line of mounts.split('\n')) {
     const [left = '', right = ''] = line.split(' - ');
     if (!right.startsWith('cgroup2 ') || own === undefined) continue;
@@ -148,7 +149,7 @@ export function findOwnCgroup(): string | null {
 }
 
 function readWords(path: string): string[] {
-  return (quietly(() => readFileSync(path, 'utf8')) ?? '').split(/\s+/).filter((word) => word !== '');
+  return (orNull(() => readFileSync(path, 'utf8')) ?? '').split(/\s+/).filter((word) => word !== '');
 }
 
 function explain(error: unknown, own: string): string {
@@ -164,12 +165,4 @@ function explain(error: unknown, own: string): string {
 
 function codeOf(error: unknown): string | undefined {
   return error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
-}
-
-function quietly<T>(task: () => T): T | null {
-  try {
-    return task();
-  } catch {
-    return null;
-  }
 }

@@ -1,8 +1,9 @@
 /** The words and the groups that isolate each program, of what this machine was found to give. */
-import type { Isolation } from '../../state/types.ts';
+import { readFileSync } from 'node:fs';
+import type { Isolation } from '../../../protocols/schema/run.ts';
+import { countTasks, orNull } from '../../procfs.ts';
 import { chainArguments, type ExecChain } from '../exec-chain.ts';
 import type { CgroupTree } from './cgroup-tree.ts';
-import { countTasks, prlimitArguments, readOpenFilesCeiling } from './resource-limits.ts';
 import type { RunCgroup } from './run-cgroup.ts';
 import type { Identity } from './run-user.ts';
 import type { Sandbox } from './sandbox.ts';
@@ -58,15 +59,13 @@ export class Isolator implements AsyncDisposable {
     directory: string,
     program: readonly [string, ...string[]],
   ): readonly [string, ...string[]] {
-    const { chain, sandbox, cgroups } = this.#parts;
-    const limits = prlimitArguments(this.#options.limits, {
-      cgroup: cgroups?.limits === true,
-      counted: this.#countTasks(),
-      openFilesCeiling: this.#openFilesCeiling,
-    });
-    const privileges = this.#privileges();
-    const wrapped = sandbox?.wrap(directory, program[0]) ?? [];
-    return chainArguments(chain, cpus, { limits, privileges, sandbox: wrapped }, program);
+    const { chain, sandbox } = this.#parts;
+    const wrapping = {
+      limits: this.#limits(),
+      privileges: this.#privileges(),
+      sandbox: sandbox?.wrap(directory, program[0]) ?? [],
+    };
+    return chainArguments(chain, cpus, wrapping, program);
   }
 
   /** Null where the daemon can make none. Throws when the machine has no room for more. */
@@ -107,12 +106,42 @@ export class Isolator implements AsyncDisposable {
     return [...become, ...drop, '--pdeathsig', 'KILL'];
   }
 
+  /**
+   * Arguments for `prlimit`: limits that the kernel holds per process or per user (getrlimit(2)); control groups hold
+   * more. Core files are never written: they would hold memory of the program, and fill the disk.
+   */
+  #limits(): string[] {
+    const { openFiles, memoryBytes, processes } = this.#options.limits;
+    const limits: [string, number | null][] = [
+      ['core', 0],
+      ['nofile', openFiles && Math.min(openFiles, this.#openFilesCeiling)],
+    ];
+    if (this.#parts.cgroups?.limits !== true) {
+      const counted = processes === null ? null : this.#countTasks();
+      // Not the address space: run-times reserve far more of it than they ever use.
+      limits.push(['data', memoryBytes]);
+      if (processes !== null && counted !== null) limits.push(['nproc', processes + counted]);
+    }
+    return limits.flatMap(([name, value]) => (value === null ? [] : [`--${name}=${value}:${value}`]));
+  }
+
+  /**
+   * Processes that count before the first of the run: the kernel counts all of one user, in one user namespace. Null:
+   * the limit is of no effect for this user (root).
+   */
   #countTasks(): number | null {
-    const { identity, sandbox, cgroups } = this.#parts;
+    const { identity, sandbox } = this.#parts;
     const { uid } = identity.user;
-    if (uid === 0 || cgroups?.limits === true || this.#options.limits.processes === null) return null;
+    if (uid === 0) return null;
     if (sandbox !== null && !identity.changes) return SANDBOX_TASKS;
     // Each time anew: what a run before left as zombies counts until somebody has waited for it.
     return countTasks(uid);
   }
+}
+
+/** The hard limit of open files of this process, beyond which a run's can't be raised. */
+function readOpenFilesCeiling(): number {
+  const limits = orNull(() => readFileSync('/proc/self/limits', 'latin1')) ?? '';
+  const hard = /^Max open files\s+\S+\s+(\S+)/m.exec(limits)?.[1];
+  return hard === undefined || hard === 'unlimited' ? Number.MAX_SAFE_INTEGER : Number(hard);
 }

@@ -1,7 +1,9 @@
 /** The control group of one run (cgroup-v2.rst). */
 import { readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pause } from '../../pause.ts';
 import type { Clock } from '../../ports.ts';
+import { orNull } from '../../procfs.ts';
 import type { RunLimits } from './types.ts';
 
 const PERIOD_US = 100_000;
@@ -25,7 +27,7 @@ export class RunCgroup {
       // A run that loses one of its processes is seldom worth anything; and the report can say why it ended.
       this.#write('memory.oom.group', '1');
       // There is no such file without swap.
-      this.#try(() => this.#write('memory.swap.max', '0'));
+      orNull(() => this.#write('memory.swap.max', '0'));
     }
     if (processes !== null && controllers.includes('pids')) this.#write('pids.max', String(processes));
     if (cpus !== null && controllers.includes('cpu')) {
@@ -40,18 +42,18 @@ export class RunCgroup {
 
   /** Whether the kernel killed something of it because its memory was used up. */
   wasOutOfMemory(): boolean {
-    const count = /^oom_kill (\d+)$/m.exec(this.#try(() => this.#read('memory.events')) ?? '')?.[1];
+    const count = /^oom_kill (\d+)$/m.exec(orNull(() => this.#read('memory.events')) ?? '')?.[1];
     return Number(count ?? 0) > 0;
   }
 
   /** Kills every process in it, also those being forked (since Linux 5.14); false when some are left. */
   async kill(): Promise<boolean> {
     if (!this.#isPopulated()) return true;
-    this.#try(() => this.#write('cgroup.kill', '1'));
+    orNull(() => this.#write('cgroup.kill', '1'));
     const deadline = this.#clock.monotonicMs() + GIVE_UP_MS;
     while (this.#isPopulated()) {
       if (this.#clock.monotonicMs() > deadline) return false;
-      await new Promise<void>((resolve) => this.#clock.after(LOOK_MS, resolve));
+      await pause(this.#clock, LOOK_MS);
     }
     return true;
   }
@@ -64,7 +66,7 @@ export class RunCgroup {
       if (code === null || code === 'ENOENT') return true;
       if (code !== 'EBUSY') return false;
       // Zombies that nobody has waited for yet still belong to it.
-      await new Promise<void>((resolve) => this.#clock.after(LOOK_MS, resolve));
+      await pause(this.#clock, LOOK_MS);
     }
     return false;
   }
@@ -79,7 +81,7 @@ export class RunCgroup {
   }
 
   #isPopulated(): boolean {
-    return /^populated 1$/m.test(this.#try(() => this.#read('cgroup.events')) ?? '');
+    return /^populated 1$/m.test(orNull(() => this.#read('cgroup.events')) ?? '');
   }
 
   #read(file: string): string {
@@ -88,13 +90,5 @@ export class RunCgroup {
 
   #write(file: string, value: string): void {
     writeFileSync(join(this.#directory, file), value);
-  }
-
-  #try<T>(task: () => T): T | null {
-    try {
-      return task();
-    } catch {
-      return null;
-    }
   }
 }

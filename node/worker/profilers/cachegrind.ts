@@ -17,7 +17,8 @@ import {
   parseSummary,
 } from '../../../predictor/cachegrind.ts';
 import { fail, type Outcome, succeed } from '../../../protocols/schema/outcome.ts';
-import type { Measure, Measurement } from '../../state/types.ts';
+import type { Measurement } from '../../../protocols/schema/run.ts';
+import type { Measure } from '../../../protocols/schema/task.ts';
 import { resolveProgram } from '../command.ts';
 import type { Instrument, Profiler } from './types.ts';
 
@@ -30,7 +31,6 @@ const TAIL_BYTES = 1024;
 
 export class CachegrindProfiler implements Profiler {
   readonly name = 'cachegrind';
-  readonly deterministic = true;
   readonly #searchPath: string;
   #valgrind: string | null = null;
 

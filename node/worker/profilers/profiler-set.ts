@@ -1,10 +1,8 @@
 /** What a node can measure by. */
-
-import type { Outcome } from '../../../protocols/schema/outcome.ts';
-import { fail, succeed } from '../../../protocols/schema/outcome.ts';
+import { fail, type Outcome, succeed } from '../../../protocols/schema/outcome.ts';
+import type { Measure, ProfilerName } from '../../../protocols/schema/task.ts';
 import { BY_MERIT } from '../../llc/profiler-traits.ts';
 import type { Logger } from '../../ports.ts';
-import type { Measure, ProfilerName } from '../../state/types.ts';
 import type { Instrument, Profiler } from './types.ts';
 
 export class ProfilerSet {
@@ -45,3 +43,26 @@ export class ProfilerSet {
     );
   }
 }
+
+const stopwatch: Instrument = {
+  wrap: async (command) => command,
+  collect: async () => undefined,
+  reading: (executionTimeNs) => succeed({ seconds: executionTimeNs / 1e9, counts: null, processes: null }),
+};
+
+/** Times programs on the machine as it is. Nobody holds the ways of others off, so it says nothing about cache. */
+export const wallclockProfiler: Profiler = {
+  name: 'wallclock',
+  available: async () => succeed(undefined),
+  instrument: () => stopwatch,
+};
+
+/** Times programs inside their partitions, so it is there only where partitions are held. */
+export const resctrlProfiler = (options: { readonly enforces: () => boolean }): Profiler => ({
+  name: 'resctrl',
+  available: async () =>
+    options.enforces()
+      ? succeed(undefined)
+      : fail('this node does not hold cache partitions: it needs a CPU with cache allocation and resctrl'),
+  instrument: () => stopwatch,
+});

@@ -5,7 +5,8 @@
  * reading      what an instrument says once the program is over
  */
 import type { Outcome } from '../../../protocols/schema/outcome.ts';
-import type { Measure, Measurement, ProfilerName } from '../../state/types.ts';
+import type { Measurement } from '../../../protocols/schema/run.ts';
+import type { Measure, ProfilerName } from '../../../protocols/schema/task.ts';
 
 /** Used for one execution, in the order of its methods. */
 export interface Instrument {
@@ -23,8 +24,6 @@ export interface Instrument {
 
 export interface Profiler {
   readonly name: ProfilerName;
-  /** Whether the same program gives the same numbers twice. */
-  readonly deterministic: boolean;
   /** Failure: a sentence that says why not here, and what to do. */
   available(): Promise<Outcome<void, string>>;
   instrument(measure: Measure): Instrument;

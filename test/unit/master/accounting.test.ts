@@ -7,7 +7,7 @@ import type { Lease, Partitions } from '../../../node/llc/partitions/types.ts';
 import { UnenforcedPartitions } from '../../../node/llc/partitions/unenforced.ts';
 import { type Holder, place, viewDomains } from '../../../node/master/placement.ts';
 import { describeCapacity } from '../../../node/worker/capacity.ts';
-import type { Dispatch } from '../../../node/worker/types.ts';
+import type { Dispatch } from '../../../protocols/schema/attempt.ts';
 import { dispatchOf, specOf } from '../../builders/nouns.ts';
 import { Rig } from '../llc/partitions-rig.ts';
 

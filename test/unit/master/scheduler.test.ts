@@ -6,7 +6,7 @@ import { NODE_LOST_MS, Reconciler } from '../../../node/master/reconciler.ts';
 import { Scheduler } from '../../../node/master/scheduler.ts';
 import { CapacityBoard } from '../../../node/membership/capacity-board.ts';
 import type { CapacityNotice, ControlRequest, ControlResponse, Mesh } from '../../../node/mesh/types.ts';
-import type { HeldAttempt } from '../../../node/worker/types.ts';
+import type { HeldAttempt } from '../../../protocols/schema/attempt.ts';
 import { fail, succeed } from '../../../protocols/schema/outcome.ts';
 import { domainOf, peerId } from '../../builders/nouns.ts';
 import { FakeClock, settled } from '../../support/fake-clock.ts';

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { Readable } from 'node:stream';
 import { silentLogger, systemClock, systemRandom } from '../../../node/adapters.ts';
-import { type Libp2pMesh, type Libp2pMeshOptions, openMesh } from '../../../node/mesh/libp2p-mesh.ts';
+import { type Libp2pMesh, openMesh } from '../../../node/mesh/libp2p-mesh.ts';
 import type {
   BlobShelf,
   CapacityNotice,
@@ -18,6 +18,7 @@ import type {
   JoinResponse,
   KnownPeer,
   MeshHandlers,
+  MeshOptions,
 } from '../../../node/mesh/types.ts';
 import type { Clock } from '../../../node/ports.ts';
 import type { Inspection } from '../../../protocols/schema/views.ts';
@@ -134,7 +135,7 @@ export interface Node {
   readonly keyFile: string;
 }
 
-export interface FleetNodeOptions extends Partial<Libp2pMeshOptions> {
+export interface FleetNodeOptions extends Partial<MeshOptions> {
   readonly clock?: Clock;
 }
 

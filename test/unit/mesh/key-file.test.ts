@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { loadKey } from '../../../node/mesh/key-file.ts';
-import { MeshError } from '../../../node/mesh/mesh-error.ts';
+import { MeshError } from '../../../node/mesh/types.ts';
 
 async function inDirectory(use: (directory: string) => Promise<void>) {
   const directory = await mkdtemp(join(tmpdir(), 'fsched-key-'));

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
-import { nextDelay, Redialer } from '../../../node/mesh/redialer.ts';
+import { Redialer } from '../../../node/mesh/redialer.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
 /** With `random` as jitter, and every dial recorded by its moment. */
@@ -27,25 +26,6 @@ function chasing(random: number) {
   };
   return { clock, dials, redialer, advance };
 }
-
-test('delays are uniform up to a ceiling that doubles from 250 ms to 15 s', () => {
-  assert.equal(nextDelay(0, 1), 250);
-  assert.equal(nextDelay(1, 1), 500);
-  assert.equal(nextDelay(5, 1), 8000);
-  assert.equal(nextDelay(6, 1), 15_000);
-  assert.equal(nextDelay(1e9, 1), 15_000);
-  assert.equal(nextDelay(6, 0), 0);
-  fc.assert(
-    fc.property(
-      fc.nat(),
-      fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
-      (attempts, random) => {
-        const delay = nextDelay(attempts, random);
-        return delay >= 0 && delay < 15_000;
-      },
-    ),
-  );
-});
 
 test('it tries at once, then ever more seldom, and never gives up', async () => {
   const { dials, redialer, advance } = chasing(0.999);

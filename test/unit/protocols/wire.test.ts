@@ -6,22 +6,26 @@ import { systemClock } from '../../../node/adapters.ts';
 import { IdleLimit, within } from '../../../protocols/wire/deadline.ts';
 import type { WireError } from '../../../protocols/wire/error.ts';
 import { StreamReader } from '../../../protocols/wire/reader.ts';
-import { encodeVarint, VarintDecoder } from '../../../protocols/wire/varint.ts';
-import { finishWriting, write, writeAll, writeFrame } from '../../../protocols/wire/writer.ts';
+import { finishWriting, frame, write, writeAll, writeFrame } from '../../../protocols/wire/writer.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
-test('varints come back; six bytes of one are malformed', () => {
-  fc.assert(
-    fc.property(fc.nat({ max: 2 ** 34 }), (value) => {
-      const decoder = new VarintDecoder();
-      const results = [...encodeVarint(value)].map((byte) => decoder.push(byte));
-      assert.equal(results.at(-1), value);
-      assert.ok(results.slice(0, -1).every((result) => result === null));
-    }),
-  );
-  const decoder = new VarintDecoder();
-  const results = [255, 255, 255, 255, 255].map((byte) => decoder.push(byte));
-  assert.equal(results.at(-1), 'malformed');
+test('a frame has its length before it in the fewest bytes, whatever it is made of', () => {
+  const prefix = (...lengths: number[]) => {
+    const parts = lengths.map((length) => new Uint8Array(length));
+    const bytes = frame(...parts);
+    return [...bytes.subarray(0, bytes.length - lengths.reduce((sum, length) => sum + length, 0))];
+  };
+  assert.deepEqual(prefix(0), [0]);
+  assert.deepEqual(prefix(1, 126), [127]);
+  assert.deepEqual(prefix(128), [0x80, 1]);
+  assert.deepEqual(prefix(300), [0xac, 2]);
+  assert.deepEqual(prefix(1, 2 ** 21 - 1), [0x80, 0x80, 0x80, 1]);
+});
+
+test('a length of more than five bytes is malformed', async () => {
+  const [near, far] = await streamPair();
+  await write(near, Uint8Array.from([255, 255, 255, 255, 255, 1]));
+  await assert.rejects(new StreamReader(far).frame(10), { code: 'MALFORMED' });
 });
 
 test('frames come out as they went in, however the bytes were cut', async () => {
@@ -32,7 +36,7 @@ test('frames come out as they went in, however the bytes were cut', async () => 
       async (frames, cuts) => {
         const [near, far] = await streamPair();
         const reader = new StreamReader(far);
-        const bytes = Buffer.concat(frames.flatMap((frame) => [encodeVarint(frame.length), frame]));
+        const bytes = Buffer.concat(frames.map((each) => frame(each)));
         const sending = (async () => {
           for (let at = 0, index = 0; at < bytes.length; index += 1) {
             const size = cuts[index % cuts.length] ?? 1;
@@ -41,8 +45,8 @@ test('frames come out as they went in, however the bytes were cut', async () => 
           }
           await finishWriting(near);
         })();
-        for (const frame of frames) {
-          assert.deepEqual(Buffer.from((await reader.frame(400)) ?? 'none'), Buffer.from(frame));
+        for (const each of frames) {
+          assert.deepEqual(Buffer.from((await reader.frame(400)) ?? 'none'), Buffer.from(each));
         }
         assert.equal(await reader.frame(400), null);
         await sending;

@@ -22,7 +22,10 @@ const worker = new Worker(
     ...ports,
     topology,
     partitions: new UnenforcedPartitions({ reason: 'test' }, { topology }),
-    launcher: new ProcessLauncher({ directory: join(directory, 'work') }, ports),
+    launcher: new ProcessLauncher(
+      { directory: join(directory, 'work'), searchPath: process.env.PATH ?? '' },
+      ports,
+    ),
     taskFile: async () => source,
     onChange: () => undefined,
     deliverStarted: () => undefined,

@@ -9,15 +9,15 @@ import { text } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { silentLogger, systemClock } from '../../../node/adapters.ts';
+import { readBootId, readProcess } from '../../../node/procfs.ts';
 import { ProcessLauncher } from '../../../node/worker/process-launcher.ts';
-import { readBootId, readProcess } from '../../../node/worker/process-table.ts';
 import { isAlive, livingOf } from './launch-bench.ts';
 
 const HOST = fileURLToPath(new URL('./crash-host.ts', import.meta.url));
 
 async function restart(directory: string): Promise<void> {
   const launcher = new ProcessLauncher(
-    { directory: join(directory, 'work') },
+    { directory: join(directory, 'work'), searchPath: process.env.PATH ?? '' },
     { clock: systemClock, logger: silentLogger },
   );
   await launcher.start();

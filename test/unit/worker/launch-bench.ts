@@ -10,11 +10,11 @@ import type { Partitions } from '../../../node/llc/partitions/types.ts';
 import { UnenforcedPartitions } from '../../../node/llc/partitions/unenforced.ts';
 import { discoverTopology } from '../../../node/llc/topology.ts';
 import type { LlcDomain } from '../../../node/llc/types.ts';
+import { listProcesses, readEnvironment, readProcess } from '../../../node/procfs.ts';
 import { type IsolationOptions, PLAIN } from '../../../node/worker/isolation/types.ts';
 import { ProcessLauncher } from '../../../node/worker/process-launcher.ts';
-import { listProcesses, readEnvironment, readProcess } from '../../../node/worker/process-table.ts';
-import type { AttemptReport, Dispatch } from '../../../node/worker/types.ts';
-import { type StartedNotice, Worker } from '../../../node/worker/worker.ts';
+import { Worker } from '../../../node/worker/worker.ts';
+import type { AttemptReport, Dispatch, StartedNotice } from '../../../protocols/schema/attempt.ts';
 import { dispatchOf } from '../../builders/nouns.ts';
 
 export interface LaunchBenchOptions {
@@ -44,7 +44,8 @@ export class LaunchBench implements AsyncDisposable {
     const launch = {
       directory: join(directory, 'work'),
       openDirectory: join(directory, 'open'),
-      ...(searchPath === undefined ? {} : { searchPath }),
+      searchPath: searchPath ?? process.env.PATH ?? '',
+      lang: process.env.LANG ?? 'C.UTF-8',
       ...(isolation === undefined ? {} : { isolation: { ...PLAIN, ...isolation } }),
       ...(hidden === undefined ? {} : { hidden }),
     };

@@ -28,7 +28,7 @@ class NotedPartitions extends UnenforcedPartitions {
   }
 
   override async enter(lease: Lease, pid: number): Promise<Standing> {
-    // What has begun to be the program is no longer the shell of the gate.
+    // What has begun to be the program is no longer the shell of the latch.
     this.calls.push(`enter ${lease.runId} ${/(dash|sh)$/.test(readlinkSync(`/proc/${pid}/exe`))}`);
     if (this.failure !== null) throw this.failure;
     return { enforcement: lease.enforcement, reason: lease.reason };

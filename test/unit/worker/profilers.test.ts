@@ -4,8 +4,11 @@ import fc from 'fast-check';
 import { silentLogger } from '../../../node/adapters.ts';
 import { measuredGeometry } from '../../../node/llc/profiler-traits.ts';
 import { CachegrindProfiler } from '../../../node/worker/profilers/cachegrind.ts';
-import { ProfilerSet } from '../../../node/worker/profilers/profiler-set.ts';
-import { resctrlProfiler, wallclockProfiler } from '../../../node/worker/profilers/timing.ts';
+import {
+  ProfilerSet,
+  resctrlProfiler,
+  wallclockProfiler,
+} from '../../../node/worker/profilers/profiler-set.ts';
 import { censusOf, estimate, parseSummary } from '../../../predictor/cachegrind.ts';
 
 const KIB = 1024;
@@ -109,7 +112,7 @@ describe('what a node can measure by', () => {
   const measure = { profiler: 'cachegrind', ways: 1, wayBytes: 64 } as const;
 
   test('without valgrind and partitions only time, and a sentence for the others', async () => {
-    const set = new ProfilerSet([resctrlProfiler({ enforces: () => false }), nowhere, wallclockProfiler()], {
+    const set = new ProfilerSet([resctrlProfiler({ enforces: () => false }), nowhere, wallclockProfiler], {
       logger: silentLogger,
     });
     await set.start();
@@ -124,7 +127,7 @@ describe('what a node can measure by', () => {
   });
 
   test('resctrl comes first where partitions are held; time is the time of the program', async () => {
-    const set = new ProfilerSet([wallclockProfiler(), resctrlProfiler({ enforces: () => true })], {
+    const set = new ProfilerSet([wallclockProfiler, resctrlProfiler({ enforces: () => true })], {
       logger: silentLogger,
     });
     await set.start();

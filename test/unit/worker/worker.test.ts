@@ -4,8 +4,8 @@ import { silentLogger } from '../../../node/adapters.ts';
 import { UnenforcedPartitions } from '../../../node/llc/partitions/unenforced.ts';
 import type { Topology } from '../../../node/llc/types.ts';
 import type { Delivery } from '../../../node/worker/outbox.ts';
-import type { AttemptReport, Dispatch } from '../../../node/worker/types.ts';
-import { type StartedNotice, Worker } from '../../../node/worker/worker.ts';
+import { Worker } from '../../../node/worker/worker.ts';
+import type { AttemptReport, Dispatch, StartedNotice } from '../../../protocols/schema/attempt.ts';
 import { dispatchOf } from '../../builders/nouns.ts';
 import { FakeClock, settled } from '../../support/fake-clock.ts';
 import { FAKE_ISOLATION, FakeLauncher } from './fakes.ts';
@@ -77,17 +77,12 @@ describe('Worker', () => {
     assert.equal(await bench.dispatch({ domain: 16, parameters: '{"a":1}' }), 'ok');
     assert.deepEqual(bench.started, [{ runId: 'r1', attempt: 1, term: 1, atMs: 1_700_000_000_000 }]);
     assert.deepEqual(bench.launcher.last.order, {
-      runId: 'r1',
-      attempt: 1,
-      taskId: 't1',
-      fileName: 'task.js',
+      ...dispatchOf({ domain: 16, parameters: '{"a":1}' }),
       filePath: '/shelf/file',
-      command: 'node',
-      inputSize: 10,
-      parameters: '{"a":1}',
       cpus: [2],
       outputLimitBytes: 100,
       enter: null,
+      instrument: null,
     });
     bench.clock.advance(20);
     bench.launcher.last.finish({ executionTimeNs: 7 });

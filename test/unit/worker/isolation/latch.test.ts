@@ -1,4 +1,4 @@
-/** Nothing of a program runs before it is where it belongs, and no shell is left waiting at the gate. */
+/** Nothing of a program runs before it is where it belongs, and no shell is left waiting at the latch. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -9,12 +9,12 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { silentLogger, systemClock } from '../../../../node/adapters.ts';
+import { readProcess } from '../../../../node/procfs.ts';
 import type { LaunchOrder } from '../../../../node/worker/launcher.ts';
 import { ProcessLauncher } from '../../../../node/worker/process-launcher.ts';
-import { readProcess } from '../../../../node/worker/process-table.ts';
 import { isAlive } from '../launch-bench.ts';
 
-const HOST = fileURLToPath(new URL('./gate-host.ts', import.meta.url));
+const HOST = fileURLToPath(new URL('./latch-host.ts', import.meta.url));
 
 async function withLauncher(
   task: (
@@ -26,9 +26,9 @@ async function withLauncher(
     directory: string,
   ) => Promise<void>,
 ): Promise<void> {
-  const directory = await mkdtemp(join(tmpdir(), 'fsched-gate-'));
+  const directory = await mkdtemp(join(tmpdir(), 'fsched-latch-'));
   const launcher = new ProcessLauncher(
-    { directory: join(directory, 'work') },
+    { directory: join(directory, 'work'), searchPath: process.env.PATH ?? '' },
     { clock: systemClock, logger: silentLogger },
   );
   await launcher.start();
@@ -39,7 +39,7 @@ async function withLauncher(
       await writeFile(filePath, source);
       return launcher.launch(
         {
-          runId: 'gated',
+          runId: 'latched',
           attempt: 1,
           taskId: 't',
           fileName: 'f',
@@ -61,7 +61,7 @@ async function withLauncher(
   }
 }
 
-describe('the gate', () => {
+describe('the latch', () => {
   test('lets the program start only once its process has entered, with the same pid, environment and descriptors', () =>
     withLauncher(async (launch, directory) => {
       const mark = join(directory, 'mark');
@@ -95,11 +95,11 @@ describe('the gate', () => {
       ];
       assert.deepEqual(seen.names, [...names, 'PATH', 'TMPDIR']);
       assert.equal(seen.pid, entered);
-      assert.doesNotMatch(seen.third, /^socket/, 'the descriptor of the gate is closed');
+      assert.doesNotMatch(seen.third, /^socket/, 'the descriptor of the latch is closed');
       assert.equal(launched.value.pid, entered);
       assert.ok(
         end.executionTimeNs <= sinceNs,
-        `the wait at the gate is not the program's: ${end.executionTimeNs}`,
+        `the wait at the latch is not the program's: ${end.executionTimeNs}`,
       );
     }));
 
@@ -129,7 +129,7 @@ describe('the gate', () => {
     }));
 
   test('is left by its shell when the daemon dies', async () => {
-    const directory = await mkdtemp(join(tmpdir(), 'fsched-gate-'));
+    const directory = await mkdtemp(join(tmpdir(), 'fsched-latch-'));
     const host = spawn(process.execPath, [HOST, directory], { stdio: ['ignore', 'pipe', 'inherit'] });
     try {
       const [line] = await once(host.stdout, 'data');

@@ -1,4 +1,4 @@
-/** Run by `gate.test.ts` and killed by it, while a program waits at the gate. */
+/** Run by `latch.test.ts` and killed by it, while a program waits at the latch. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { silentLogger, systemClock } from '../../../../node/adapters.ts';
@@ -7,7 +7,7 @@ import { ProcessLauncher } from '../../../../node/worker/process-launcher.ts';
 const directory = process.argv[2] as string;
 const filePath = join(directory, 'source');
 await writeFile(filePath, `: > ${join(directory, 'mark')}`);
-// Without util-linux nothing but the gate itself ends the shell.
+// Without util-linux nothing but the latch itself ends the shell.
 const launcher = new ProcessLauncher(
   { directory: join(directory, 'work'), searchPath: '/nowhere' },
   { clock: systemClock, logger: silentLogger },
@@ -16,7 +16,7 @@ await launcher.start();
 setInterval(() => undefined, 1000);
 await launcher.launch(
   {
-    runId: 'gated',
+    runId: 'latched',
     attempt: 1,
     taskId: 't',
     fileName: 'f',

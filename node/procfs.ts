@@ -1,5 +1,5 @@
-/** What `/proc` says of the processes of this machine (proc_pid_stat(5), proc_pid_environ(5)). */
-import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
+/** What procfs says of the processes of this machine (proc_pid_stat(5), proc_pid_environ(5), proc_pid_status(5)). */
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, statSync } from 'node:fs';
 import { setImmediate as breathe } from 'node:timers/promises';
 
 export interface ProcessEntry {
@@ -13,39 +13,50 @@ export interface ProcessEntry {
   readonly alive: boolean;
 }
 
-/** Files of /proc are read synchronously, which is far cheaper than a trip through the thread pool, but so many at a time only. */
-const AT_A_TIME = 64;
-
 export interface ProcessList {
   readonly entries: readonly ProcessEntry[];
   /** Whether a process vanished while the table was read: one that it forked just before may be missing, too. */
   readonly torn: boolean;
 }
 
-/** Every process that started at `sinceTicks` or later, but this one; null when `/proc` can't be listed (no descriptors left, or no Linux). */
+/** Files of /proc are read synchronously, which is far cheaper than a trip through the thread pool, but so many at a time. */
+const AT_A_TIME = 64;
+
+/**
+ * Every process that started at `sinceTicks` or later, but this one; null when `/proc` can't be listed (no descriptors
+ * left, or no Linux).
+ */
 export async function listProcesses(sinceTicks: number): Promise<ProcessList | null> {
-  const names = listNames();
-  if (names === null) return null;
+  const pids = listPids();
+  if (pids === null) return null;
   const entries: ProcessEntry[] = [];
-  let read = 0;
   let torn = false;
-  for (const name of names) {
-    const first = name.charCodeAt(0);
-    if (first < 0x30 || first > 0x39) continue;
-    if (++read % AT_A_TIME === 0) await breathe();
-    const entry = readProcess(Number(name));
+  for (const [index, pid] of pids.entries()) {
+    if (index % AT_A_TIME === AT_A_TIME - 1) await breathe();
+    const entry = readProcess(pid);
     if (entry === null) torn = true;
-    else if (entry.startTicks >= sinceTicks && entry.pid !== process.pid) entries.push(entry);
+    else if (entry.startTicks >= sinceTicks && pid !== process.pid) entries.push(entry);
   }
   return { entries, torn };
 }
 
-function listNames(): string[] | null {
-  try {
-    return readdirSync('/proc');
-  } catch {
-    return null;
+/** Threads of all processes of `uid`, as the kernel counts them for RLIMIT_NPROC; 0 where there is no `/proc`. */
+export function countTasks(uid: number): number {
+  let count = 0;
+  for (const pid of listPids() ?? []) {
+    try {
+      if (statSync(`/proc/${pid}`).uid !== uid) continue;
+      count += Number(/^Threads:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? 1);
+    } catch {
+      // It has ended since.
+    }
   }
+  return count;
+}
+
+function listPids(): number[] | null {
+  const names = orNull(() => readdirSync('/proc'));
+  return names?.filter((name) => /^\d/.test(name)).map(Number) ?? null;
 }
 
 /** Null when there is no such process (any more). */
@@ -88,25 +99,22 @@ function parseStat(pid: number, text: string): ProcessEntry | null {
 
 /** The environment that the process was started with; null when it may not be read. */
 export function readEnvironment(pid: number): Buffer | null {
-  return readQuietly(`/proc/${pid}/environ`);
+  return orNull(() => readFileSync(`/proc/${pid}/environ`));
 }
 
 export function readWorkingDirectory(pid: number): string | null {
-  try {
-    return readlinkSync(`/proc/${pid}/cwd`);
-  } catch {
-    return null;
-  }
+  return orNull(() => readlinkSync(`/proc/${pid}/cwd`));
 }
 
 /** Tells one boot of the machine from another. */
 export function readBootId(): string {
-  return readQuietly('/proc/sys/kernel/random/boot_id')?.toString('latin1').trim() ?? '';
+  return orNull(() => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1'))?.trim() ?? '';
 }
 
-function readQuietly(path: string): Buffer | null {
+/** Null when it throws, as for what has gone or may not be read. */
+export function orNull<T>(read: () => T): T | null {
   try {
-    return readFileSync(path);
+    return read();
   } catch {
     return null;
   }

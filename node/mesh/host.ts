@@ -1,10 +1,14 @@
+/** This node's libp2p host with the gate of the mesh in it, and how it dials members. */
 import type { GossipSub } from '@chainsafe/libp2p-gossipsub';
 import type { Libp2p, PeerId, PrivateKey } from '@libp2p/interface';
+import { peerIdFromString } from '@libp2p/peer-id';
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr';
 import type { NodeId } from '../consensus/types.ts';
 import type { BanList } from './ban-list.ts';
 import { createHost, MAX_STRANGERS } from './libp2p-settings.ts';
 import { MemberRegistrar } from './member-registrar.ts';
 import type { PeerTable } from './peer-table.ts';
+import type { KnownPeer } from './types.ts';
 
 export interface GatedHost {
   readonly host: Libp2p<{ gossip: GossipSub }>;
@@ -34,4 +38,25 @@ export async function createGatedHost(
     return { privateKey, peerId, peerStore, connectionManager, logger, registrar };
   });
   return { host, registrar: await made.promise };
+}
+
+/** Tries once to reach a member by all its known addresses, in order. Rejects when none of them answers. */
+export async function dialMember(host: Libp2p, { id, addresses }: KnownPeer): Promise<void> {
+  // What the cluster knows, then what the peer itself said when it was last connected.
+  const known = new Set(addresses);
+  const peerId = peerIdFromString(id);
+  if (await host.peerStore.has(peerId)) {
+    for (const heard of (await host.peerStore.get(peerId)).addresses) known.add(heard.multiaddr.toString());
+  }
+  await host.dial([...known].flatMap((address) => withPeerId(address, id)));
+}
+
+/** With the id appended, another peer at that address is refused. Nothing for what is no address. */
+function withPeerId(address: string, id: NodeId): Multiaddr[] {
+  const own = `/p2p/${id}`;
+  try {
+    return [multiaddr(address.endsWith(own) ? address : `${address}${own}`)];
+  } catch {
+    return [];
+  }
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Look, NO_COMPLAINTS, review } from '../../../node/mesh/watch-rules.ts';
+import { type Look, NO_COMPLAINTS, review } from '../../../node/mesh/connection-watch.ts';
 
 const FINE: Look = { heard: true, gossipOut: true, gossipIn: true, gossipSilentMs: 3000 };
 

@@ -1,0 +1,97 @@
+/** Asking a node that need not know this one: dial what a person wrote, prove the join token both ways, ask. */
+import { generateKeyPair } from '@libp2p/crypto/keys';
+import type { Connection, Libp2p, Stream } from '@libp2p/interface';
+import { requestInspection } from '../../protocols/inspect/client.ts';
+import { INSPECT_PROTOCOL } from '../../protocols/inspect/index.ts';
+import { requestJoin } from '../../protocols/join/client.ts';
+import { JOIN_PROTOCOL } from '../../protocols/join/index.ts';
+import type { ProofRefusal } from '../../protocols/proof/index.ts';
+import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
+import { systemClock } from '../adapters.ts';
+import type { NodeId } from '../consensus/types.ts';
+import type { Clock } from '../ports.ts';
+import { asDialFailure, asJoinFailure, banned, wrongToken } from './failures.ts';
+import { createDialler } from './libp2p-settings.ts';
+import { openStream } from './open-stream.ts';
+import { parseTarget } from './target.ts';
+import type { JoinFailure, JoinRequest, JoinResponse } from './types.ts';
+
+interface Dialler {
+  readonly host: Libp2p;
+  readonly clock: Clock;
+  /** Called when it is known who answers; returns what to call when all is said. */
+  readonly onBegin?: (connection: Connection) => () => void;
+}
+
+/** Asks to join the cluster of whoever answers at `target`, or invites it into this node's. */
+export async function joinThrough(
+  target: string,
+  request: JoinRequest,
+  token: Uint8Array,
+  dialler: Dialler,
+): Promise<Outcome<{ readonly peer: NodeId; readonly response: JoinResponse }, JoinFailure>> {
+  const asked = await ask(target, JOIN_PROTOCOL, dialler, (stream, ids) =>
+    requestJoin(stream, request, { token, ...ids }, { timers: dialler.clock }),
+  );
+  return asked.ok ? succeed({ peer: asked.value.peer, response: asked.value.answer }) : asked;
+}
+
+/**
+ * Asks any node for its own view of itself, without a daemon: for `fsched inspect`. The view is whatever that node's
+ * `onInspect` gave. Uses a peer id of its own that is thrown away.
+ */
+export async function inspectPeer(
+  target: string,
+  token: Uint8Array,
+  { clock = systemClock }: { readonly clock?: Clock } = {},
+): Promise<Outcome<{ readonly peer: NodeId; readonly view: unknown }, JoinFailure>> {
+  const host = await createDialler(await generateKeyPair('Ed25519'));
+  await host.start();
+  try {
+    const asked = await ask(target, INSPECT_PROTOCOL, { host, clock }, (stream, ids) =>
+      requestInspection(stream, { token, ...ids }, { timers: clock }),
+    );
+    return asked.ok ? succeed({ peer: asked.value.peer, view: asked.value.answer.view }) : asked;
+  } finally {
+    await host.stop();
+  }
+}
+
+/** Without a peer id in `target`, which is HOST[:PORT] or a multiaddr, whoever answers there is the peer. */
+async function ask<T extends object>(
+  target: string,
+  protocol: string,
+  { host, clock, onBegin }: Dialler,
+  talk: (
+    stream: Stream,
+    ids: { readonly self: NodeId; readonly peer: NodeId },
+  ) => Promise<T | { readonly refusal: ProofRefusal }>,
+): Promise<Outcome<{ readonly peer: NodeId; readonly answer: T }, JoinFailure>> {
+  const address = parseTarget(target);
+  if (!address.ok) return fail({ code: 'UNREACHABLE', message: address.error });
+  const dialled = await host.dial(address.value).then(succeed, (cause: unknown) => fail({ cause }));
+  if (!dialled.ok) return fail(asDialFailure(target, dialled.error.cause));
+  const connection = dialled.value;
+  const peer = connection.remotePeer.toString();
+  const end = onBegin?.(connection);
+  try {
+    const stream = await openStream(connection, protocol, { clock });
+    const answer = await talk(stream, { self: host.peerId.toString(), peer });
+    if (!('refusal' in answer)) return succeed({ peer, answer });
+    return fail(answer.refusal === 'BANNED' ? banned(target) : wrongToken(target));
+  } catch (cause) {
+    return fail(wasTurnedAway(connection, cause) ? banned(target) : asJoinFailure(target, cause));
+  } finally {
+    end?.();
+  }
+}
+
+/**
+ * The gate of a node that bans us closes the connection right after Noise, before any protocol is agreed on;
+ * nothing else does that.
+ */
+function wasTurnedAway(connection: Connection, cause: unknown): boolean {
+  const early =
+    !(cause instanceof Error) || (cause.name !== 'WireError' && cause.name !== 'UnsupportedProtocolError');
+  return early && connection.status !== 'open';
+}
