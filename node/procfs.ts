@@ -1,6 +1,7 @@
 /** What procfs says of the processes of this machine (proc_pid_stat(5), proc_pid_environ(5), proc_pid_status(5)). */
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, statSync } from 'node:fs';
 import { setImmediate as breathe } from 'node:timers/promises';
+import { orNull } from './or-null.ts';
 
 export interface ProcessEntry {
   readonly pid: number;
@@ -109,13 +110,4 @@ export function readWorkingDirectory(pid: number): string | null {
 /** Tells one boot of the machine from another. */
 export function readBootId(): string {
   return orNull(() => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1'))?.trim() ?? '';
-}
-
-/** Null when it throws, as for what has gone or may not be read. */
-export function orNull<T>(read: () => T): T | null {
-  try {
-    return read();
-  } catch {
-    return null;
-  }
 }

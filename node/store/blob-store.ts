@@ -12,8 +12,6 @@ import { HashPool } from './hash-pool.ts';
 export interface BlobStoreOptions {
   /** Directory of the blobs; nothing else lives there. */
   readonly directory: string;
-  /** How long the hashing thread may stand idle. @default 5000 */
-  readonly hashIdleMs?: number;
 }
 
 export interface BlobStoreDependencies {
@@ -40,8 +38,7 @@ export class BlobStore implements BlobShelf, AsyncDisposable {
     this.#directory = options.directory;
     this.#random = dependencies.random;
     this.#logger = dependencies.logger;
-    const pool = options.hashIdleMs === undefined ? {} : { idleMs: options.hashIdleMs };
-    this.#pool = new HashPool(pool, dependencies);
+    this.#pool = new HashPool({}, dependencies);
   }
 
   /** Makes the directory and removes what a crash left half-written. Rejects when the directory can't be used. */

@@ -10,7 +10,7 @@ import { type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import type { CacheUse } from '../../protocols/schema/run.ts';
 import type { Measure } from '../../protocols/schema/task.ts';
 import type { Lease, Partitions } from '../llc/partitions/types.ts';
-import type { LlcDomain } from '../llc/types.ts';
+import type { LlcDomain, Topology } from '../llc/types.ts';
 import type { Clock } from '../ports.ts';
 import { type AttemptEnding, attemptReport, type StopCause, withReading } from './attempt-report.ts';
 import type { LaunchedProcess, Launcher, ProcessEnd } from './launcher.ts';
@@ -28,8 +28,8 @@ export interface AttemptDependencies {
   /** Failure: a sentence that says why not here. */
   readonly instrument: (measure: Measure) => Outcome<Instrument, string>;
   readonly partitions: Pick<Partitions, 'enter' | 'view' | 'observe'>;
-  readonly cpuModel: string;
-  readonly onStarted: (attempt: Attempt, atMs: number) => void;
+  readonly topology: Pick<Topology, 'cpuModel'>;
+  readonly onStarted: (atMs: number) => void;
 }
 
 /** The longest that a timer of Node can wait; a run that may take longer than 24 days isn't limited. */
@@ -97,7 +97,7 @@ export class Attempt {
     const launched = await launcher.launch({ ...order, instrument: instrument.value }, this.#kill.signal);
     if (!launched.ok) return this.#report({ launched: null, failure: launched.error });
     this.#process = launched.value;
-    onStarted(this, launched.value.startedAtMs);
+    onStarted(launched.value.startedAtMs);
     const cancelLimit =
       dispatch.timeLimitMs > LONGEST_TIMER_MS
         ? () => undefined
@@ -137,7 +137,7 @@ export class Attempt {
       cause: this.#cause,
       cacheUse,
       atMs: this.#deps.clock.nowMs(),
-      llc: { ways, wayBytes, cpuModel: this.#deps.cpuModel },
+      llc: { ways, wayBytes, cpuModel: this.#deps.topology.cpuModel },
     });
   }
 

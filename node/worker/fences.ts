@@ -37,10 +37,8 @@ export class Fences {
   #put(runId: string, { term, attempt }: Fence, accepted: boolean): void {
     this.#seen.delete(runId);
     this.#seen.set(runId, { term, attempt, accepted });
-    for (const oldest of this.#seen.keys()) {
-      if (this.#seen.size <= this.#limit) return;
-      this.#seen.delete(oldest);
-    }
+    const [oldest] = this.#seen.keys();
+    if (this.#seen.size > this.#limit && oldest !== undefined) this.#seen.delete(oldest);
   }
 }
 

@@ -7,12 +7,7 @@ import type { Clock, Logger, Random } from '../ports.ts';
 /** `retry`: nobody could be asked, or nobody who may decide. */
 export type Delivery = 'accepted' | 'stale' | 'retry';
 
-export interface OutboxOptions {
-  /** Before the second try; doubles from try to try. @default 100 */
-  readonly firstRetryMs?: number;
-  /** Longest time between two tries. @default 5000 */
-  readonly longestRetryMs?: number;
-}
+const RETRY: BackOffRange = { firstMs: 100, longestMs: 5000 };
 
 export interface OutboxDependencies {
   readonly clock: Clock;
@@ -22,12 +17,10 @@ export interface OutboxDependencies {
 }
 
 export class Outbox {
-  readonly #retry: BackOffRange;
   readonly #deps: OutboxDependencies;
   readonly #stop = new AbortController();
 
-  constructor(options: OutboxOptions, dependencies: OutboxDependencies) {
-    this.#retry = { firstMs: options.firstRetryMs ?? 100, longestMs: options.longestRetryMs ?? 5000 };
+  constructor(dependencies: OutboxDependencies) {
     this.#deps = dependencies;
   }
 
@@ -40,7 +33,7 @@ export class Outbox {
       // A delivery that hangs must not hold up the end of the daemon.
       const delivery = await Promise.race([this.#try(report), whenAborted(quit)]);
       if (delivery === 'accepted' || delivery === 'stale') return delivery;
-      const delayMs = spread(backOff(this.#retry, failures), random);
+      const delayMs = spread(backOff(RETRY, failures), random);
       logger.debug({ runId, attempt, delayMs }, 'report was not taken; it is tried again');
       await pause(clock, delayMs, quit);
     }

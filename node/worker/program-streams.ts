@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import type { Socket } from 'node:net';
-import { orNull } from '../procfs.ts';
+import { orNull } from '../or-null.ts';
 import type { OpenPipe, PipePool } from './pipe-pool.ts';
 import type { Owner } from './work-directory.ts';
 

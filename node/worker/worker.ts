@@ -15,14 +15,12 @@ import { Attempt, type DispatchRefusal } from './attempt.ts';
 import { describeCapacity, type WorkerCapacity } from './capacity.ts';
 import { Fences } from './fences.ts';
 import type { Launcher } from './launcher.ts';
-import { type Delivery, Outbox, type OutboxOptions } from './outbox.ts';
+import { type Delivery, Outbox } from './outbox.ts';
 import type { Instrument } from './profilers/types.ts';
 
 export interface WorkerOptions {
   /** Kept of each output stream of a run, bytes. @default 1048576 */
   readonly outputLimitBytes?: number;
-  /** How reports are tried again. */
-  readonly outbox?: OutboxOptions;
 }
 
 export interface WorkerDependencies {
@@ -33,8 +31,8 @@ export interface WorkerDependencies {
   readonly launcher: Launcher;
   /** Lends the ways; the worker starts and stops it. */
   readonly partitions: Partitions;
-  /** For a run that is to be measured. Failure: a sentence that says why not here. @default none can be */
-  readonly instrument?: (measure: Measure) => Outcome<Instrument, string>;
+  /** For a run that is to be measured. Failure: a sentence that says why not here. */
+  readonly instrument: (measure: Measure) => Outcome<Instrument, string>;
   /** Path of the task's file on this node, fetched and checked if need be; null when no member gave it. Settles soon after an abort. */
   readonly taskFile: (dispatch: Dispatch, signal: AbortSignal) => Promise<string | null>;
   /** Free ways or runs have changed. */
@@ -50,7 +48,6 @@ const DEFAULT_OUTPUT_LIMIT_BYTES = 1024 * 1024;
 export class Worker implements AsyncDisposable {
   readonly #outputLimitBytes: number;
   readonly #deps: WorkerDependencies;
-  readonly #partitions: Partitions;
   readonly #outbox: Outbox;
   readonly #fences = new Fences(FENCES);
   readonly #attempts = new Set<Attempt>();
@@ -61,14 +58,13 @@ export class Worker implements AsyncDisposable {
     this.#outputLimitBytes = options.outputLimitBytes ?? DEFAULT_OUTPUT_LIMIT_BYTES;
     this.#deps = dependencies;
     const { clock, random, logger, deliverReport } = dependencies;
-    this.#partitions = dependencies.partitions;
-    this.#outbox = new Outbox(options.outbox ?? {}, { clock, random, logger, deliver: deliverReport });
+    this.#outbox = new Outbox({ clock, random, logger, deliver: deliverReport });
   }
 
   /** Sweeps what an earlier start of the daemon left; only then are dispatches taken. */
   async start(): Promise<void> {
     await this.#deps.launcher.start();
-    await this.#partitions.start();
+    await this.#deps.partitions.start();
     if (this.#state === 'new') this.#state = 'running';
   }
 
@@ -87,25 +83,21 @@ export class Worker implements AsyncDisposable {
    * same run kills the older. Ways are reserved until the program is over; a result that waits for a master holds none.
    */
   dispatch(dispatch: Dispatch): Promise<Outcome<void, DispatchRefusal>> {
+    const { runId, attempt: number, term } = dispatch;
     if (this.#state !== 'running') return refuse('STOPPING', 'This node is stopping.');
     const domain = this.#deps.topology.domains.find((candidate) => candidate.id === dispatch.domain);
     if (domain === undefined)
       return refuse('UNKNOWN_DOMAIN', `This node has no LLC domain ${dispatch.domain}.`);
-    const ofRun = [...this.#attempts].filter((attempt) => attempt.dispatch.runId === dispatch.runId);
+    const ofRun = [...this.#attempts].filter((attempt) => attempt.dispatch.runId === runId);
     const twin = ofRun.find((attempt) => isSame(attempt.dispatch, dispatch) && !attempt.abandoned.aborted);
     if (twin?.accepted) return twin.accepted;
-    const verdict = this.#fences.judge(dispatch.runId, dispatch);
+    const verdict = this.#fences.judge(runId, dispatch);
     if (verdict === 'stale') return refuse('STALE', 'A newer attempt of this run was seen.');
     if (verdict === 'same') return Promise.resolve(succeed(undefined));
     for (const older of ofRun) older.abandon();
     const attempt = new Attempt(dispatch, domain, {
-      clock: this.#deps.clock,
-      launcher: this.#deps.launcher,
-      partitions: this.#partitions,
-      cpuModel: this.#deps.topology.cpuModel,
-      instrument: this.#deps.instrument ?? (() => fail('This node has no profilers.')),
-      onStarted: ({ dispatch: { runId, attempt, term } }, atMs) =>
-        this.#deps.deliverStarted({ runId, attempt, term, atMs }),
+      ...this.#deps,
+      onStarted: (atMs) => this.#deps.deliverStarted({ runId, attempt: number, term, atMs }),
     });
     this.#attempts.add(attempt);
     attempt.accepted = this.#accept(attempt, ofRun);
@@ -142,7 +134,7 @@ export class Worker implements AsyncDisposable {
     const holding = [...this.#attempts].filter((attempt) => attempt.lease !== null);
     return describeCapacity(
       this.#deps.topology,
-      this.#partitions,
+      this.#deps.partitions,
       holding.map(({ dispatch }) => dispatch),
     );
   }
@@ -176,7 +168,7 @@ export class Worker implements AsyncDisposable {
   /** Null, or why not. */
   async #acquire(attempt: Attempt): Promise<DispatchRefusal | null> {
     const { runId, attempt: number, domain, ways, sensitive } = attempt.dispatch;
-    const acquired = await this.#partitions.acquire({ runId, attempt: number, domain, ways, sensitive });
+    const acquired = await this.#deps.partitions.acquire({ runId, attempt: number, domain, ways, sensitive });
     if (acquired.ok) {
       attempt.lease = acquired.value;
       this.#deps.onChange();
@@ -214,7 +206,7 @@ export class Worker implements AsyncDisposable {
     const { lease } = attempt;
     if (lease === null) return;
     attempt.lease = null;
-    await this.#partitions.release(lease);
+    await this.#deps.partitions.release(lease);
     this.#deps.onChange();
   }
 
@@ -241,7 +233,7 @@ export class Worker implements AsyncDisposable {
     this.#outbox.stop();
     for (const attempt of this.#attempts) attempt.abandon();
     await Promise.all([...this.#attempts].map((attempt) => attempt.gone));
-    await this.#partitions.stop();
+    await this.#deps.partitions.stop();
     await this.#deps.launcher.stop();
   }
 }

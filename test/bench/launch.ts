@@ -17,6 +17,7 @@ import { type IsolationOptions, PLAIN, UNLIMITED } from '../../node/worker/isola
 import { ProcessLauncher } from '../../node/worker/process-launcher.ts';
 import { Worker } from '../../node/worker/worker.ts';
 import type { AttemptReport } from '../../protocols/schema/attempt.ts';
+import { fail } from '../../protocols/schema/outcome.ts';
 import { dispatchOf } from '../builders/nouns.ts';
 import { printHead, printRow, summarize } from './statistics.ts';
 
@@ -97,6 +98,7 @@ async function open({ pinned, latched, isolation }: Layer, number: number): Prom
         },
         ports,
       ),
+      instrument: () => fail('It measures nothing.'),
       taskFile: async () => file,
       onChange: () => undefined,
       deliverStarted: () => undefined,

@@ -6,8 +6,8 @@
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fail, type Outcome, succeed } from '../../../protocols/schema/outcome.ts';
+import { orNull } from '../../or-null.ts';
 import type { Clock } from '../../ports.ts';
-import { orNull } from '../../procfs.ts';
 import { RunCgroup } from './run-cgroup.ts';
 import type { RunLimits } from './types.ts';
 

@@ -1,7 +1,8 @@
 /** The words and the groups that isolate each program, of what this machine was found to give. */
 import { readFileSync } from 'node:fs';
 import type { Isolation } from '../../../protocols/schema/run.ts';
-import { countTasks, orNull } from '../../procfs.ts';
+import { orNull } from '../../or-null.ts';
+import { countTasks } from '../../procfs.ts';
 import { chainArguments, type ExecChain } from '../exec-chain.ts';
 import type { CgroupTree } from './cgroup-tree.ts';
 import type { RunCgroup } from './run-cgroup.ts';

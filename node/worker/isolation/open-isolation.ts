@@ -39,113 +39,103 @@ export async function openIsolation(
       'programs are not pinned to the CPUs of their domain: taskset (util-linux) does not work here',
     );
   }
-  const cgroups = await openCgroups(options, {
-    tag: place.tag,
-    prlimit: chain.prlimit !== null,
-    clock,
-    notes,
-  });
-  const trials = new Trials(options, place, { chain, identity, sandbox: null, cgroups }, notes);
+  const cgroups = await openCgroups(options, place.tag, { chain, clock, notes });
+  const trial: Trial = { options, place, parts: { chain, identity, sandbox: null, cgroups }, notes };
   try {
-    return (await trials.sandboxed()) ?? (await trials.open());
+    return (await openSandboxed(trial)) ?? (await openPlain(trial));
   } catch (error) {
     await cgroups?.close();
     throw error;
   }
 }
 
-/** The ways to isolate that are tried one after the other. */
-class Trials {
-  readonly #options: IsolationOptions;
-  readonly #place: IsolationPlace;
-  readonly #parts: IsolationParts;
-  readonly #notes: string[];
+/** The ways to isolate are tried one after the other. */
+interface Trial {
+  readonly options: IsolationOptions;
+  readonly place: IsolationPlace;
+  readonly parts: IsolationParts;
+  readonly notes: string[];
+}
 
-  constructor(options: IsolationOptions, place: IsolationPlace, parts: IsolationParts, notes: string[]) {
-    this.#options = options;
-    this.#place = place;
-    this.#parts = parts;
-    this.#notes = notes;
+/** Null when there is to be or can be no sandbox. */
+async function openSandboxed(trial: Trial): Promise<Isolator | null> {
+  const { options, place, notes } = trial;
+  if (options.sandbox === 'off') return null;
+  const found = await resolveProgram('bwrap', place.searchPath, '/');
+  let why = 'bubblewrap is not installed';
+  if (found.ok) {
+    const isolator = await sandboxBy(found.value, trial);
+    if (await works(isolator, trial)) return isolator;
+    why = 'bubblewrap does not work here (the kernel, or the container, may forbid namespaces)';
   }
-
-  /** Null when there is to be or can be no sandbox. */
-  async sandboxed(): Promise<Isolator | null> {
-    if (this.#options.sandbox === 'off') return null;
-    const found = await resolveProgram('bwrap', this.#place.searchPath, '/');
-    let why = 'bubblewrap is not installed';
-    if (found.ok) {
-      const isolator = await this.#sandboxBy(found.value);
-      if (await this.#works(isolator)) return isolator;
-      why = 'bubblewrap does not work here (the kernel, or the container, may forbid namespaces)';
-    }
-    if (this.#options.sandbox === 'on') {
-      throw new IsolationError('SANDBOX', `--sandbox on: ${why}; mend that, or say --sandbox auto or off.`);
-    }
-    this.#notes.push(`programs run without a sandbox: ${why}`);
-    return null;
+  if (options.sandbox === 'on') {
+    throw new IsolationError('SANDBOX', `--sandbox on: ${why}; mend that, or say --sandbox auto or off.`);
   }
+  notes.push(`programs run without a sandbox: ${why}`);
+  return null;
+}
 
-  async open(): Promise<Isolator> {
-    const { changes, user } = this.#parts.identity;
-    const { directory, openDirectory } = this.#place;
-    // Another user must be able to pass through, and only to pass through.
-    const root = changes ? await makeRoot(openDirectory, 0o711) : await makeRoot(directory, 0o700);
-    const isolator = new Isolator(this.#options, this.#parts, { root, notes: this.#notes });
-    if (!changes || (await this.#works(isolator))) return isolator;
-    throw new IsolationError(
-      'WORK_DIRECTORY',
-      `Programs can't be run as "${user.name}" in ${root}: install setpriv (util-linux), name a directory that this user reaches with --work-dir, or say --run-as root.`,
-    );
-  }
+async function openPlain(trial: Trial): Promise<Isolator> {
+  const { options, place, parts, notes } = trial;
+  const { changes, user } = parts.identity;
+  // Another user must be able to pass through, and only to pass through.
+  const root = changes ? await makeRoot(place.openDirectory, 0o711) : await makeRoot(place.directory, 0o700);
+  const isolator = new Isolator(options, parts, { root, notes });
+  if (!changes || (await works(isolator, trial))) return isolator;
+  throw new IsolationError(
+    'WORK_DIRECTORY',
+    `Programs can't be run as "${user.name}" in ${root}: install setpriv (util-linux), name a directory that this user reaches with --work-dir, or say --run-as root.`,
+  );
+}
 
-  async #sandboxBy(program: string): Promise<Isolator> {
-    const { searchPath, directory, hidden } = this.#place;
-    const privileged = process.geteuid?.() === 0;
-    const sandbox = new Sandbox({
-      program,
-      network: this.#options.sandboxNetwork,
-      privileged,
-      dropCapabilities: privileged && !this.#parts.identity.changes,
-      searchPath,
-      hidden: [...hidden, directory],
-    });
-    const root = await makeRoot(directory, 0o700);
-    return new Isolator(this.#options, { ...this.#parts, sandbox }, { root, notes: this.#notes });
-  }
+async function sandboxBy(program: string, { options, place, parts, notes }: Trial): Promise<Isolator> {
+  const { searchPath, directory, hidden } = place;
+  const privileged = process.geteuid?.() === 0;
+  const sandbox = new Sandbox({
+    program,
+    network: options.sandboxNetwork,
+    privileged,
+    dropCapabilities: privileged && !parts.identity.changes,
+    searchPath,
+    hidden: [...hidden, directory],
+  });
+  const root = await makeRoot(directory, 0o700);
+  return new Isolator(options, { ...parts, sandbox }, { root, notes });
+}
 
-  /** Whether a program can write in its directory, by its absolute path, with all that is wrapped around it. */
-  async #works(isolator: Isolator): Promise<boolean> {
-    const { searchPath } = this.#place;
-    if (isolator.owner !== null && this.#parts.chain.setpriv === null) return false;
-    const shell = await resolveProgram('sh', searchPath, '/');
-    if (!shell.ok) return false;
-    const probe = join(isolator.root, '.probe');
+/** Whether a program can write in its directory, by its absolute path, with all that is wrapped around it. */
+async function works(isolator: Isolator, { place, parts }: Trial): Promise<boolean> {
+  const { root, owner } = isolator;
+  const { searchPath } = place;
+  if (owner !== null && parts.chain.setpriv === null) return false;
+  const shell = await resolveProgram('sh', searchPath, '/');
+  if (!shell.ok) return false;
+  const probe = join(root, '.probe');
+  await rm(probe, { recursive: true, force: true });
+  await mkdir(probe, { mode: 0o700 });
+  try {
+    if (owner !== null) await chown(probe, owner.uid, owner.gid);
+    const words = isolator.wrap([], probe, [shell.value, '-c', ': > "$0"', join(probe, 'file')]);
+    return await succeeds(words, { PATH: searchPath }, probe);
+  } finally {
     await rm(probe, { recursive: true, force: true });
-    await mkdir(probe, { mode: 0o700 });
-    try {
-      if (isolator.owner !== null) await chown(probe, isolator.owner.uid, isolator.owner.gid);
-      const words = isolator.wrap([], probe, [shell.value, '-c', ': > "$0"', join(probe, 'file')]);
-      return await succeeds(words, { PATH: searchPath }, probe);
-    } finally {
-      await rm(probe, { recursive: true, force: true });
-    }
   }
 }
 
 async function openCgroups(
-  options: IsolationOptions,
-  context: {
-    readonly tag: string;
-    readonly prlimit: boolean;
-    readonly clock: Clock;
-    readonly notes: string[];
-  },
+  { limits }: IsolationOptions,
+  tag: string,
+  {
+    chain,
+    clock,
+    notes,
+  }: Pick<IsolationParts, 'chain'> & { readonly clock: Clock; readonly notes: string[] },
 ): Promise<CgroupTree | null> {
-  if (Object.values(options.limits).every((limit) => limit === null)) return null;
-  const opened = await CgroupTree.open({ tag: context.tag }, context.clock);
+  if (Object.values(limits).every((limit) => limit === null)) return null;
+  const opened = await CgroupTree.open({ tag }, clock);
   if (opened.ok) return opened.value;
-  const instead = context.prlimit ? 'by prlimit only' : 'and prlimit (util-linux) does not work here';
-  context.notes.push(`runs are not limited by control groups, ${instead}: ${opened.error}`);
+  const instead = chain.prlimit === null ? 'and prlimit (util-linux) does not work here' : 'by prlimit only';
+  notes.push(`runs are not limited by control groups, ${instead}: ${opened.error}`);
   return null;
 }
 

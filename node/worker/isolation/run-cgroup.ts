@@ -1,9 +1,9 @@
 /** The control group of one run (cgroup-v2.rst). */
 import { readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { orNull } from '../../or-null.ts';
 import { pause } from '../../pause.ts';
 import type { Clock } from '../../ports.ts';
-import { orNull } from '../../procfs.ts';
 import type { RunLimits } from './types.ts';
 
 const PERIOD_US = 100_000;

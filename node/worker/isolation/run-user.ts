@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process';
 import { userInfo } from 'node:os';
 import { promisify } from 'node:util';
+import { orNull } from '../../or-null.ts';
 import { IsolationError, type RunUser } from './types.ts';
 
 const run = promisify(execFile);
@@ -44,11 +45,7 @@ export async function resolveRunUser(runAs: string | null): Promise<Identity> {
 /** A user without a name in the tables of the machine (as in a container) goes by its number. */
 function ownUser(): RunUser {
   const [uid, gid] = [process.geteuid?.() ?? -1, process.getegid?.() ?? -1];
-  try {
-    return { name: userInfo().username, uid, gid };
-  } catch {
-    return { name: String(uid), uid, gid };
-  }
+  return { name: orNull(() => userInfo().username) ?? String(uid), uid, gid };
 }
 
 /** By `id`, which also knows the users that a directory service keeps. */

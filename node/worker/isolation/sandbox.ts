@@ -6,6 +6,7 @@
 import { accessSync, lstatSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, dirname, isAbsolute } from 'node:path';
+import { orNull } from '../../or-null.ts';
 import { installationOf, isInside, isSystemPath, type PrivatePlaces } from './installation.ts';
 
 export interface SandboxOptions {
@@ -112,13 +113,9 @@ function system(network: boolean): string[] {
 
 /** Most are links into /usr by now. */
 function showRootDirectory(path: string): string[] {
-  try {
-    return lstatSync(path).isSymbolicLink()
-      ? ['--symlink', readlinkSync(path), path]
-      : ['--ro-bind', path, path];
-  } catch {
-    return [];
-  }
+  const found = orNull(() => lstatSync(path));
+  if (found === null) return [];
+  return found.isSymbolicLink() ? ['--symlink', readlinkSync(path), path] : ['--ro-bind', path, path];
 }
 
 function showReadOnly(path: string): string[] {
@@ -148,32 +145,18 @@ function findInstallations(searchPath: string, places: PrivatePlaces): string[] 
 }
 
 function findHomes(): string[] {
-  const homes = new Set([homedir()]);
-  try {
-    for (const line of readFileSync('/etc/passwd', 'utf8').split('\n')) {
-      const home = line.split(':')[5];
-      if (home?.startsWith('/') && dirname(home) !== home && !isSystemPath(home)) homes.add(home);
-    }
-  } catch {
-    // One's own is what matters most.
-  }
-  return [...homes];
+  // Without the table of users, one's own is what matters most.
+  const users = orNull(() => readFileSync('/etc/passwd', 'utf8')) ?? '';
+  const homes = users.split('\n').flatMap((line) => line.split(':')[5] ?? []);
+  const own = (home: string) => home.startsWith('/') && dirname(home) !== home && !isSystemPath(home);
+  return [...new Set([homedir(), ...homes.filter(own)])];
 }
 
 function resolveLinks(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return path;
-  }
+  return orNull(() => realpathSync(path)) ?? path;
 }
 
 /** False also where this user may not look: what can't be read can't be shown. */
 function exists(path: string): boolean {
-  try {
-    accessSync(path);
-    return true;
-  } catch {
-    return false;
-  }
+  return orNull(() => accessSync(path)) !== null;
 }

@@ -5,6 +5,7 @@ import { silentLogger, systemClock, systemRandom } from '../../../node/adapters.
 import { UnenforcedPartitions } from '../../../node/llc/partitions/unenforced.ts';
 import { ProcessLauncher } from '../../../node/worker/process-launcher.ts';
 import { Worker } from '../../../node/worker/worker.ts';
+import { fail } from '../../../protocols/schema/outcome.ts';
 import { dispatchOf } from '../../builders/nouns.ts';
 
 const directory = process.argv[2] as string;
@@ -26,6 +27,7 @@ const worker = new Worker(
       { directory: join(directory, 'work'), searchPath: process.env.PATH ?? '' },
       ports,
     ),
+    instrument: () => fail('It measures nothing.'),
     taskFile: async () => source,
     onChange: () => undefined,
     deliverStarted: () => undefined,

@@ -15,6 +15,7 @@ import { type IsolationOptions, PLAIN } from '../../../node/worker/isolation/typ
 import { ProcessLauncher } from '../../../node/worker/process-launcher.ts';
 import { Worker } from '../../../node/worker/worker.ts';
 import type { AttemptReport, Dispatch, StartedNotice } from '../../../protocols/schema/attempt.ts';
+import { fail } from '../../../protocols/schema/outcome.ts';
 import { dispatchOf } from '../../builders/nouns.ts';
 
 export interface LaunchBenchOptions {
@@ -54,6 +55,7 @@ export class LaunchBench implements AsyncDisposable {
       topology,
       partitions: partitions ?? new UnenforcedPartitions({ reason: 'test' }, { topology }),
       launcher: new ProcessLauncher(launch, ports),
+      instrument: () => fail('It measures nothing.'),
       taskFile: async () => this.#source,
       onChange: () => undefined,
       deliverStarted: (notice) => entry(this.#started, notice.runId).resolve(notice),
