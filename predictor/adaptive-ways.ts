@@ -1,3 +1,4 @@
+import { mean } from '../protocols/schema/statistics.ts';
 /**
  * Which way count a benchmark measures next, so that a curve is known after fewer executions than one per way. Pure.
  *
@@ -139,9 +140,6 @@ function between(from: number, to: number): number {
   const middle = to / from > WIDE ? Math.sqrt(from * to) : (from + to) / 2;
   return Math.min(to - 1, Math.max(from + 1, Math.round(middle)));
 }
-
-const mean = (values: readonly number[]): number =>
-  values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** Infinite for a single sample: nothing is known of its spread. */
 function standardError(values: readonly number[]): number {

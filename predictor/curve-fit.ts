@@ -4,6 +4,7 @@
  * Known sizes answer for themselves (`BENCHMARKED`), unknown ones borrow the nearest in ratio (`ASSISTED`). Of two
  * profiles of one size the one that saw the cache is believed.
  */
+import { mean } from '../protocols/schema/statistics.ts';
 import { seesCache } from './model/known-curve.ts';
 import { NOTHING_KNOWN } from './nothing-known.ts';
 import type { CacheGeometry, MeasuredCurve, Prediction, Predictor, PredictorInfo } from './types.ts';
@@ -15,9 +16,6 @@ interface Point {
 }
 
 const shape = (ways: number): number => 1 / (1 + Math.sqrt(Math.max(ways, 1) - 1));
-
-const mean = (values: readonly number[]): number =>
-  values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /**
  * A benchmark, or runs in held ways: times of other runs say nothing of cache, and must not stand in for a benchmark.

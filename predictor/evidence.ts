@@ -5,7 +5,7 @@
  * After a change of behaviour (see `change.ts`) what was measured before it counts for less with every run and every day, and
  * in the end for nothing. Levels are never mixed in one curve: before and after are two curves.
  */
-import { type Change, changeOf } from './change.ts';
+import { type Change, changeOf } from '../protocols/schema/change.ts';
 import { withoutOutliers } from './robust.ts';
 import type { MeasuredCurve } from './types.ts';
 import { type EvidenceRuns, isPositive, type Watched, type WatchedSeries, watch } from './watched-runs.ts';

@@ -1,4 +1,5 @@
 /** Measured points in terms of a predicted curve, to draw them beside it. Pure. */
+import { mean } from '../protocols/schema/statistics.ts';
 import type { CacheGeometry, MeasuredCurve } from './types.ts';
 
 export interface MeasuredDot {
@@ -44,6 +45,3 @@ export function slowdownAt(slowdown: readonly number[], ways: number): number {
   const high = slowdown[Math.ceil(at)] ?? low;
   return low + (at - Math.floor(at)) * (high - low);
 }
-
-const mean = (values: readonly number[]): number =>
-  values.reduce((sum, value) => sum + value, 0) / values.length;

@@ -2,9 +2,6 @@
 import type { Outcome } from '../protocols/schema/outcome.ts';
 import type { Predictor, PredictorInfo, TrainingRequest, TrainingResult } from './types.ts';
 
-/** Of the weights that the program ships with. */
-export const SHIPPED_VERSION = 0;
-
 /** `predict` never rejects: where nothing is loaded, or what is loaded fails, it falls back on a sound, wide prediction. */
 export interface ModelHost extends Predictor {
   /** Takes the weights into use. Failure: a sentence (damaged, of another version); those before stay in use then. */

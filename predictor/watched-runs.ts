@@ -1,5 +1,5 @@
 /** Times of a task's runs, sorted into what can be compared with each other. Pure. */
-import type { Change } from './change.ts';
+import type { Change } from '../protocols/schema/change.ts';
 
 export interface EvidenceTime {
   readonly seconds: number;

@@ -4,7 +4,8 @@
  * it has.
  */
 import { buffer } from 'node:stream/consumers';
-import { type ModelHost, SHIPPED_VERSION } from '../../predictor/model-host.ts';
+import type { ModelHost } from '../../predictor/model-host.ts';
+import { SHIPPED_VERSION } from '../../protocols/schema/model.ts';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import { type BackOffRange, backOff } from '../back-off.ts';
 import type { BlobShelf } from '../mesh/types.ts';

@@ -6,6 +6,7 @@ import { Command } from '../../protocols/schema/command.ts';
 import { decode, encode } from '../../protocols/wire/codec.ts';
 import { WireError } from '../../protocols/wire/error.ts';
 
+/** Entries of this format also go by rule 1 of `protocols/schema/change.ts`. */
 const FORMAT = 1;
 
 /** @throws WireError MALFORMED for a command that its schema refuses: it must not get into the log */

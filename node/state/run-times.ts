@@ -2,7 +2,7 @@
  * The table of run times: what runs that succeeded took, as evidence. Derived from the entries that end runs, so that
  * it costs the log nothing; bounded, so that it costs the memory little.
  */
-import { type Change, changeOf, changeRule, joinChanges } from '../../predictor/change.ts';
+import { type Change, changeOf, changeRule, joinChanges } from '../../protocols/schema/change.ts';
 import type { Llc, Run, RunTime, RunTimes } from './types.ts';
 
 /** Of one task with one command at one input size. */

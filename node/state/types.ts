@@ -1,5 +1,5 @@
 /** What the state machine gives and keeps beside the nouns of `protocols/schema`. */
-import type { Change } from '../../predictor/change.ts';
+import type { Change } from '../../protocols/schema/change.ts';
 import type { RunTime } from '../../protocols/schema/run.ts';
 
 export type { TableVersions } from '../../protocols/schema/capacity.ts';

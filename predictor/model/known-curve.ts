@@ -1,4 +1,5 @@
 /** One measured curve, in ways of the cache that is asked about. Pure. */
+import { mean } from '../../protocols/schema/statistics.ts';
 import type { CacheGeometry, MeasuredCurve } from '../types.ts';
 
 /** What is said of a number of ways, in log slowdown: on the straight line between measured points, and by the nearest on either side. */
@@ -115,9 +116,6 @@ const flat = (level: number): Level => ({
 
 /** And neither so small nor so large that quotients of two of them would lose their meaning. */
 const isPositive = (value: number): boolean => value >= 1e-12 && value <= 1e18;
-
-const mean = (values: readonly number[]): number =>
-  values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** The nearest sequence that never rises (pool adjacent violators: Ayer et al., 1955). */
 function fallingFit(values: readonly number[]): number[] {

@@ -4,10 +4,10 @@
  * predictions are computed here and at once, in a millisecond: a new master must not wait for TensorFlow.
  */
 import { createHash } from 'node:crypto';
+import { SHIPPED_VERSION } from '../../protocols/schema/model.ts';
 import type { Outcome } from '../../protocols/schema/outcome.ts';
 import { CurveFitPredictor } from '../curve-fit.ts';
 import type { ModelHost } from '../model-host.ts';
-import { SHIPPED_VERSION } from '../model-host.ts';
 import { NOTHING_KNOWN } from '../nothing-known.ts';
 import type {
   CacheGeometry,

@@ -2,6 +2,9 @@
 import Type from 'typebox';
 import { moment, NodeId, name, Sha256, type Value, whole } from './fields.ts';
 
+/** Of the weights that the program ships with. */
+export const SHIPPED_VERSION = 0;
+
 const ModelScore = Type.Object(
   {
     loss: Type.Number({ description: 'Mean negative log likelihood; less is better. What decides.' }),

@@ -18,10 +18,6 @@ const COPIED = [
   'node/llc/masks.ts',
   'node/llc/profiler-traits.ts',
   'node/ports.ts',
-  // What the tables need of it; its data is large.
-  'predictor/change.ts',
-  'predictor/model-host.ts',
-  'predictor/robust.ts',
   'protocols/schema',
   'protocols/wire',
   'test/builders',

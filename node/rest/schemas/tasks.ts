@@ -1,6 +1,7 @@
 /** Tasks and their profiles as JSON. */
 import Type, { type Static } from 'typebox';
 import { amount, MAX_NAME_BYTES, nullable, TaskId } from '../../../protocols/schema/fields.ts';
+import { mean } from '../../../protocols/schema/statistics.ts';
 import { Profile, Task as TaskNoun } from '../../../protocols/schema/task.ts';
 import { DriftView } from '../../../protocols/schema/views.ts';
 import type { TaskView } from '../backend.ts';
@@ -58,7 +59,7 @@ const presentProfile = ({ taskId: _, points, ...profile }: Profile): Static<type
 });
 
 export const meanOrNull = (values: readonly number[]): number | null =>
-  values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length;
+  values.length === 0 ? null : mean(values);
 
 /** Standard deviation of the sample; null below two. */
 function spread(values: readonly number[]): number | null {

@@ -4,6 +4,7 @@
  * input size that was not benchmarked it takes the nearest size of that function, scaled by the ratio of the sizes.
  * The ways are where the slope of the curve reaches the generosity.
  */
+import { mean } from '../../../protocols/schema/statistics.ts';
 import type { CurveSet, FunctionCurve } from '../../dataset/types.ts';
 import type { CacheGeometry } from '../../types.ts';
 import { allOf, byDifference, clamped, type Evidence, nearestFirst } from '../evidence.ts';
@@ -99,8 +100,6 @@ function fitAll({ curves, geometry }: CurveSet, wayBytes: number, unit: string):
 
 /** Least squares; more cache never costs time. */
 function fit(points: Evidence['points']): Formula {
-  const mean = (values: readonly number[]): number =>
-    values.reduce((sum, value) => sum + value, 0) / values.length;
   const meanX = mean(points.map(({ ways }) => shape(ways)));
   const meanY = mean(points.map(({ seconds }) => seconds));
   let [covariance, variance] = [0, 0];

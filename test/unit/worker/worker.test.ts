@@ -6,7 +6,7 @@ import type { Topology } from '../../../node/llc/types.ts';
 import type { Delivery } from '../../../node/worker/outbox.ts';
 import { Worker } from '../../../node/worker/worker.ts';
 import type { AttemptReport, Dispatch, StartedNotice } from '../../../protocols/schema/attempt.ts';
-import type { fail } from '../../../protocols/schema/outcome.ts';
+import { fail } from '../../../protocols/schema/outcome.ts';
 import { dispatchOf } from '../../builders/nouns.ts';
 import { FakeClock, settled } from '../../support/fake-clock.ts';
 import { FAKE_ISOLATION, FakeLauncher } from './fakes.ts';

@@ -1,9 +1,11 @@
 /**
- * Whether a task has changed its behaviour, by the times of its runs. Pure.
+ * Whether a task has changed its behaviour, by the times of its runs.
  *
- * The state machine asks this too (`node/state/run-times.ts`): what is changed here changes the replicated tables.
+ * THIS RULE IS FROZEN. The replicated tables remember changes (`node/state/run-times.ts`), so all nodes must see the same
+ * ones: it is rule 1, and holds for commands of format 1 (`node/state/commands.ts`). A tuned rule is another one, beside
+ * this, for the next format. `test/unit/protocols/change.test.ts` holds it to what it said.
  */
-import { median, quartileSpread, spread } from './robust.ts';
+import { median, quartileSpread, spread } from './statistics.ts';
 
 /** Another level of a task's times. */
 export interface Change {
