@@ -1,5 +1,5 @@
 /** Draws last-level caches: one cell a way, the highest first as in the kernel's `bit_usage`. */
-import type { DomainMasks, Hold } from '../node/mesh/types.ts';
+import type { DomainMasks, Hold } from '../protocols/schema/capacity.ts';
 import { displayWidth, printable, truncate } from './display-width.ts';
 import { formatBytes, plural } from './format.ts';
 import { TABLE_WIDTH } from './table.ts';

@@ -5,11 +5,12 @@
 
 import { generosity } from '../../predictor/choose-ways.ts';
 import type { ModelHost } from '../../predictor/model-host.ts';
+import type { ControlRequest, ControlResponse } from '../../protocols/schema/messages.ts';
 import type { Answer } from '../../protocols/schema/outcome.ts';
 import { fail, succeed } from '../../protocols/schema/outcome.ts';
 import type { Consensus } from '../consensus/types.ts';
 import type { CapacityBoard } from '../membership/capacity-board.ts';
-import type { ControlRequest, ControlResponse, Mesh } from '../mesh/types.ts';
+import type { Mesh } from '../mesh/types.ts';
 import type { Clock, Logger, Random } from '../ports.ts';
 import { isTerminal } from '../state/run-lifecycle.ts';
 import type { Tables } from '../state/tables.ts';

@@ -1,10 +1,10 @@
 /** Program output on its way into the runs table: small ones inline, large ones as replicated files. */
 
 import { Readable } from 'node:stream';
+import type { BlobShelf } from '../../protocols/blob/index.ts';
 import type { CapturedOutput } from '../../protocols/schema/attempt.ts';
 import { INLINE_OUTPUT_BYTES } from '../../protocols/schema/fields.ts';
 import type { Answer, Outcome } from '../../protocols/schema/outcome.ts';
-import type { BlobShelf } from '../mesh/types.ts';
 import type { Output } from '../state/types.ts';
 
 export interface OutputShelf {

@@ -7,11 +7,12 @@
  * runs, where those that gain nothing from cache count together as `sharedWays`, whether a pool holds them or nothing
  * does. A run that waits in the pool for a class of service counts as the partition that it will get.
  */
+
+import type { CapacityNotice } from '../../protocols/schema/capacity.ts';
 import type { NodeId } from '../consensus/types.ts';
 import { poolCapacity, sharedWays } from '../llc/allocation/pool.ts';
 import { DEFAULT_POOL_LIMITS } from '../llc/allocation/types.ts';
 import { TRAITS } from '../llc/profiler-traits.ts';
-import type { CapacityNotice } from '../mesh/types.ts';
 import { isPlaced } from '../state/run-lifecycle.ts';
 import type { Run, RunSpec } from '../state/types.ts';
 

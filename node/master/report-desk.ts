@@ -1,8 +1,8 @@
 /** Takes what workers report of their attempts, makes it durable, and answers only then. */
 
 import type { AttemptReport, AttemptResult } from '../../protocols/schema/attempt.ts';
+import type { ControlResponse } from '../../protocols/schema/messages.ts';
 import type { Answer } from '../../protocols/schema/outcome.ts';
-import type { ControlResponse } from '../mesh/types.ts';
 import type { Clock, Logger } from '../ports.ts';
 import { isPlaced } from '../state/run-lifecycle.ts';
 import type { Tables } from '../state/tables.ts';

@@ -4,10 +4,10 @@
  * the proposal, so that two requests in flight never get the same ones.
  */
 
+import type { CapacityNotice } from '../../protocols/schema/capacity.ts';
 import type { Answer } from '../../protocols/schema/outcome.ts';
 import { fail, succeed } from '../../protocols/schema/outcome.ts';
 import type { CapacityBoard } from '../membership/capacity-board.ts';
-import type { CapacityNotice } from '../mesh/types.ts';
 import type { Cancel, Clock, Logger, Random } from '../ports.ts';
 import { createRun, isTerminal } from '../state/run-lifecycle.ts';
 import type { Tables } from '../state/tables.ts';

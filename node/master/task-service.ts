@@ -1,8 +1,8 @@
 /** Uploads: a file on the disks of a majority first, then a row in the tasks table. */
 
+import type { BlobShelf } from '../../protocols/blob/index.ts';
 import type { Answer, Outcome } from '../../protocols/schema/outcome.ts';
 import { fail, succeed } from '../../protocols/schema/outcome.ts';
-import type { BlobShelf } from '../mesh/types.ts';
 import type { Clock, Random } from '../ports.ts';
 import type { Task } from '../state/types.ts';
 import { splitCommand } from '../worker/command.ts';

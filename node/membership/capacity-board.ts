@@ -1,6 +1,6 @@
 /** The newest capacity notice of each member, and when it was heard. Hints: who schedules by them fences later. */
+import type { CapacityNotice } from '../../protocols/schema/capacity.ts';
 import type { NodeId } from '../consensus/types.ts';
-import type { CapacityNotice } from '../mesh/types.ts';
 import type { Cancel, Clock } from '../ports.ts';
 
 const SILENCE_MS = 5_000;

@@ -4,13 +4,14 @@
  * The members table says who is a member; the gate of the mesh follows it. Before a new member has the log up to
  * its own row, the peers named by whoever let it in stand for the table.
  */
-
 import { isDeepStrictEqual } from 'node:util';
 import { MAX_ADDRESSES } from '../../protocols/schema/fields.ts';
+import type { KnownPeer } from '../../protocols/schema/member.ts';
+import type { JoinRequest, JoinResponse } from '../../protocols/schema/messages.ts';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import type { LogStore } from '../consensus/log-store.ts';
 import type { Consensus, NodeId } from '../consensus/types.ts';
-import type { JoinRequest, JoinResponse, KnownPeer, Mesh } from '../mesh/types.ts';
+import type { Mesh } from '../mesh/types.ts';
 import type { Cancel, Clock, Logger, Random } from '../ports.ts';
 import type { Tables } from '../state/tables.ts';
 import type { ApplyResult, Member } from '../state/types.ts';

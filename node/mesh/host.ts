@@ -3,12 +3,12 @@ import type { GossipSub } from '@chainsafe/libp2p-gossipsub';
 import type { Libp2p, PeerId, PrivateKey } from '@libp2p/interface';
 import { peerIdFromString } from '@libp2p/peer-id';
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr';
+import type { KnownPeer } from '../../protocols/schema/member.ts';
 import type { NodeId } from '../consensus/types.ts';
 import type { BanList } from './ban-list.ts';
 import { createHost, MAX_STRANGERS } from './libp2p-settings.ts';
 import { MemberRegistrar } from './member-registrar.ts';
 import type { PeerTable } from './peer-table.ts';
-import type { KnownPeer } from './types.ts';
 
 export interface GatedHost {
   readonly host: Libp2p<{ gossip: GossipSub }>;

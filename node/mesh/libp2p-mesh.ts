@@ -2,8 +2,12 @@
 import type { GossipSub } from '@chainsafe/libp2p-gossipsub';
 import type { Connection, Libp2p, PrivateKey } from '@libp2p/interface';
 import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id';
+import type { BlobShelf } from '../../protocols/blob/index.ts';
 import { FrameKind } from '../../protocols/link/index.ts';
+import type { CapacityNotice, ClusterDigest } from '../../protocols/schema/capacity.ts';
+import type { KnownPeer } from '../../protocols/schema/member.ts';
 import { fail } from '../../protocols/schema/outcome.ts';
+import type { PeerView } from '../../protocols/schema/views.ts';
 import type { NodeId } from '../consensus/types.ts';
 import type { Clock, Logger, Random } from '../ports.ts';
 import { BanList } from './ban-list.ts';
@@ -20,17 +24,7 @@ import { Redialer } from './redialer.ts';
 import { Serving } from './serving.ts';
 import { joinThrough } from './strangers.ts';
 import { TimerScope } from './timer-scope.ts';
-import {
-  type BlobShelf,
-  type CapacityNotice,
-  type ClusterDigest,
-  type KnownPeer,
-  type Mesh,
-  MeshError,
-  type MeshHandlers,
-  type MeshOptions,
-  type PeerView,
-} from './types.ts';
+import { type Mesh, MeshError, type MeshHandlers, type MeshOptions } from './types.ts';
 
 export interface Libp2pMeshDependencies {
   readonly clock: Clock;

@@ -2,20 +2,21 @@
 import { duplexPair } from 'node:stream';
 import type { Connection, Stream } from '@libp2p/interface';
 import { fetchBlob, pushBlob } from '../../protocols/blob/client.ts';
-import { BLOB_PROTOCOL, type BlobOutcome } from '../../protocols/blob/index.ts';
+import { BLOB_PROTOCOL, type BlobOutcome, type BlobShelf } from '../../protocols/blob/index.ts';
 import { callControl } from '../../protocols/control/client.ts';
 import { CALL_LIMIT_MS, CONTROL_PROTOCOL } from '../../protocols/control/index.ts';
 import { StreamDuplex } from '../../protocols/http/duplex.ts';
 import { HTTP_PROTOCOL } from '../../protocols/http/index.ts';
 import { isValid } from '../../protocols/schema/check.ts';
 import { Sha256 } from '../../protocols/schema/fields.ts';
+import type { ControlRequest, ControlResponse } from '../../protocols/schema/messages.ts';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import type { NodeId } from '../consensus/types.ts';
 import type { Clock, Logger } from '../ports.ts';
 import { asMeshFailure } from './failures.ts';
 import { STREAM_LIMITS } from './libp2p-settings.ts';
 import { type OpenOptions, openStream } from './open-stream.ts';
-import type { BlobShelf, ControlRequest, ControlResponse, Mesh, MeshFailure, MeshHandlers } from './types.ts';
+import type { Mesh, MeshFailure, MeshHandlers } from './types.ts';
 
 export const STOPPED: MeshFailure = { code: 'STOPPED', message: 'the mesh is not running' };
 

@@ -1,9 +1,10 @@
 /** Who is a member, which connections are open to whom, and when each was last heard. No effects of its own. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Connection } from '@libp2p/interface';
+import type { KnownPeer } from '../../protocols/schema/member.ts';
+import type { PeerView } from '../../protocols/schema/views.ts';
 import type { NodeId } from '../consensus/types.ts';
 import type { Clock } from '../ports.ts';
-import type { KnownPeer, PeerView } from './types.ts';
 
 /** One peer: a member, or a stranger that is connected. */
 export class Peer {

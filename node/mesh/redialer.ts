@@ -1,5 +1,4 @@
 /** Tries for ever to reach the members that this node lost, ever more seldom, each node at its own moments. */
-
 import { type BackOffRange, backOff } from '../back-off.ts';
 import type { NodeId } from '../consensus/types.ts';
 import type { Cancel, Clock, Random } from '../ports.ts';
@@ -53,10 +52,7 @@ export class Redialer {
     const chase = this.#chases.get(id);
     chase?.cancel();
     this.#chases.delete(id);
-    this.#reached.set(id, {
-      attempts: chase?.attempts ?? 0,
-      atMs: this.#deps.clock.monotonicMs(),
-    });
+    this.#reached.set(id, { attempts: chase?.attempts ?? 0, atMs: this.#deps.clock.monotonicMs() });
   }
 
   /** `id` is no member any more. */

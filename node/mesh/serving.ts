@@ -1,7 +1,7 @@
 /** The answering half of every protocol: who may open it, and what it does. */
 import type { Connection, Libp2p, Stream, StreamHandler, StreamHandlerOptions } from '@libp2p/interface';
 import { serveBlob } from '../../protocols/blob/handler.ts';
-import { BLOB_PROTOCOL } from '../../protocols/blob/index.ts';
+import { BLOB_PROTOCOL, type BlobShelf } from '../../protocols/blob/index.ts';
 import { serveControl } from '../../protocols/control/handler.ts';
 import { CONTROL_PROTOCOL } from '../../protocols/control/index.ts';
 import { StreamDuplex } from '../../protocols/http/duplex.ts';
@@ -13,6 +13,7 @@ import { JOIN_PROTOCOL } from '../../protocols/join/index.ts';
 import { serveLink } from '../../protocols/link/handler.ts';
 import { FrameKind, LINK_PROTOCOL } from '../../protocols/link/index.ts';
 import type { ProofRefusal } from '../../protocols/proof/index.ts';
+import type { ControlRequest, ControlResponse, JoinRequest } from '../../protocols/schema/messages.ts';
 import type { NodeId } from '../consensus/types.ts';
 import type { Clock, Logger } from '../ports.ts';
 import type { BanList } from './ban-list.ts';
@@ -20,7 +21,7 @@ import type { ConnectionWatch } from './connection-watch.ts';
 import { STREAM_LIMITS } from './libp2p-settings.ts';
 import type { PeerTable } from './peer-table.ts';
 import type { RaftLinks } from './raft-links.ts';
-import type { BlobShelf, ControlRequest, ControlResponse, JoinRequest, MeshHandlers } from './types.ts';
+import type { MeshHandlers } from './types.ts';
 
 export interface ServingOptions {
   readonly self: NodeId;

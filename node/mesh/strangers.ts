@@ -6,6 +6,7 @@ import { INSPECT_PROTOCOL } from '../../protocols/inspect/index.ts';
 import { requestJoin } from '../../protocols/join/client.ts';
 import { JOIN_PROTOCOL } from '../../protocols/join/index.ts';
 import type { ProofRefusal } from '../../protocols/proof/index.ts';
+import type { JoinRequest, JoinResponse } from '../../protocols/schema/messages.ts';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import { systemClock } from '../adapters.ts';
 import type { NodeId } from '../consensus/types.ts';
@@ -14,7 +15,7 @@ import { asDialFailure, asJoinFailure, banned, wrongToken } from './failures.ts'
 import { createDialler } from './libp2p-settings.ts';
 import { openStream } from './open-stream.ts';
 import { parseTarget } from './target.ts';
-import type { JoinFailure, JoinRequest, JoinResponse } from './types.ts';
+import type { JoinFailure } from './types.ts';
 
 interface Dialler {
   readonly host: Libp2p;

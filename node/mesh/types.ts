@@ -2,8 +2,8 @@
  * What the rest of the daemon sees of the mesh: who is a member, frames and calls between members, gossip,
  * byte streams. The libp2p adapter stands in `libp2p-mesh.ts`.
  */
-import type { Duplex, Readable } from 'node:stream';
-import type { CapacityNotice, ClusterDigest, DomainMasks, Hold } from '../../protocols/schema/capacity.ts';
+import type { Duplex } from 'node:stream';
+import type { CapacityNotice, ClusterDigest } from '../../protocols/schema/capacity.ts';
 import type { KnownPeer } from '../../protocols/schema/member.ts';
 import type {
   ControlRequest,
@@ -15,19 +15,6 @@ import type { Outcome } from '../../protocols/schema/outcome.ts';
 import type { Inspection, PeerView } from '../../protocols/schema/views.ts';
 import type { NodeId } from '../consensus/types.ts';
 
-export type {
-  CapacityNotice,
-  ClusterDigest,
-  ControlRequest,
-  ControlResponse,
-  DomainMasks,
-  Hold,
-  JoinRequest,
-  JoinResponse,
-  KnownPeer,
-  PeerView,
-};
-
 /** Why a call to a peer came to nothing. */
 export interface MeshFailure {
   readonly code: 'UNREACHABLE' | 'TIMEOUT' | 'REFUSED' | 'PROTOCOL' | 'STOPPED';
@@ -38,19 +25,6 @@ export interface MeshFailure {
 export interface JoinFailure {
   readonly code: 'UNREACHABLE' | 'TIMEOUT' | 'WRONG_TOKEN' | 'BANNED' | 'PROTOCOL' | 'SELF';
   readonly message: string;
-}
-
-/** Where blobs come from and go to on this node; `node/store/blob-store.ts` implements it. */
-export interface BlobShelf {
-  has(sha256: string): Promise<boolean>;
-  /** Null when it isn't here. */
-  open(sha256: string): Promise<{ readonly size: number; readonly content: Readable } | null>;
-  /** Stores and syncs to disk, or fails without a trace when the bytes don't hash to `sha256` or aren't `size` long. */
-  put(
-    sha256: string,
-    size: number,
-    content: AsyncIterable<Uint8Array>,
-  ): Promise<Outcome<void, { readonly code: 'MISMATCH' | 'DISK'; readonly message: string }>>;
 }
 
 export interface MeshHandlers {

@@ -1,6 +1,7 @@
 /** The daemon as the REST room sees it: reads from the tables, writes through the master while this node is it. */
 import type { Duplex, Readable } from 'node:stream';
 import type { ModelHost } from '../../predictor/model-host.ts';
+import type { BlobShelf } from '../../protocols/blob/index.ts';
 import type { Answer, ApiFailure } from '../../protocols/schema/outcome.ts';
 import { fail, succeed } from '../../protocols/schema/outcome.ts';
 import type { ClusterView } from '../../protocols/schema/views.ts';
@@ -15,7 +16,7 @@ import type {
 } from '../master/requests.ts';
 import { taskEvidence, viewDrift } from '../master/way-planner.ts';
 import { REMOVED } from '../membership/membership.ts';
-import type { BlobShelf, Mesh } from '../mesh/types.ts';
+import type { Mesh } from '../mesh/types.ts';
 import type { Clock } from '../ports.ts';
 import type {
   Authority,

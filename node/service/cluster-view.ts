@@ -1,9 +1,9 @@
 /** What one node knows of the cluster, put together for people: REST's `/cluster`, and `fsched inspect`. */
-
+import type { CapacityNotice } from '../../protocols/schema/capacity.ts';
 import type { CapacityView, ClusterView, MemberView } from '../../protocols/schema/views.ts';
 import type { Consensus, ConsensusStatus } from '../consensus/types.ts';
 import type { CapacityBoard } from '../membership/capacity-board.ts';
-import type { CapacityNotice, Mesh } from '../mesh/types.ts';
+import type { Mesh } from '../mesh/types.ts';
 import type { Clock } from '../ports.ts';
 import { isPlaced } from '../state/run-lifecycle.ts';
 import type { Tables } from '../state/tables.ts';

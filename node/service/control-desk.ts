@@ -1,12 +1,12 @@
 /**
  * Calls between members, both ways: who on this node answers one, and how the worker's news reach whoever is master.
  */
-
 import type { AttemptReport, StartedNotice } from '../../protocols/schema/attempt.ts';
+import type { ControlRequest, ControlResponse } from '../../protocols/schema/messages.ts';
 import type { Outcome } from '../../protocols/schema/outcome.ts';
 import type { Consensus } from '../consensus/types.ts';
 import type { Master } from '../master/master.ts';
-import type { ControlRequest, ControlResponse, Mesh } from '../mesh/types.ts';
+import type { Mesh } from '../mesh/types.ts';
 import type { ApplyResult } from '../state/types.ts';
 import type { DispatchRefusal } from '../worker/attempt.ts';
 import type { Delivery } from '../worker/outbox.ts';

@@ -1,9 +1,10 @@
 /** One output stream of a run as bytes: from its worker while it runs, from the record once it is over. */
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
+import type { BlobShelf } from '../../protocols/blob/index.ts';
 import type { Answer } from '../../protocols/schema/outcome.ts';
 import { fail, succeed } from '../../protocols/schema/outcome.ts';
-import type { BlobShelf, Mesh } from '../mesh/types.ts';
+import type { Mesh } from '../mesh/types.ts';
 import { pause } from '../pause.ts';
 import type { Clock } from '../ports.ts';
 import { isTerminal } from '../state/run-lifecycle.ts';

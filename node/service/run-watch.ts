@@ -1,5 +1,4 @@
 /** Waits for runs to end, by watching the tables: it goes on working when this node stops being master. */
-
 import type { Answer, ApiFailure } from '../../protocols/schema/outcome.ts';
 import { fail, succeed } from '../../protocols/schema/outcome.ts';
 import type { Cancel, Clock } from '../ports.ts';

@@ -2,9 +2,9 @@
 import { mkdir, open, readdir, rm, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import type { BlobShelf } from '../../protocols/blob/index.ts';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import { renameDurably } from '../durable-file.ts';
-import type { BlobShelf } from '../mesh/types.ts';
 import type { Clock, Logger, Random } from '../ports.ts';
 import { BlobWriteError, isErrno, writeTemporary } from './blob-file.ts';
 import { HashPool } from './hash-pool.ts';

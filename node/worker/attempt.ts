@@ -1,5 +1,4 @@
 /** One attempt of a run, from the reservation of its ways to the report that is handed in. */
-
 import type {
   AttemptReport,
   CapturedOutput,

@@ -4,7 +4,6 @@
  * marks     the environment variables by which every process of one attempt is known, whatever became of its parents
  * swept     nothing that the program started is alive, its working directory is gone
  */
-
 import type { CapturedOutput, Dispatch } from '../../protocols/schema/attempt.ts';
 import type { Outcome } from '../../protocols/schema/outcome.ts';
 import type { Isolation } from '../../protocols/schema/run.ts';

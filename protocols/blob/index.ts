@@ -8,26 +8,24 @@
  */
 import type { Readable } from 'node:stream';
 import type { BlobReply } from '../schema/messages.ts';
+import type { Outcome } from '../schema/outcome.ts';
 
 export const BLOB_PROTOCOL = '/fsched/blob/1.0.0';
 export const MAX_FRAME_BYTES = 4096;
 /** A transfer (or the sync to disk at its end) that stands still for so long is given up. */
 export const IDLE_LIMIT_MS = 30_000;
 
-/** Where blobs come from and go to. */
+/** Where blobs come from and go to on a node. */
 export interface BlobShelf {
   has(sha256: string): Promise<boolean>;
   /** Null when it isn't here. */
   open(sha256: string): Promise<{ readonly size: number; readonly content: Readable } | null>;
-  /** Stores durably, or fails without a trace. */
+  /** Stores and syncs to disk, or fails without a trace when the bytes don't hash to `sha256` or aren't `size` long. */
   put(
     sha256: string,
     size: number,
     content: AsyncIterable<Uint8Array>,
-  ): Promise<
-    | { readonly ok: true }
-    | { readonly ok: false; readonly error: { readonly code: 'MISMATCH' | 'DISK'; readonly message: string } }
-  >;
+  ): Promise<Outcome<void, { readonly code: 'MISMATCH' | 'DISK'; readonly message: string }>>;
 }
 
 /** Why a transfer came to nothing although the two ends understood each other. */

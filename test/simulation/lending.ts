@@ -12,11 +12,11 @@ import {
   viewDomains,
   waitingOf,
 } from '../../node/master/placement.ts';
-import type { CapacityNotice } from '../../node/mesh/types.ts';
 import { decodeCommand, encodeCommand } from '../../node/state/commands.ts';
 import { createRun, isPlaced } from '../../node/state/run-lifecycle.ts';
 import { Tables } from '../../node/state/tables.ts';
 import type { ApplyResult, Assignment, Command, Run, RunSpec } from '../../node/state/types.ts';
+import type { CapacityNotice } from '../../protocols/schema/capacity.ts';
 import { domainOf, specOf } from '../builders/nouns.ts';
 import { Violation } from './checker.ts';
 import type { Prng } from './prng.ts';

@@ -8,8 +8,10 @@ import {
   saveIdentity,
 } from '../../../node/membership/cluster-identity.ts';
 import { Membership, type MembershipDependencies } from '../../../node/membership/membership.ts';
-import type { ControlRequest, JoinRequest, JoinResponse, KnownPeer, Mesh } from '../../../node/mesh/types.ts';
+import type { Mesh } from '../../../node/mesh/types.ts';
 import type { Command, Member } from '../../../node/state/types.ts';
+import type { KnownPeer } from '../../../protocols/schema/member.ts';
+import type { ControlRequest, JoinRequest, JoinResponse } from '../../../protocols/schema/messages.ts';
 import { fail, succeed } from '../../../protocols/schema/outcome.ts';
 import { peerId } from '../../builders/nouns.ts';
 import { FakeClock, settled } from '../../support/fake-clock.ts';

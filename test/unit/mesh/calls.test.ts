@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ControlResponse } from '../../../node/mesh/types.ts';
+import type { ControlResponse } from '../../../protocols/schema/messages.ts';
 import { resultOf } from '../../builders/nouns.ts';
 import { Fleet } from './fleet.ts';
 

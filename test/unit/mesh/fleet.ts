@@ -8,19 +8,17 @@ import type { Duplex } from 'node:stream';
 import { Readable } from 'node:stream';
 import { silentLogger, systemClock, systemRandom } from '../../../node/adapters.ts';
 import { type Libp2pMesh, openMesh } from '../../../node/mesh/libp2p-mesh.ts';
+import type { MeshHandlers, MeshOptions } from '../../../node/mesh/types.ts';
+import type { Clock } from '../../../node/ports.ts';
+import type { BlobShelf } from '../../../protocols/blob/index.ts';
+import type { CapacityNotice, ClusterDigest } from '../../../protocols/schema/capacity.ts';
+import type { KnownPeer } from '../../../protocols/schema/member.ts';
 import type {
-  BlobShelf,
-  CapacityNotice,
-  ClusterDigest,
   ControlRequest,
   ControlResponse,
   JoinRequest,
   JoinResponse,
-  KnownPeer,
-  MeshHandlers,
-  MeshOptions,
-} from '../../../node/mesh/types.ts';
-import type { Clock } from '../../../node/ports.ts';
+} from '../../../protocols/schema/messages.ts';
 import type { Inspection } from '../../../protocols/schema/views.ts';
 
 export const TOKEN = new Uint8Array(32).fill(7);

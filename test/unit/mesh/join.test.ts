@@ -7,9 +7,10 @@ import { systemClock } from '../../../node/adapters.ts';
 import { loadKey } from '../../../node/mesh/key-file.ts';
 import { createDialler } from '../../../node/mesh/libp2p-settings.ts';
 import { inspectPeer } from '../../../node/mesh/strangers.ts';
-import type { JoinRequest, MeshError } from '../../../node/mesh/types.ts';
+import type { MeshError } from '../../../node/mesh/types.ts';
 import type { Clock } from '../../../node/ports.ts';
 import { JOIN_PROTOCOL } from '../../../protocols/join/index.ts';
+import type { JoinRequest } from '../../../protocols/schema/messages.ts';
 import { Fleet, hostPort, INSPECTION, type Node, TOKEN } from './fleet.ts';
 
 const WRONG = new Uint8Array(32).fill(8);
