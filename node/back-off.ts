@@ -1,4 +1,4 @@
-/** How long to wait before something that failed is tried again ("Exponential Backoff and Jitter", AWS Architecture Blog, 2015). */
+/** How long to wait before the next try ("Exponential Backoff and Jitter", AWS Architecture Blog, 2015). */
 import type { Random } from './ports.ts';
 
 export interface BackOffRange {
@@ -6,7 +6,7 @@ export interface BackOffRange {
   readonly longestMs: number;
 }
 
-/** Milliseconds after `failures` earlier ones in a row: the first delay, doubled with each of them up to the longest. */
+/** Milliseconds after `failures` earlier ones in a row: the first delay, doubled with each, up to the longest. */
 export function backOff({ firstMs, longestMs }: BackOffRange, failures: number): number {
   return Math.min(longestMs, firstMs * 2 ** failures);
 }

@@ -2,7 +2,7 @@
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
-/** Writes the file in place of what has its name; only its owner may read it. Missing directories are made, likewise closed. */
+/** Replaces the file. Only its owner may read it, and enter the directories that are made for it. */
 export async function writeDurably(path: string, content: string | Uint8Array): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const draft = `${path}.new`;

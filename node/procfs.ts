@@ -20,7 +20,7 @@ export interface ProcessList {
   readonly torn: boolean;
 }
 
-/** Files of /proc are read synchronously, which is far cheaper than a trip through the thread pool, but so many at a time. */
+/** Files are read synchronously, which is far cheaper than a trip through the thread pool, but so many at a time. */
 const AT_A_TIME = 64;
 
 /**

@@ -68,7 +68,10 @@ export interface Mesh extends AsyncDisposable {
   /** Where it listens, without /p2p. */
   addresses(): readonly string[];
   peers(): readonly PeerView[];
-  /** Replaces the members of the gate (this node itself may be listed); connects, keeps connected and disconnects accordingly. Joins gossip topics named by `clusterId`. */
+  /**
+   * Replaces whom the gate lets in (this node itself may be listed); connects, keeps connected and disconnects
+   * accordingly. Joins the gossip topics that `clusterId` names.
+   */
   setCluster(clusterId: string | null, members: readonly KnownPeer[]): void;
   /** Never blocks, never throws: drops the frame when the peer is away or its queue is full. */
   sendRaftFrame(to: NodeId, frame: Uint8Array): void;

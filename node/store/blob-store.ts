@@ -1,4 +1,4 @@
-/** Content-addressed files: a blob's name is the SHA-256 of its bytes, and it is on disk under that name whole or not at all. */
+/** Content-addressed files: a blob's name is the SHA-256 of its bytes, and it is on disk whole or not at all. */
 import { mkdir, open, readdir, rm, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';

@@ -113,7 +113,7 @@ function toResult(
   };
 }
 
-/** The report with what the instrument says. A run that was to be measured, and wasn't, has failed at what it was for. */
+/** Adds what the instrument says. A run that was to be measured, and wasn't, has failed at what it was for. */
 export function withReading(report: AttemptReport, reading: Outcome<Measurement, string>): AttemptReport {
   if (report.state !== 'succeeded' || report.result === null) return report;
   if (reading.ok) return { ...report, result: { ...report.result, measurement: reading.value } };

@@ -109,7 +109,8 @@ export class Attempt {
   }
 
   /**
-   * Null where nothing but accounts holds the ways: a latch would only cost time. That they can't be held is no failure.
+   * Null where nothing but accounts holds the ways: a latch would only cost time. That they can't be held is no
+   * failure.
    */
   #enter(): ((pid: number) => Promise<void>) | null {
     const { lease } = this;

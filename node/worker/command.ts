@@ -88,8 +88,8 @@ function explainSyntax(entry: Exclude<Word, string>): string {
 }
 
 /**
- * Refuses what `shell-quote` passes over in silence (a quote without its partner, a backslash at the end, a backtick), and
- * rewrites two escapes that it doesn't know: of the signs of a pattern, and of a backtick between double quotes.
+ * Refuses what `shell-quote` passes over in silence (a quote without its partner, a backslash at the end, a backtick),
+ * and rewrites two escapes that it doesn't know: of the signs of a pattern, and of a backtick between double quotes.
  */
 function checkQuotes(command: string): Outcome<string, string> {
   let quote: string | null = null;

@@ -1,4 +1,4 @@
-/** Small programs of util-linux that prepare a process and then become the program: each by `exec`, so the pid stays. */
+/** Small programs of util-linux that prepare a process and then become the program by `exec`, so that the pid stays. */
 import { execFile } from 'node:child_process';
 import { formatCpuList, readAllowedCpus } from '../llc/cpu-list.ts';
 import { resolveProgram } from './command.ts';
@@ -6,7 +6,7 @@ import { resolveProgram } from './command.ts';
 export interface ExecChain {
   /** Path of `taskset`; null: programs can't be pinned here. */
   readonly taskset: string | null;
-  /** Path of a `setpriv` that knows `--pdeathsig`; null: programs may outlive a daemon that crashes, until it starts again. */
+  /** Path of a `setpriv` that knows `--pdeathsig`; null: programs may outlive the daemon's crash until its next start. */
   readonly setpriv: string | null;
   /** Path of `prlimit`; null: what no control group limits isn't limited. */
   readonly prlimit: string | null;

@@ -1,4 +1,4 @@
-/** Remembers the newest dispatch of each run, so that an order of a deposed master, or one that was long under way, is known as stale. */
+/** Remembers the newest dispatch of each run, so that orders of deposed masters, or late ones, are known as stale. */
 
 /** Ordered by term, then by attempt: two masters may have given the same attempt number to different orders. */
 export interface Fence {
@@ -28,7 +28,7 @@ export class Fences {
     return 'newer';
   }
 
-  /** From now on this order is known when it comes again. Of no effect when a newer one was seen since it was judged. */
+  /** This order is known when it comes again. It has no effect when a newer one was seen since it was judged. */
   accept(runId: string, fence: Fence): void {
     const seen = this.#seen.get(runId);
     if (seen === undefined || compare(fence, seen) >= 0) this.#put(runId, fence, true);

@@ -45,7 +45,7 @@ export interface ProcessEnd {
   readonly stderr: CapturedOutput;
   /** Whether the order to kill it came while it still ran. */
   readonly killed: boolean;
-  /** The limit, in bytes, that all its processes together came up against, so that the kernel killed some; null: it didn't. */
+  /** The limit of all its processes together, for which the kernel killed some; null: it killed none. */
   readonly outOfMemoryAtBytes: number | null;
 }
 

@@ -26,7 +26,7 @@ export interface ProgramStreams {
   discard(): void;
 }
 
-/** Standard input is a file without a name that holds `input`, else /dev/null. Throws when descriptors or disk run out. */
+/** Standard input is a nameless file that holds `input`, else /dev/null. Throws when descriptors or disk run out. */
 export async function openStreams(
   pool: PipePool,
   options: {
@@ -117,7 +117,7 @@ function isInheritable(fd: number): boolean {
   return flags !== undefined && (Number.parseInt(flags, 8) & CLOSE_ON_EXEC) === 0;
 }
 
-/** Entries of `stdio` from the third on that put `nullFd` in the place of each of `descriptors`; Node can't close them. */
+/** Entries of `stdio` from the third on with `nullFd` in the place of each of `descriptors`; Node can't close them. */
 function maskDescriptors(descriptors: readonly number[], nullFd: number): ('ignore' | number)[] {
   const last = descriptors.at(-1) ?? 2;
   return Array.from({ length: last - 2 }, (_, index) =>

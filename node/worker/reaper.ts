@@ -48,7 +48,7 @@ export async function killAttempt(marks: AttemptMarks, dependencies: ReaperDepen
     }
     const { entries, torn } = list;
     const living = findMembers(entries, marks, root, known).filter((entry) => entry.alive);
-    // A process that forks and ends again and again may hide between two looks; one clean look is enough where nothing moved.
+    // What forks and ends again and again may hide between two looks; one clean look is enough where nothing moved.
     if (living.length === 0 && (clean || (!torn && known.size === 0))) return true;
     clean = living.length === 0;
     if (clock.monotonicMs() > deadline) {

@@ -31,7 +31,7 @@ export function openWorkDirectory(directory: string): string {
 /** Whom files of a program are given to; null: they stay the daemon's. */
 export type Owner = { readonly uid: number; readonly gid: number } | null;
 
-/** Makes an empty directory, mode 0700, in place of whatever has its name. Resolves to its path without symbolic links. */
+/** Makes an empty directory, mode 0700, in place of what has its name. Resolves to its path without symbolic links. */
 export async function makeWorkDirectory(
   root: string,
   runId: string,

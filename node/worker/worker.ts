@@ -33,7 +33,7 @@ export interface WorkerDependencies {
   readonly partitions: Partitions;
   /** For a run that is to be measured. Failure: a sentence that says why not here. */
   readonly instrument: (measure: Measure) => Outcome<Instrument, string>;
-  /** Path of the task's file on this node, fetched and checked if need be; null when no member gave it. Settles soon after an abort. */
+  /** Path of the task's file, fetched if need be; null when no member gave it. Settles soon after an abort. */
   readonly taskFile: (dispatch: Dispatch, signal: AbortSignal) => Promise<string | null>;
   /** Free ways or runs have changed. */
   readonly onChange: () => void;
@@ -79,8 +79,8 @@ export class Worker implements AsyncDisposable {
   }
 
   /**
-   * Ok: the attempt is held, and a report will follow. The same order again is ok and changes nothing; a newer one of the
-   * same run kills the older. Ways are reserved until the program is over; a result that waits for a master holds none.
+   * Ok: the attempt is held, and a report will follow. The same order again is ok and changes nothing; a newer one of
+   * the same run kills the older. Ways are held until the program is over; a result that waits for a master holds none.
    */
   dispatch(dispatch: Dispatch): Promise<Outcome<void, DispatchRefusal>> {
     const { runId, attempt: number, term } = dispatch;

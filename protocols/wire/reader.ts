@@ -67,7 +67,7 @@ export class StreamReader {
     }
   }
 
-  /** The next length-prefixed frame; null at an end between frames. @throws WireError TOO_LARGE, MALFORMED, TRUNCATED */
+  /** The next frame; null at an end between frames. @throws WireError TOO_LARGE, MALFORMED, TRUNCATED */
   async frame(maxBytes: number): Promise<Uint8Array | null> {
     if (!(await this.#fill(1))) return null;
     const length = await this.#length();

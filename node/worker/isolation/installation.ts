@@ -1,6 +1,6 @@
 /**
- * What a program outside the system directories needs to start: its installation. Whole directories are shown to the
- * sandbox, but never one that holds more than programs: a home directory, the data of the node, or a root of these. Pure.
+ * What a program outside the system directories needs to start: its installation. The sandbox shows whole directories,
+ * but never one that holds more than programs: a home directory, the data of the node, or a root of these. Pure.
  */
 import { basename, dirname, join } from 'node:path';
 

@@ -21,7 +21,7 @@ export function chooseRunAs(configured: string | null): string | null {
   return configured ?? (process.geteuid?.() === 0 ? UNPRIVILEGED : null);
 }
 
-/** Null is the daemon's own user. @throws IsolationError USER: there is no such user, or the daemon may not become it */
+/** Null is the daemon's own user. @throws IsolationError USER: there is none such, or the daemon may not become it */
 export async function resolveRunUser(runAs: string | null): Promise<Identity> {
   const own = ownUser();
   if (runAs === null) return { user: own, changes: false };

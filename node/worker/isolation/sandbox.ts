@@ -57,7 +57,7 @@ export class Sandbox {
     this.#base = [...namespaces(options), ...system(options.network), ...this.#shown.flatMap(showReadOnly)];
   }
 
-  /** The words before the program: it sees `directory`, which it may write, as its working directory. Reads the file system. */
+  /** The words before a program that may write in `directory`, where it works. Reads the file system. */
   wrap(directory: string, program: string): readonly string[] {
     return [
       this.#program,
