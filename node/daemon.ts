@@ -38,7 +38,7 @@ import { BlobStore } from './store/blob-store.ts';
 import { openLevelLogStore } from './store/level-log-store.ts';
 import { VERSION } from './version.ts';
 import { chooseRunAs } from './worker/isolation/run-user.ts';
-import { systemMachine } from './worker/machine.ts';
+import { readMachine } from './worker/machine.ts';
 import { ProcessLauncher, type ProcessLauncherOptions } from './worker/process-launcher.ts';
 import { CachegrindProfiler } from './worker/profilers/cachegrind.ts';
 import { ProfilerSet, resctrlProfiler, wallclockProfiler } from './worker/profilers/profiler-set.ts';
@@ -201,7 +201,7 @@ async function startParts(
     host,
     modelKeeper,
     seat,
-    readMachine: systemMachine.read,
+    readMachine,
     enforcement,
     heard,
     rest,

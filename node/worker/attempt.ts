@@ -84,10 +84,10 @@ export class Attempt {
 
   /** Resolves when the program is over and nothing of it is alive. */
   async carryOut(filePath: string, outputLimitBytes: number): Promise<AttemptReport> {
-    const { clock, launcher, onStarted } = this.#deps;
+    const { clock, launcher, instrument: find, onStarted } = this.#deps;
     const { dispatch } = this;
     const { cpus } = this.domain;
-    const instrument = this.#instrument();
+    const instrument = dispatch.measure === null ? succeed(null) : find(dispatch.measure);
     if (!instrument.ok) {
       const failure = { code: 'NOT_STARTED', message: instrument.error } as const;
       return this.#report({ launched: null, failure });
@@ -139,11 +139,6 @@ export class Attempt {
       atMs: this.#deps.clock.nowMs(),
       llc: { ways, wayBytes, cpuModel: this.#deps.topology.cpuModel },
     });
-  }
-
-  #instrument(): Outcome<Instrument | null, string> {
-    const { measure } = this.dispatch;
-    return measure === null ? succeed(null) : this.#deps.instrument(measure);
   }
 
   output(stream: OutputStream, offset: number): { readonly bytes: Uint8Array; readonly ended: boolean } {

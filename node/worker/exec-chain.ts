@@ -23,38 +23,6 @@ export async function detectExecChain(searchPath: string): Promise<ExecChain> {
   return { taskset, setpriv, prlimit };
 }
 
-/** Words that come before a program and become it, each list empty where it isn't wanted. */
-export interface Wrapping {
-  /** Arguments of `prlimit`. */
-  readonly limits: readonly string[];
-  /** Arguments of `setpriv`. */
-  readonly privileges: readonly string[];
-  /** The sandbox, whole. */
-  readonly sandbox: readonly string[];
-}
-
-/** The whole argument vector: `program` is absolute and starts on `cpus`. Pure. */
-export function chainArguments(
-  chain: ExecChain,
-  cpus: readonly number[],
-  wrapping: Wrapping,
-  program: readonly [string, ...string[]],
-): readonly [string, ...string[]] {
-  const by = (tool: string | null, args: readonly string[]) =>
-    tool === null || args.length === 0 ? [] : [tool, ...args];
-  const pin = cpus.length === 0 ? [] : by(chain.taskset, ['-c', formatCpuList(cpus)]);
-  // Limits inside the sandbox, whose user namespace counts its own processes only; and before the user changes, since
-  // root may raise them. The signal of the daemon's death is last: a change of user clears it.
-  const words: string[] = [
-    ...pin,
-    ...wrapping.sandbox,
-    ...by(chain.prlimit, wrapping.limits),
-    ...by(chain.setpriv, wrapping.privileges.length === 0 ? [] : [...wrapping.privileges, '--']),
-    ...program,
-  ];
-  return words as [string, ...string[]];
-}
-
 async function findWorking(
   name: string,
   args: readonly string[],

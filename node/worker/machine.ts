@@ -1,20 +1,8 @@
 /** What the machine has and how busy it is. */
 import { availableParallelism, freemem, loadavg, totalmem } from 'node:os';
+import type { CapacityNotice } from '../../protocols/schema/capacity.ts';
 
-export interface MachineReading {
-  /** CPUs that this process may use. */
-  readonly cpus: number;
-  /** Memory of the machine, or of the control group that the daemon is confined to. */
-  readonly memoryBytes: number;
-  /** What programs could still take, counting caches that the kernel would give up. */
-  readonly freeMemoryBytes: number;
-  /** Mean number of runnable processes over the last minute. */
-  readonly load1: number;
-}
-
-export interface Machine {
-  read(): MachineReading;
-}
+export type MachineReading = Pick<CapacityNotice, 'cpus' | 'memoryBytes' | 'freeMemoryBytes' | 'load1'>;
 
 /** Memory of the machine, or of the control group that the daemon is confined to. */
 export function machineMemoryBytes(): number {
@@ -24,14 +12,13 @@ export function machineMemoryBytes(): number {
   return limit > 0 && limit < total ? limit : total;
 }
 
-export const systemMachine: Machine = {
-  read() {
-    const memoryBytes = machineMemoryBytes();
-    return {
-      cpus: availableParallelism(),
-      memoryBytes,
-      freeMemoryBytes: Math.min(memoryBytes, freemem(), process.availableMemory()),
-      load1: loadavg()[0] ?? 0,
-    };
-  },
-};
+/** The CPUs are those that this process may use; the free memory counts caches that the kernel would give up. */
+export function readMachine(): MachineReading {
+  const memoryBytes = machineMemoryBytes();
+  return {
+    cpus: availableParallelism(),
+    memoryBytes,
+    freeMemoryBytes: Math.min(memoryBytes, freemem(), process.availableMemory()),
+    load1: loadavg()[0] ?? 0,
+  };
+}

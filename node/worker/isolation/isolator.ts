@@ -1,9 +1,10 @@
 /** The words and the groups that isolate each program, of what this machine was found to give. */
 import { readFileSync } from 'node:fs';
 import type { Isolation } from '../../../protocols/schema/run.ts';
+import { formatCpuList } from '../../llc/cpu-list.ts';
 import { orNull } from '../../or-null.ts';
 import { countTasks } from '../../procfs.ts';
-import { chainArguments, type ExecChain } from '../exec-chain.ts';
+import type { ExecChain } from '../exec-chain.ts';
 import type { CgroupTree } from './cgroup-tree.ts';
 import type { RunCgroup } from './run-cgroup.ts';
 import type { Identity } from './run-user.ts';
@@ -54,19 +55,25 @@ export class Isolator implements AsyncDisposable {
     return this.#parts.chain.taskset !== null;
   }
 
-  /** The whole argument vector for a program that works in `directory`. */
+  /** The whole argument vector for a program, named by its absolute path, that works in `directory` on `cpus`. */
   wrap(
     cpus: readonly number[],
     directory: string,
     program: readonly [string, ...string[]],
   ): readonly [string, ...string[]] {
     const { chain, sandbox } = this.#parts;
-    const wrapping = {
-      limits: this.#limits(),
-      privileges: this.#privileges(),
-      sandbox: sandbox?.wrap(directory, program[0]) ?? [],
-    };
-    return chainArguments(chain, cpus, wrapping, program);
+    const by = (tool: string | null, args: readonly string[]) =>
+      tool === null || args.length === 0 ? [] : [tool, ...args];
+    // Limits inside the sandbox, whose user namespace counts its own processes only; and before the user changes, since
+    // root may raise them. The signal of the daemon's death is last: a change of user clears it.
+    const words: string[] = [
+      ...by(chain.taskset, cpus.length === 0 ? [] : ['-c', formatCpuList(cpus)]),
+      ...(sandbox?.wrap(directory, program[0]) ?? []),
+      ...by(chain.prlimit, this.#limits()),
+      ...by(chain.setpriv, this.#privileges()),
+      ...program,
+    ];
+    return words as [string, ...string[]];
   }
 
   /** Null where the daemon can make none. Throws when the machine has no room for more. */
@@ -97,14 +104,15 @@ export class Isolator implements AsyncDisposable {
     await this.#parts.cgroups?.close();
   }
 
+  /** Arguments for `setpriv`; none where nothing is to change. */
   #privileges(): string[] {
     const { identity, sandbox } = this.#parts;
     const { user, changes } = identity;
     // Bubblewrap itself takes away new privileges, and dies with the daemon.
-    if (!changes) return sandbox === null ? ['--no-new-privs', '--pdeathsig', 'KILL'] : [];
+    if (!changes) return sandbox === null ? ['--no-new-privs', '--pdeathsig', 'KILL', '--'] : [];
     const become = ['--reuid', String(user.uid), '--regid', String(user.gid), '--clear-groups'];
     const drop = ['--inh-caps=-all', '--bounding-set=-all', '--no-new-privs'];
-    return [...become, ...drop, '--pdeathsig', 'KILL'];
+    return [...become, ...drop, '--pdeathsig', 'KILL', '--'];
   }
 
   /**
