@@ -186,6 +186,12 @@ describe('launching a program', () => {
     assert.match(report.error ?? '', /#! line/);
   });
 
+  test('looks in the usual places when it is told of none', async () => {
+    await using bench = await LaunchBench.create({ searchPath: '' });
+    const report = await bench.run('echo "$PATH"', { command: SHELL });
+    assert.equal(report.stdout, '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n');
+  });
+
   test('does without the tools of util-linux, unpinned', async () => {
     await using bench = await LaunchBench.create({ searchPath: '/nowhere' });
     const report = await bench.run('console.log(1)');
