@@ -1,10 +1,11 @@
 /**
- * Speaks REST to a node. `node:http` instead of `fetch`, because fetch gives up on an answer after five minutes
- * (a run may take longer) and takes longer to load.
+ * Speaks REST to a node. `node:http` instead of `fetch`, which takes longer to load and gives up on an answer after
+ * five minutes (a run or a followed output may take longer, and without a dependency `fetch` can't be told so). Only
+ * uploads go by `fetch`: it knows forms, and streams their files.
  */
 import { readFileSync } from 'node:fs';
-import { type IncomingMessage, type RequestOptions, request as requestHttp } from 'node:http';
-import type { Readable } from 'node:stream';
+import { type IncomingMessage, request as requestHttp } from 'node:http';
+import { Readable } from 'node:stream';
 import { json, text } from 'node:stream/consumers';
 import { CliError, EXIT, type ExitCode } from './exit-codes.ts';
 
@@ -19,31 +20,26 @@ export interface ApiOptions {
   readonly timeoutMs: number | null;
 }
 
+type Query = Readonly<Record<string, string | number | boolean | undefined>>;
+type Headers = Readonly<Record<string, string>>;
+
 export interface ApiRequest {
   readonly method: 'GET' | 'POST' | 'DELETE';
   /** Begins with a slash. */
   readonly path: string;
-  readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
-  /** Sent as JSON. */
+  readonly query?: Query;
+  /** Sent as JSON, but for a form. */
   readonly body?: unknown;
-  readonly stream?: { readonly content: Readable; readonly type: string; readonly length?: number };
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Headers;
 }
 
-/** The node answered with a failure. `code` is the API's (`NO_MASTER`, `NOT_FOUND`, …). */
-export class ApiFailureError extends CliError {
+interface Answer {
   readonly status: number;
-  readonly code: string;
-  readonly body: unknown;
-  constructor(status: number, code: string, message: string, body: unknown) {
-    super(exitCodeOf(status, code), message);
-    this.status = status;
-    this.code = code;
-    this.body = body;
-  }
+  readonly body: Readable;
 }
 
-function exitCodeOf(status: number, code: string): ExitCode {
+/** `code` is the API's (`NO_MASTER`, `NOT_FOUND`, …). */
+function exitCodeOf(status: number, code: unknown): ExitCode {
   if (code === 'NO_MASTER' || status === 503) return EXIT.NO_MASTER;
   if (status === 404) return EXIT.NOT_FOUND;
   if (status === 408 || status === 504) return EXIT.TIMED_OUT;
@@ -67,91 +63,101 @@ export class ApiClient {
     return this.#base.href.replace(/\/$/, '');
   }
 
-  /** The body of a successful answer, as JSON. Throws `CliError`: the person's next step. */
-  async json(request: ApiRequest): Promise<unknown> {
+  get<T>(path: string, query: Query = {}): Promise<T> {
+    return this.json({ method: 'GET', path, query });
+  }
+
+  post<T>(path: string, body?: unknown, headers: Headers = {}): Promise<T> {
+    return this.json({ method: 'POST', path, body, headers });
+  }
+
+  delete<T>(path: string): Promise<T> {
+    return this.json({ method: 'DELETE', path });
+  }
+
+  /** The body of a successful answer, as JSON; `T` is the node's word for it. Throws `CliError`: the person's next step. */
+  async json<T>(request: ApiRequest): Promise<T> {
     const response = await this.open(request);
     try {
-      return await json(response);
+      return (await json(response)) as T;
     } catch (cause) {
-      if (cause instanceof SyntaxError) {
-        throw new CliError(
-          EXIT.UNREACHABLE,
-          `What answers at ${this.url} is no fsched node: its answer isn't JSON. Name a node with --api URL.`,
-          { cause },
-        );
-      }
-      throw this.#broken(cause);
+      if (!(cause instanceof SyntaxError)) throw this.#broken(cause);
+      throw noNode(this.url, "its answer isn't JSON", cause);
     }
   }
 
   /** The successful answer, its body unread. Throws `CliError`. */
-  async open(request: ApiRequest): Promise<IncomingMessage> {
-    const response = await this.#send(request);
-    const status = response.statusCode ?? 0;
-    if (status >= 200 && status < 300) return response;
-    const body = await text(response).catch(() => '');
-    throw toFailure(status, body, this.url);
+  async open(request: ApiRequest): Promise<Readable> {
+    const sent = request.body instanceof FormData ? this.#upload(request, request.body) : this.#ask(request);
+    const { status, body } = await sent.catch((cause: unknown) => {
+      throw this.#broken(cause);
+    });
+    if (status >= 200 && status < 300) return body;
+    throw toFailure(status, await text(body).catch(() => ''), this.url);
   }
 
-  #send(request: ApiRequest): Promise<IncomingMessage> {
-    const url = new URL(this.url + request.path);
-    for (const [name, value] of Object.entries(request.query ?? {})) {
+  async #ask({ method, path, query = {}, body, headers }: ApiRequest): Promise<Answer> {
+    const url = new URL(this.url + path);
+    for (const [name, value] of Object.entries(query)) {
       if (value !== undefined) url.searchParams.set(name, String(value));
     }
-    const body = request.body === undefined ? null : Buffer.from(JSON.stringify(request.body));
-    const options: RequestOptions = {
-      method: request.method,
-      headers: {
-        accept: 'application/json, */*;q=0.5',
-        ...(this.#token === null ? {} : { authorization: `Bearer ${this.#token}` }),
-        ...(body === null ? {} : { 'content-type': 'application/json', 'content-length': body.length }),
-        ...streamHeaders(request.stream),
-        ...request.headers,
-      },
-      ...(this.#timeoutMs === null ? {} : { signal: AbortSignal.timeout(this.#timeoutMs) }),
-    };
-    return new Promise((resolve, reject) => {
-      const outgoing = requestHttp(url, options, resolve);
-      outgoing.on('error', (error) => reject(this.#broken(error)));
-      if (request.stream === undefined) {
-        outgoing.end(body ?? undefined);
-      } else {
-        request.stream.content.on('error', (error) => outgoing.destroy(error));
-        request.stream.content.pipe(outgoing);
-      }
+    const content = body === undefined ? null : Buffer.from(JSON.stringify(body));
+    const ofBody =
+      content === null ? {} : { 'content-type': 'application/json', 'content-length': content.length };
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+      const common = this.#common({ ...ofBody, ...headers });
+      requestHttp(url, { method, ...common }, resolve)
+        .on('error', reject)
+        .end(content ?? undefined);
     });
+    return { status: response.statusCode ?? 0, body: response };
   }
 
-  #broken(cause: unknown): CliError {
-    const error: NodeJS.ErrnoException = cause instanceof Error ? cause : new Error(String(cause));
-    const { name, code, message } = error;
+  async #upload({ method, path, headers }: ApiRequest, body: FormData): Promise<Answer> {
+    const response = await fetch(this.url + path, { method, body, ...this.#common({ ...headers }) });
+    return { status: response.status, body: Readable.from(response.body ?? []) };
+  }
+
+  #common<T extends object>(headers: T) {
+    const accept = 'application/json, */*;q=0.5';
+    return {
+      headers: {
+        accept,
+        ...(this.#token !== null && { authorization: `Bearer ${this.#token}` }),
+        ...headers,
+      },
+      ...(this.#timeoutMs !== null && { signal: AbortSignal.timeout(this.#timeoutMs) }),
+    };
+  }
+
+  #broken(error: unknown): CliError {
+    // What fetch throws has the reason behind it.
+    const cause = error instanceof TypeError && error.cause !== undefined ? error.cause : error;
+    const { name, code, message }: NodeJS.ErrnoException =
+      cause instanceof Error ? cause : new Error(String(cause));
     if (name === 'AbortError' || name === 'TimeoutError') {
-      return new CliError(
-        EXIT.TIMED_OUT,
-        `${this.url} did not answer within ${this.#timeoutMs} ms; try again, or give --timeout.`,
-        { cause },
-      );
+      const late = `${this.url} did not answer within ${this.#timeoutMs} ms; try again, or give --timeout`;
+      return new CliError(EXIT.TIMED_OUT, late, { cause });
     }
     return new CliError(
       EXIT.UNREACHABLE,
-      `No node answers at ${this.url} (${code ?? message}). Start one with "fsched start", or name another with --api URL.`,
+      `no node answers at ${this.url} (${typeof code === 'string' ? code : message}); start one with "fsched start", or name another with --api URL`,
       { cause },
     );
   }
 }
 
-const streamHeaders = (stream: ApiRequest['stream']): Record<string, string | number> =>
-  stream === undefined
-    ? {}
-    : {
-        'content-type': stream.type,
-        ...(stream.length === undefined ? {} : { 'content-length': stream.length }),
-      };
+const noNode = (url: string, why: string, cause?: unknown) =>
+  new CliError(
+    EXIT.UNREACHABLE,
+    `what answers at ${url} is no fsched node (${why}); name a node with --api URL`,
+    { cause },
+  );
 
 function parseBase(api: string): URL {
   const candidate = /^[a-z]+:\/\//i.test(api) ? api : `http://${api}`;
   if (!URL.canParse(candidate) || new URL(candidate).protocol !== 'http:') {
-    throw new CliError(EXIT.USAGE, `--api: write a URL such as ${DEFAULT_API}, not ${JSON.stringify(api)}.`);
+    throw new CliError(EXIT.USAGE, `--api: write a URL such as ${DEFAULT_API}, not ${JSON.stringify(api)}`);
   }
   const url = new URL(candidate);
   url.search = '';
@@ -164,13 +170,12 @@ function readToken(path: string): string {
   try {
     token = readFileSync(path, 'utf8').trim();
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new CliError(EXIT.USAGE, `--api-token-file: the token can't be read: ${why}.`, { cause });
+    throw CliError.because(EXIT.USAGE, "--api-token-file: the token can't be read", cause);
   }
   if (/^[\x21-\x7e]+$/.test(token)) return token;
   throw new CliError(
     EXIT.USAGE,
-    `--api-token-file: ${path} must hold one token of printable ASCII characters.`,
+    `--api-token-file: ${path} must hold one token of printable ASCII characters`,
   );
 }
 
@@ -181,15 +186,7 @@ function toFailure(status: number, body: string, url: string): CliError {
   } catch {
     // Answered below: not one of ours.
   }
-  const { message, code } = (typeof parsed === 'object' && parsed !== null ? parsed : {}) as {
-    message?: unknown;
-    code?: unknown;
-  };
-  if (typeof message !== 'string') {
-    return new CliError(
-      EXIT.UNREACHABLE,
-      `What answers at ${url} is no fsched node (HTTP ${status}). Name a node with --api URL.`,
-    );
-  }
-  return new ApiFailureError(status, typeof code === 'string' ? code : '', message, parsed);
+  const { message, code } = (parsed ?? {}) as { message?: unknown; code?: unknown };
+  if (typeof message !== 'string') return noNode(url, `HTTP ${status}`);
+  return new CliError(exitCodeOf(status, code), message);
 }

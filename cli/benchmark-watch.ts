@@ -1,13 +1,14 @@
 /** Follows a benchmark through the runs that it makes, and cancels it through them. */
 import type { RunSummaryJson } from '../node/rest/schemas/runs.ts';
+import { mean } from '../protocols/schema/statistics.ts';
 import type { ApiClient } from './api-client.ts';
-import { drawCurve } from './curve-plot.ts';
 import { formatBytes, plural } from './format.ts';
+import { listRuns, runPath } from './lookup.ts';
+import { drawCurve } from './plot.ts';
 
 const POLL_MS = 400;
-/** As many as GET /runs gives; a benchmark takes far fewer. */
-const LIMIT = 1000;
-const ENDED: ReadonlySet<string> = new Set(['succeeded', 'failed', 'timed_out', 'cancelled', 'lost']);
+
+const isOver = (run: RunSummaryJson): boolean => run.finished_at !== null;
 
 export interface BenchmarkWatchOptions {
   readonly taskId: string;
@@ -66,19 +67,14 @@ export class BenchmarkWatch implements AsyncDisposable {
   /** Empty when the node doesn't answer: the benchmark itself will say what is wrong. */
   async #list(): Promise<readonly RunSummaryJson[]> {
     const { taskId, inputSize } = this.#options;
-    const query = { task_id: taskId, limit: LIMIT };
-    const answer = await this.#client
-      .json({ method: 'GET', path: '/runs', query })
-      .catch(() => ({ runs: [] }));
-    const { runs } = answer as { runs: readonly RunSummaryJson[] };
+    const runs = await listRuns(this.#client, taskId).catch(() => []);
     return runs.filter((run) => run.purpose === 'benchmark' && run.input_size === inputSize);
   }
 
   async #cancelAll(runs: readonly RunSummaryJson[]): Promise<void> {
-    const active = runs.filter((run) => !ENDED.has(run.state));
-    const paths = active.map((run) => `/runs/${encodeURIComponent(run.run_id)}`);
+    const active = runs.filter((run) => !isOver(run));
     // One that has ended meanwhile is as good as cancelled; the next look finds the next.
-    await Promise.allSettled(paths.map((path) => this.#client.json({ method: 'DELETE', path })));
+    await Promise.allSettled(active.map((run) => this.#client.delete(runPath(run.run_id))));
   }
 
   #pause(): Promise<void> {
@@ -105,10 +101,10 @@ export function describeProgress(runs: readonly RunSummaryJson[]): readonly stri
   }
   const points = [...seconds].map(([ways, samples]) => ({
     ways,
-    seconds: samples.reduce((sum, sample) => sum + sample, 0) / samples.length,
+    seconds: mean(samples),
   }));
   const executions = [...seconds.values()].flat().length;
-  const at = runs.find((run) => !ENDED.has(run.state))?.measure?.ways;
+  const at = runs.find((run) => !isOver(run))?.measure?.ways;
   const now = at === undefined ? '' : `, now at ${plural(at, 'way')}`;
   const most = Math.max(1, ...points.map((point) => point.ways));
   return [

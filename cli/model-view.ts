@@ -1,7 +1,7 @@
 /** The model and its versions, and an explanation, in words for people. */
 import type { DroppedJson, ExplanationJson, ModelJson, VersionJson } from '../node/rest/schemas/predictor.ts';
-import { drawExplanation } from './explain-plot.ts';
 import { formatAge, formatBytes, formatSeconds, plural } from './format.ts';
+import { drawExplanation } from './plot.ts';
 import { type Column, formatPairs, formatTable } from './table.ts';
 
 type Row = VersionJson | DroppedJson;

@@ -1,6 +1,7 @@
 /** Turns what stopped a node from starting into one sentence and an exit code of its own. */
+
+import { formatHostPort } from '../node/addresses.ts';
 import type { NodeConfig } from '../node/config/config.ts';
-import { formatHostPort } from '../node/config/values.ts';
 import { CliError, EXIT } from './exit-codes.ts';
 
 interface Clue {

@@ -1,8 +1,9 @@
 /** Draws last-level caches: one cell a way, the highest first as in the kernel's `bit_usage`. */
-import type { DomainMasks, Hold } from '../node/mesh/types.ts';
-import { displayWidth, printable, truncate } from './display-width.ts';
+import displayWidth from 'string-width';
+import type { DomainMasks, Hold } from '../protocols/schema/capacity.ts';
+import { printable } from '../protocols/schema/text.ts';
 import { formatBytes, plural } from './format.ts';
-import { TABLE_WIDTH } from './table.ts';
+import { TABLE_WIDTH, truncate } from './table.ts';
 
 export interface DrawnRun {
   readonly runId: string;

@@ -2,11 +2,10 @@ import type { Command } from 'commander';
 import type { RunDetailJson, RunSummaryJson } from '../../node/rest/schemas/runs.ts';
 import { type ApiFlags, makeClient, wholeNumber, withApiOptions } from '../api-command.ts';
 import { formatAge, formatBytes, formatSeconds } from '../format.ts';
-import { print, printJson } from '../output.ts';
-import { findRun } from '../run-lookup.ts';
+import { findRun, findTask } from '../lookup.ts';
+import { show } from '../output.ts';
 import { describeChoice } from '../run-result.ts';
 import { type Column, formatPairs, formatTable } from '../table.ts';
-import { findTask } from '../task-lookup.ts';
 
 export function registerRuns(program: Command): void {
   withApiOptions(program.command('runs [run]'))
@@ -43,17 +42,17 @@ async function showRuns(wanted: string | undefined, flags: RunsFlags): Promise<v
   const client = makeClient(flags);
   if (wanted !== undefined) {
     const run = await findRun(client, wanted);
-    return flags.json ? printJson(run) : print(formatPairs(describe(run)));
+    return show(flags, run, () => formatPairs(describe(run)));
   }
   const query = {
     state: flags.state,
     limit: wholeNumber('--limit', flags.limit),
     task_id: flags.task === undefined ? undefined : (await findTask(client, flags.task)).task_id,
   };
-  const answer = (await client.json({ method: 'GET', path: '/runs', query })) as { runs: RunSummaryJson[] };
-  if (flags.json) printJson(answer);
-  else if (answer.runs.length === 0) print(['No such runs: "fsched run TASK SIZE" makes one.']);
-  else print(formatTable(answer.runs, COLUMNS));
+  const answer = await client.get<{ readonly runs: readonly RunSummaryJson[] }>('/runs', query);
+  show(flags, answer, ({ runs }) =>
+    runs.length === 0 ? ['no such runs: "fsched run TASK SIZE" makes one'] : formatTable(runs, COLUMNS),
+  );
 }
 
 function describe(run: RunDetailJson): readonly (readonly [string, string])[] {

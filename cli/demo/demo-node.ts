@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { openSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Environment } from '../../node/config/config.ts';
 import { ApiClient } from '../api-client.ts';
 import { CliError, EXIT } from '../exit-codes.ts';
 
@@ -16,30 +17,35 @@ interface Ready {
   readonly rest: string;
 }
 
+interface DemoNodeOptions {
+  /** Of the data directories and logs of all nodes. */
+  readonly folder: string;
+  readonly flags: readonly string[];
+  readonly environment: Environment;
+}
+
 export class DemoNode {
   readonly name: string;
-  readonly #folder: string;
-  readonly #flags: readonly string[];
+  readonly #options: DemoNodeOptions;
   #child: ChildProcess | null = null;
   #ready: Ready | null = null;
 
-  constructor(name: string, folder: string, flags: readonly string[]) {
+  constructor(name: string, options: DemoNodeOptions) {
     this.name = name;
-    this.#folder = folder;
-    this.#flags = flags;
+    this.#options = options;
   }
 
   get dataDir(): string {
-    return join(this.#folder, this.name);
+    return join(this.#options.folder, this.name);
   }
   get logFile(): string {
-    return join(this.#folder, `${this.name}.log`);
+    return join(this.#options.folder, `${this.name}.log`);
   }
   get isUp(): boolean {
     return this.#ready !== null;
   }
   get ready(): Ready {
-    if (this.#ready === null) throw new CliError(EXIT.FAILED, `${this.name} is not up.`);
+    if (this.#ready === null) throw new CliError(EXIT.FAILED, `${this.name} is not up`);
     return this.#ready;
   }
   /** `timeoutMs` null: as long as it takes. */
@@ -49,16 +55,17 @@ export class DemoNode {
 
   /** Resolves when it serves; `more` flags come after those of the constructor. */
   async start(more: readonly string[] = []): Promise<void> {
-    const own = ['start', '--name', this.name, '--data-dir', this.dataDir, ...this.#flags, ...more];
+    const { flags, environment } = this.#options;
+    const own = ['start', '--name', this.name, '--data-dir', this.dataDir, ...flags, ...more];
     const program = process.argv[1];
-    if (program === undefined) throw new CliError(EXIT.INTERNAL, 'The demo does not know its own program.');
+    if (program === undefined) throw new CliError(EXIT.INTERNAL, 'the demo does not know its own program');
     // The environment of this shell is meant for one node, not for three.
-    const environment = Object.fromEntries(
-      Object.entries(process.env).filter(([variable]) => !variable.startsWith('FSCHED_')),
+    const env = Object.fromEntries(
+      Object.entries(environment).filter(([variable]) => !variable.startsWith('FSCHED_')),
     );
     const child = spawn(process.execPath, [...process.execArgv, program, ...own], {
       stdio: ['ignore', 'pipe', openSync(this.logFile, 'a')],
-      env: environment,
+      env,
     });
     this.#child = child;
     child.once('exit', () => {
@@ -68,7 +75,7 @@ export class DemoNode {
   }
 
   async #awaitReady(child: ChildProcess): Promise<Ready> {
-    if (child.stdout === null) throw new CliError(EXIT.INTERNAL, 'A child without standard output.');
+    if (child.stdout === null) throw new CliError(EXIT.INTERNAL, 'a child without standard output');
     const lines = createInterface({ input: child.stdout });
     const signal = AbortSignal.timeout(READY_WITHIN_MS);
     try {
@@ -80,11 +87,10 @@ export class DemoNode {
       ])) as [string];
       return JSON.parse(line) as Ready;
     } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause);
-      throw new CliError(
+      throw CliError.because(
         EXIT.FAILED,
-        `${this.name} did not get ready (${why}); its log is ${this.logFile}.`,
-        { cause },
+        `${this.name} did not get ready (its log is ${this.logFile})`,
+        cause,
       );
     }
   }

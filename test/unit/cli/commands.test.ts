@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
-import { displayWidth } from '../../../cli/display-width.ts';
+import displayWidth from 'string-width';
 import { cluster, explanation, health, model, otherTask, result, run, task, taskDetail } from './fixtures.ts';
 import { Bundle, type FakeAnswer, FakeNode } from './run-cli.ts';
 
@@ -101,7 +101,7 @@ describe('exit codes', () => {
   test('3 and a sentence when no node answers', async () => {
     const { exitCode, stderr } = await bundle.run(['status'], { FSCHED_API: 'http://127.0.0.1:1' });
     assert.equal(exitCode, 3);
-    assert.match(stderr, /^fsched: No node answers at http:\/\/127\.0\.0\.1:1 .*"fsched start".*\n$/);
+    assert.match(stderr, /^fsched: no node answers at http:\/\/127\.0\.0\.1:1 .*"fsched start".*\n$/);
   });
 
   test('3 when something else than a node answers', async () => {
@@ -270,7 +270,7 @@ describe('Ctrl-C while a run is waited for', () => {
     assert.equal(exitCode, 130);
     assert.match(
       stderr,
-      /Run run123 goes on: "fsched logs run123" follows it, "fsched cancel run123" ends it/,
+      /interrupted; run run123 goes on: "fsched logs run123" follows it, "fsched cancel run123" ends it/,
     );
   });
 
@@ -280,7 +280,7 @@ describe('Ctrl-C while a run is waited for', () => {
       const answers = { 'GET /tasks': tasks, [asked]: 'silence', 'GET /runs': runs } as const;
       const { exitCode, stderr } = await interrupted(['run', 'sort', '1000'], answers, asked);
       assert.equal(exitCode, 130);
-      assert.match(stderr, /The run goes on if the node had taken it: "fsched runs" lists it/);
+      assert.match(stderr, /the run goes on if the node had taken it: "fsched runs" lists it/);
     }
   });
 });
@@ -494,7 +494,7 @@ describe('other commands', () => {
     assert.equal(exitCode, 0);
     assert.match(
       stdout,
-      /successful\.\n +2\.00 x ┤●(?:.*\n)+? +└─+\n[ 16]+ways\ninput size 1000.*\nWAYS +TIME +SPREAD\n +1 +30\.0 ms +█+\n +16 +15\.0 ms +█+\n$/,
+      /successful\n +2\.00 x ┤●(?:.*\n)+? +└─+\n[ 16]+ways\ninput size 1000.*\nWAYS +TIME +SPREAD\n +1 +30\.0 ms +█+\n +16 +15\.0 ms +█+\n$/,
     );
   });
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
-import { displayWidth } from '../../../cli/display-width.ts';
+import displayWidth from 'string-width';
 import { type DrawnDomain, type DrawnNode, type DrawnRun, drawWays } from '../../../cli/ways.ts';
 
 const run = (runId: string, ways: number, changes: Partial<DrawnRun> = {}): DrawnRun => ({
