@@ -1,10 +1,9 @@
 /**
  * Speaks REST to a node. `node:http` instead of `fetch`, which takes longer to load and gives up on an answer after
- * five minutes (a run or a followed output may take longer, and without a dependency `fetch` can't be told so). Only
- * uploads go by `fetch`: it knows forms, and streams their files.
+ * five minutes (a run or a followed output may take longer, and without a dependency `fetch` can't be told so).
  */
 import { readFileSync } from 'node:fs';
-import { type IncomingMessage, request as requestHttp } from 'node:http';
+import { type IncomingMessage, type RequestOptions, request as requestHttp } from 'node:http';
 import { Readable } from 'node:stream';
 import { json, text } from 'node:stream/consumers';
 import { CliError, EXIT, type ExitCode } from './exit-codes.ts';
@@ -28,14 +27,37 @@ export interface ApiRequest {
   /** Begins with a slash. */
   readonly path: string;
   readonly query?: Query;
-  /** Sent as JSON, but for a form. */
+  /** A `Form` is streamed, anything else is sent as JSON. */
   readonly body?: unknown;
   readonly headers?: Headers;
 }
 
-interface Answer {
-  readonly status: number;
-  readonly body: Readable;
+class Form {
+  readonly content: Blob;
+  readonly type: string;
+  constructor(content: Blob, type: string) {
+    this.content = content;
+    this.type = type;
+  }
+}
+
+/**
+ * A form with one file. It is encoded with an empty one, and the content put in its place: what Node makes of a
+ * `FormData` reads files faster than the network takes them, and so the whole file into memory.
+ */
+export async function makeForm(
+  fields: Readonly<Record<string, string | undefined>>,
+  fileName: string,
+  content: Blob,
+): Promise<Form> {
+  const form = new FormData();
+  for (const [name, value] of Object.entries(fields)) if (value !== undefined) form.set(name, value);
+  form.set('file', new Blob([]), fileName);
+  const encoded = new Response(form);
+  const frame = Buffer.from(await encoded.arrayBuffer());
+  const end = frame.lastIndexOf('\r\n--');
+  const whole = new Blob([frame.subarray(0, end), content, frame.subarray(end)]);
+  return new Form(whole, encoded.headers.get('content-type') ?? '');
 }
 
 /** `code` is the API's (`NO_MASTER`, `NOT_FOUND`, …). */
@@ -87,61 +109,52 @@ export class ApiClient {
   }
 
   /** The successful answer, its body unread. Throws `CliError`. */
-  async open(request: ApiRequest): Promise<Readable> {
-    const sent = request.body instanceof FormData ? this.#upload(request, request.body) : this.#ask(request);
-    const { status, body } = await sent.catch((cause: unknown) => {
-      throw this.#broken(cause);
-    });
-    if (status >= 200 && status < 300) return body;
-    throw toFailure(status, await text(body).catch(() => ''), this.url);
+  async open(request: ApiRequest): Promise<IncomingMessage> {
+    const response = await this.#send(request);
+    const status = response.statusCode ?? 0;
+    if (status >= 200 && status < 300) return response;
+    throw toFailure(status, await text(response).catch(() => ''), this.url);
   }
 
-  async #ask({ method, path, query = {}, body, headers }: ApiRequest): Promise<Answer> {
+  #send({ method, path, query = {}, body, headers }: ApiRequest): Promise<IncomingMessage> {
     const url = new URL(this.url + path);
     for (const [name, value] of Object.entries(query)) {
       if (value !== undefined) url.searchParams.set(name, String(value));
     }
-    const content = body === undefined ? null : Buffer.from(JSON.stringify(body));
-    const ofBody =
-      content === null ? {} : { 'content-type': 'application/json', 'content-length': content.length };
-    const response = await new Promise<IncomingMessage>((resolve, reject) => {
-      const common = this.#common({ ...ofBody, ...headers });
-      requestHttp(url, { method, ...common }, resolve)
-        .on('error', reject)
-        .end(content ?? undefined);
-    });
-    return { status: response.statusCode ?? 0, body: response };
-  }
-
-  async #upload({ method, path, headers }: ApiRequest, body: FormData): Promise<Answer> {
-    const response = await fetch(this.url + path, { method, body, ...this.#common({ ...headers }) });
-    return { status: response.status, body: Readable.from(response.body ?? []) };
-  }
-
-  #common<T extends object>(headers: T) {
-    const accept = 'application/json, */*;q=0.5';
-    return {
+    const json = body === undefined || body instanceof Form ? null : Buffer.from(JSON.stringify(body));
+    const options: RequestOptions = {
+      method,
       headers: {
-        accept,
+        accept: 'application/json, */*;q=0.5',
         ...(this.#token !== null && { authorization: `Bearer ${this.#token}` }),
+        ...(json !== null && { 'content-type': 'application/json', 'content-length': json.length }),
+        ...(body instanceof Form && { 'content-type': body.type, 'content-length': body.content.size }),
         ...headers,
       },
       ...(this.#timeoutMs !== null && { signal: AbortSignal.timeout(this.#timeoutMs) }),
     };
+    return new Promise((resolve, reject) => {
+      const outgoing = requestHttp(url, options, resolve);
+      outgoing.on('error', (error) => reject(this.#broken(error)));
+      if (body instanceof Form) {
+        const content = Readable.fromWeb(body.content.stream());
+        content.on('error', (error) => outgoing.destroy(error)).pipe(outgoing);
+      } else outgoing.end(json ?? undefined);
+    });
   }
 
-  #broken(error: unknown): CliError {
-    // What fetch throws has the reason behind it.
-    const cause = error instanceof TypeError && error.cause !== undefined ? error.cause : error;
+  #broken(cause: unknown): CliError {
     const { name, code, message }: NodeJS.ErrnoException =
       cause instanceof Error ? cause : new Error(String(cause));
+    if (name === 'NotReadableError')
+      return new CliError(EXIT.USAGE, 'the file changed while it was sent; send it again', { cause });
     if (name === 'AbortError' || name === 'TimeoutError') {
       const late = `${this.url} did not answer within ${this.#timeoutMs} ms; try again, or give --timeout`;
       return new CliError(EXIT.TIMED_OUT, late, { cause });
     }
     return new CliError(
       EXIT.UNREACHABLE,
-      `no node answers at ${this.url} (${typeof code === 'string' ? code : message}); start one with "fsched start", or name another with --api URL`,
+      `no node answers at ${this.url} (${code ?? message}); start one with "fsched start", or name another with --api URL`,
       { cause },
     );
   }

@@ -11,6 +11,7 @@ import { inspectPeer } from '../../node/mesh/strangers.ts';
 import type { ResultJson, RunDetailJson } from '../../node/rest/schemas/runs.ts';
 import type { TaskDetailJson } from '../../node/rest/schemas/tasks.ts';
 import type { Inspection } from '../../protocols/schema/views.ts';
+import { makeForm } from '../api-client.ts';
 import { repeatable } from '../api-command.ts';
 import { toDrawing } from '../commands/capacity.ts';
 import { CliError, EXIT, type ExitCode, messageOf } from '../exit-codes.ts';
@@ -83,9 +84,7 @@ const since = (startedMs: number) => formatSeconds((performance.now() - startedM
 async function showUpload(cluster: DemoCluster, example: Example): Promise<string> {
   const follower = await cluster.follower();
   say(`Uploading ${example.fileName} through ${follower.name}, which forwards it to the master.`);
-  const form = new FormData();
-  form.set('command', example.command);
-  form.set('file', new Blob([example.source]), example.fileName);
+  const form = await makeForm({ command: example.command }, example.fileName, new Blob([example.source]));
   const { task_id: taskId } = await follower
     .client()
     .post<{ readonly task_id: string }>('/controller/task/new', form);

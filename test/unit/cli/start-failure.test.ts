@@ -36,7 +36,7 @@ describe('explainStartFailure', () => {
     assert.equal(explained.exitCode, EXIT.NO_PERMISSION);
     assert.match(explained.message, /\/data\/x.*--data-dir/);
     const port = failing('x', { code: 'LISTEN_FAILED' }, { cause: failing('EACCES', { code: 'EACCES' }) });
-    assert.match(explain(port).message, /No permission to listen on 127.*--rest/);
+    assert.match(explain(port).message, /^no permission to listen on 127.*--rest/);
     assert.equal(explain(new Error('IO error: LOCK: Permission denied')).exitCode, EXIT.NO_PERMISSION);
   });
 
