@@ -97,7 +97,9 @@ export class ApiClient {
     return this.json({ method: 'DELETE', path });
   }
 
-  /** The body of a successful answer, as JSON; `T` is the node's word for it. Throws `CliError`: the person's next step. */
+  /**
+   * The body of a successful answer, as JSON; `T` is the node's word for it. Throws `CliError`: the person's next step.
+   */
   async json<T>(request: ApiRequest): Promise<T> {
     const response = await this.open(request);
     try {

@@ -1,4 +1,5 @@
 /** Follows a benchmark through the runs that it makes, and cancels it through them. */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { RunSummaryJson } from '../node/rest/schemas/runs.ts';
 import { mean } from '../protocols/schema/statistics.ts';
 import type { ApiClient } from './api-client.ts';
@@ -20,16 +21,14 @@ export interface BenchmarkWatchOptions {
 export class BenchmarkWatch implements AsyncDisposable {
   readonly #options: BenchmarkWatchOptions;
   readonly #client: ApiClient;
-  #earlier: ReadonlySet<string> = new Set();
-  #state: 'watching' | 'cancelling' | 'over' = 'watching';
-  #wake: () => void = () => {};
+  readonly #cancelled = new AbortController();
+  readonly #over = new AbortController();
   #followed: Promise<void> = Promise.resolve();
 
   /** Await it before the benchmark begins, or its first run counts as one of an earlier benchmark. */
   static async begin(client: ApiClient, options: BenchmarkWatchOptions): Promise<BenchmarkWatch> {
     const watch = new BenchmarkWatch(client, options);
-    watch.#earlier = new Set((await watch.#list()).map((run) => run.run_id));
-    watch.#followed = watch.#follow();
+    watch.#followed = watch.#follow(new Set((await watch.#list()).map((run) => run.run_id)));
     return watch;
   }
 
@@ -39,28 +38,30 @@ export class BenchmarkWatch implements AsyncDisposable {
   }
 
   get cancelled(): boolean {
-    return this.#state === 'cancelling';
+    return this.#cancelled.signal.aborted;
   }
 
   /** From now on every run of the benchmark is cancelled, which ends it. */
   cancel(): void {
-    if (this.#state === 'watching') this.#state = 'cancelling';
-    this.#wake();
+    this.#cancelled.abort();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#state = 'over';
-    this.#wake();
+    this.#over.abort();
     await this.#followed;
     this.#options.draw([]);
   }
 
-  async #follow(): Promise<void> {
-    while (this.#state !== 'over') {
-      const runs = (await this.#list()).filter((run) => !this.#earlier.has(run.run_id));
-      if (this.#state === 'cancelling') await this.#cancelAll(runs);
-      else if (this.#state === 'watching') this.#options.draw(describeProgress(runs));
-      await this.#pause();
+  async #follow(earlier: ReadonlySet<string>): Promise<void> {
+    while (!this.#over.signal.aborted) {
+      const runs = (await this.#list()).filter((run) => !earlier.has(run.run_id));
+      const active = runs.filter((run) => !isOver(run));
+      // One that has ended meanwhile is as good as cancelled; the next look finds the next.
+      if (this.cancelled)
+        await Promise.allSettled(active.map((run) => this.#client.delete(runPath(run.run_id))));
+      else if (!this.#over.signal.aborted) this.#options.draw(describeProgress(runs));
+      const signals = this.cancelled ? [this.#over.signal] : [this.#over.signal, this.#cancelled.signal];
+      await delay(POLL_MS, null, { signal: AbortSignal.any(signals) }).catch(() => {});
     }
   }
 
@@ -69,23 +70,6 @@ export class BenchmarkWatch implements AsyncDisposable {
     const { taskId, inputSize } = this.#options;
     const runs = await listRuns(this.#client, taskId).catch(() => []);
     return runs.filter((run) => run.purpose === 'benchmark' && run.input_size === inputSize);
-  }
-
-  async #cancelAll(runs: readonly RunSummaryJson[]): Promise<void> {
-    const active = runs.filter((run) => !isOver(run));
-    // One that has ended meanwhile is as good as cancelled; the next look finds the next.
-    await Promise.allSettled(active.map((run) => this.#client.delete(runPath(run.run_id))));
-  }
-
-  #pause(): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, POLL_MS);
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-      if (this.#state !== 'watching') this.#wake();
-    });
   }
 }
 

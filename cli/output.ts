@@ -1,5 +1,6 @@
 /** What a command says: results on standard output, everything else on standard error. */
 import type { Environment } from '../node/config/config.ts';
+import { printable } from '../protocols/schema/text.ts';
 
 export function print(lines: readonly string[]): void {
   process.stdout.write(lines.map((line) => `${line}\n`).join(''));
@@ -15,8 +16,9 @@ export function show<T>(
   else print(describe(answer));
 }
 
+/** The clause may be of another machine. */
 export function note(clause: string): void {
-  process.stderr.write(`fsched: ${clause}\n`);
+  process.stderr.write(`fsched: ${printable(clause)}\n`);
 }
 
 /** Colour is for people at a terminal who have not said no (https://no-color.org). */

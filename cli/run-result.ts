@@ -1,6 +1,5 @@
 /** The end of a run, as the commands that wait for one show it. */
 import type { ResultJson } from '../node/rest/schemas/runs.ts';
-import { printable } from '../protocols/schema/text.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { formatBytes, formatSeconds, plural } from './format.ts';
 import { note } from './output.ts';
@@ -28,7 +27,7 @@ export function showResult(result: ResultJson, mode: string | null): void {
   ];
   note(`run ${result.id} ${result.state}: ${facts.filter((fact) => fact !== '').join(', ')}`);
   if (result.choice !== null) note(describeChoice(result.choice));
-  if (result.error !== null) note(printable(result.error));
+  if (result.error !== null) note(result.error);
 }
 
 /** In one line why a run wanted so many ways. */

@@ -68,8 +68,11 @@ function formatLine<Row>(
   return line.join(GAP).trimEnd();
 }
 
+/** A name and its value. */
+export type Pair = readonly [name: string, value: string];
+
 /** `Name  value` lines, the values in one column and wrapped at words. */
-export function formatPairs(pairs: readonly (readonly [string, string])[]): readonly string[] {
+export function formatPairs(pairs: readonly Pair[]): readonly string[] {
   const width = Math.max(0, ...pairs.map(([name]) => displayWidth(name)));
   return pairs.flatMap(([name, value]) =>
     wrap(printable(value), TABLE_WIDTH - width - GAP.length).map(

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
-import type { RunDetailJson, RunSummaryJson } from '../../node/rest/schemas/runs.ts';
+import type { ResultJson, RunDetailJson, RunSummaryJson } from '../../node/rest/schemas/runs.ts';
 import { type ApiFlags, makeClient, wholeNumber, withApiOptions } from '../api-command.ts';
 import { formatAge, formatBytes, formatSeconds } from '../format.ts';
 import { findRun, findTask } from '../lookup.ts';
 import { show } from '../output.ts';
 import { describeChoice } from '../run-result.ts';
-import { type Column, formatPairs, formatTable } from '../table.ts';
+import { type Column, formatPairs, formatTable, type Pair } from '../table.ts';
 
 export function registerRuns(program: Command): void {
   withApiOptions(program.command('runs [run]'))
@@ -55,9 +55,9 @@ async function showRuns(wanted: string | undefined, flags: RunsFlags): Promise<v
   );
 }
 
-function describe(run: RunDetailJson): readonly (readonly [string, string])[] {
+function describe(run: RunDetailJson): readonly Pair[] {
   const { result } = run;
-  const pairs: (readonly [string, string])[] = [
+  const pairs: Pair[] = [
     ['run', run.run_id],
     ['task', run.task_id],
     ['state', run.state],
@@ -80,9 +80,7 @@ function describe(run: RunDetailJson): readonly (readonly [string, string])[] {
   return pairs;
 }
 
-function describeCacheUse(
-  use: NonNullable<NonNullable<RunDetailJson['result']>['cache_use']>,
-): (readonly [string, string])[] {
+function describeCacheUse(use: NonNullable<ResultJson['cache_use']>): Pair[] {
   const counters = [
     ['cache filled', use.occupancy_bytes, ''],
     ['bandwidth', use.bandwidth_bytes_per_second, '/s'],
@@ -96,10 +94,13 @@ function describeCacheUse(
   });
 }
 
-function describeIsolation(
-  isolation: NonNullable<NonNullable<RunDetailJson['result']>['isolation']>,
-): string {
-  const { user, limits, sandbox, network, pinned } = isolation;
+function describeIsolation({
+  user,
+  limits,
+  sandbox,
+  network,
+  pinned,
+}: NonNullable<ResultJson['isolation']>): string {
   return [
     `user ${user}`,
     limits === 'none' ? 'no limits' : `limits by ${limits}`,

@@ -5,7 +5,7 @@ import { type ApiFlags, makeClient, withApiOptions } from '../api-command.ts';
 import { CliError, EXIT } from '../exit-codes.ts';
 import { formatSeconds, plural } from '../format.ts';
 import { note, show } from '../output.ts';
-import { formatPairs } from '../table.ts';
+import { formatPairs, type Pair } from '../table.ts';
 
 export function registerStatus(program: Command): void {
   withApiOptions(program.command('status'))
@@ -24,7 +24,7 @@ async function showStatus(flags: ApiFlags): Promise<void> {
     show(flags, cluster, () => formatPairs([...describeNode(health), ...describeCluster(cluster)]));
   } catch (error) {
     if (!(error instanceof CliError) || error.exitCode !== EXIT.NO_MASTER) throw error;
-    const state: readonly [string, string] =
+    const state: Pair =
       health.status === 'removed' ? ['state', `removed: ${health.message ?? ''}`] : ['master', 'none now'];
     show(flags, health, () => formatPairs([...describeNode(health), state]));
     note(error.message);
@@ -32,13 +32,13 @@ async function showStatus(flags: ApiFlags): Promise<void> {
   }
 }
 
-const describeNode = (health: HealthJson): readonly (readonly [string, string])[] => [
+const describeNode = (health: HealthJson): readonly Pair[] => [
   ['this node', `${health.name} (${health.role})`],
   ['peer id', health.id],
   ['version', `${health.version}, up ${formatSeconds(health.uptime_seconds)}`],
 ];
 
-function describeCluster(cluster: ClusterJson): readonly (readonly [string, string])[] {
+function describeCluster(cluster: ClusterJson): readonly Pair[] {
   const alive = cluster.members.filter((member) => member.alive);
   const sum = (ways: (member: (typeof alive)[number]) => number | null) =>
     alive.reduce((total, member) => total + (ways(member) ?? 0), 0);

@@ -7,7 +7,7 @@ import type { Environment } from '../../node/config/config.ts';
 import type { ClusterJson } from '../../node/rest/schemas/cluster.ts';
 import type { HealthJson } from '../../node/rest/schemas/service.ts';
 import type { ApiClient } from '../api-client.ts';
-import { CliError, EXIT, messageOf } from '../exit-codes.ts';
+import { messageOf } from '../exit-codes.ts';
 import { DemoNode } from './demo-node.ts';
 
 const PATIENCE_MS = 30_000;
@@ -28,7 +28,7 @@ export async function waitFor<T>(what: string, attempt: () => Promise<T | null>)
     await delay(POLL_MS);
   }
   const why = lastError === null ? '' : ` (${messageOf(lastError)})`;
-  throw new CliError(EXIT.FAILED, `waited ${PATIENCE_MS / 1000} s in vain for ${what}${why}`);
+  throw new Error(`waited ${PATIENCE_MS / 1000} s in vain for ${what}${why}`);
 }
 
 export class DemoCluster implements AsyncDisposable {
@@ -52,19 +52,14 @@ export class DemoCluster implements AsyncDisposable {
   async start(): Promise<void> {
     const [first, ...others] = this.nodes;
     await first?.start();
-    await Promise.all(others.map((node) => this.#startJoining(node)));
+    await Promise.all(others.map((node) => this.startJoining(node)));
   }
 
-  /** Starts a node again, through whoever is up now. */
-  async restart(node: DemoNode): Promise<void> {
-    await this.#startJoining(node);
-  }
-
-  async #startJoining(node: DemoNode): Promise<void> {
+  /** Starts a node, perhaps again, through whoever is up now. */
+  async startJoining(node: DemoNode): Promise<void> {
     const through = this.up.find((candidate) => candidate !== node)?.ready.mesh[0];
     const [first] = this.nodes;
-    if (through === undefined || first === undefined)
-      throw new CliError(EXIT.FAILED, 'no node to join through is up');
+    if (through === undefined || first === undefined) throw new Error('no node to join through is up');
     await node.start(['--join', through, '--token-file', this.tokenFile]);
   }
 
@@ -96,7 +91,7 @@ export class DemoCluster implements AsyncDisposable {
   async follower(): Promise<DemoNode> {
     const { master } = await this.agreedMaster();
     const follower = this.up.find((node) => node !== master);
-    if (follower === undefined) throw new CliError(EXIT.FAILED, 'no node but the master is up');
+    if (follower === undefined) throw new Error('no node but the master is up');
     return follower;
   }
 

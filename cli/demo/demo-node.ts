@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Environment } from '../../node/config/config.ts';
 import { ApiClient } from '../api-client.ts';
-import { CliError, EXIT } from '../exit-codes.ts';
+import { messageOf } from '../exit-codes.ts';
 
 const READY_WITHIN_MS = 30_000;
 const STOPS_WITHIN_MS = 5_000;
@@ -45,7 +45,7 @@ export class DemoNode {
     return this.#ready !== null;
   }
   get ready(): Ready {
-    if (this.#ready === null) throw new CliError(EXIT.FAILED, `${this.name} is not up`);
+    if (this.#ready === null) throw new Error(`${this.name} is not up`);
     return this.#ready;
   }
   /** `timeoutMs` null: as long as it takes. */
@@ -58,7 +58,7 @@ export class DemoNode {
     const { flags, environment } = this.#options;
     const own = ['start', '--name', this.name, '--data-dir', this.dataDir, ...flags, ...more];
     const program = process.argv[1];
-    if (program === undefined) throw new CliError(EXIT.INTERNAL, 'the demo does not know its own program');
+    if (program === undefined) throw new Error('the demo does not know its own program');
     // The environment of this shell is meant for one node, not for three.
     const env = Object.fromEntries(
       Object.entries(environment).filter(([variable]) => !variable.startsWith('FSCHED_')),
@@ -75,29 +75,21 @@ export class DemoNode {
   }
 
   async #awaitReady(child: ChildProcess): Promise<Ready> {
-    if (child.stdout === null) throw new CliError(EXIT.INTERNAL, 'a child without standard output');
-    const lines = createInterface({ input: child.stdout });
     const signal = AbortSignal.timeout(READY_WITHIN_MS);
+    const ended = once(child, 'exit', { signal }).then(() => Promise.reject(new Error('it ended')));
     try {
-      const [line] = (await Promise.race([
-        once(lines, 'line', { signal }),
-        once(child, 'exit', { signal }).then(() => {
-          throw new CliError(EXIT.FAILED, 'it ended');
-        }),
-      ])) as [string];
-      return JSON.parse(line) as Ready;
+      if (child.stdout === null) throw new Error('it has no standard output');
+      const line = once(createInterface({ input: child.stdout }), 'line', { signal });
+      return JSON.parse(String(await Promise.race([line, ended]))) as Ready;
     } catch (cause) {
-      throw CliError.because(
-        EXIT.FAILED,
-        `${this.name} did not get ready (its log is ${this.logFile})`,
-        cause,
-      );
+      const why = `${messageOf(cause)}; its log is ${this.logFile}`;
+      throw new Error(`${this.name} did not get ready: ${why}`, { cause });
     }
   }
 
   /** As a power cut would end it. */
-  async kill(): Promise<void> {
-    await this.#end('SIGKILL');
+  kill(): Promise<void> {
+    return this.#end('SIGKILL');
   }
 
   /** Politely, and by force when that takes too long. */

@@ -13,13 +13,12 @@ import type { TaskDetailJson } from '../../node/rest/schemas/tasks.ts';
 import type { Inspection } from '../../protocols/schema/views.ts';
 import { makeForm } from '../api-client.ts';
 import { repeatable } from '../api-command.ts';
-import { toDrawing } from '../commands/capacity.ts';
-import { CliError, EXIT, type ExitCode, messageOf } from '../exit-codes.ts';
+import { EXIT, type ExitCode, messageOf } from '../exit-codes.ts';
 import { formatSeconds, plural } from '../format.ts';
 import { mayColour, note, print } from '../output.ts';
 import { describeProfile } from '../profile-table.ts';
 import { onInterrupt } from '../signals.ts';
-import { type DrawnNode, type DrawnRun, drawWays } from '../ways.ts';
+import { type DrawnNode, drawWays } from '../ways.ts';
 import { DemoCluster, fetchCluster, waitFor } from './demo-cluster.ts';
 import type { DemoNode } from './demo-node.ts';
 import { chooseExample, type Example, expectedOutput } from './example.ts';
@@ -107,7 +106,7 @@ async function showBenchmark(cluster: DemoCluster, example: Example, taskId: str
   await client.post('/controller/task/benchmark', body, repeatable());
   const task = await client.get<TaskDetailJson>(`/tasks/${taskId}`);
   const profile = task.profiles.find((candidate) => candidate.input_size === example.inputSize);
-  if (profile === undefined) throw new CliError(EXIT.FAILED, 'the benchmark left no profile');
+  if (profile === undefined) throw new Error('the benchmark left no profile');
   show(describeProfile(profile));
 }
 
@@ -131,7 +130,7 @@ async function showRun(
   show(drawWays(await busiestMoment(follower, runs), { colour, width: 76 }));
   for (const { result } of await runs) {
     if (result?.state !== 'succeeded' || result.stdout !== expectedOutput(example.inputSize)) {
-      throw new CliError(EXIT.FAILED, `a run went wrong: ${JSON.stringify(result ?? 'nothing was run')}`);
+      throw new Error(`a run went wrong: ${JSON.stringify(result ?? 'nothing was run')}`);
     }
     const { secs, nanos } = result.execution_time;
     const node = cluster.up.find((candidate) => candidate.ready.peer === result.node)?.name ?? 'a node';
@@ -146,23 +145,22 @@ async function busiestMoment(node: DemoNode, runs: Promise<unknown>): Promise<re
   const over = runs.then(() => true);
   let busiest: readonly DrawnNode[] = [];
   do {
-    const seen = (await fetchCluster(node.client())).members.map(toDrawing);
+    const seen = (await fetchCluster(node.client())).members;
     if (busiest.length === 0 || isBusier(seen, busiest)) busiest = seen;
   } while (!(await Promise.race([over, delay(20, false)])));
-  if (runsOf(busiest).length === 0)
-    throw new CliError(EXIT.FAILED, 'no node was ever seen lending ways to a run');
+  if (runsOf(busiest).length === 0) throw new Error('no node was ever seen lending ways to a run');
   return busiest;
 }
 
 function isBusier(seen: readonly DrawnNode[], before: readonly DrawnNode[]): boolean {
   const filled = (nodes: readonly DrawnNode[]) =>
-    runsOf(nodes).reduce((sum, { occupancyBytes }) => sum + (occupancyBytes ?? 0), 0);
+    runsOf(nodes).reduce((sum, { occupancy_bytes: bytes }) => sum + (bytes ?? 0), 0);
   const more = runsOf(seen).length - runsOf(before).length;
   return more > 0 || (more === 0 && filled(seen) > filled(before));
 }
 
-const runsOf = (nodes: readonly DrawnNode[]): readonly DrawnRun[] =>
-  nodes.flatMap(({ domains }) => domains.flatMap(({ runs }) => runs));
+const runsOf = (nodes: readonly DrawnNode[]) =>
+  nodes.filter(({ alive }) => alive).flatMap(({ llc }) => llc.flatMap(({ runs }) => runs));
 
 async function showFailover(cluster: DemoCluster, example: Example): Promise<DemoNode> {
   const { master, term } = await cluster.agreedMaster();
@@ -170,14 +168,14 @@ async function showFailover(cluster: DemoCluster, example: Example): Promise<Dem
   const killedMs = performance.now();
   await master.kill();
   const [survivor] = cluster.up;
-  if (survivor === undefined) throw new CliError(EXIT.FAILED, 'no node survived');
+  if (survivor === undefined) throw new Error('no node survived');
   const body = { function_name: example.fileName.split('.')[0], parameters: { input_size: 1 } };
   const probe = await waitFor('a write that is accepted', () =>
     survivor.client(5000).post<{ readonly run_id: string }>('/submit', body),
   );
   const outage = since(killedMs);
   const next = await cluster.agreedMaster();
-  if (next.term <= term) throw new CliError(EXIT.FAILED, `term ${next.term} does not follow term ${term}`);
+  if (next.term <= term) throw new Error(`term ${next.term} does not follow term ${term}`);
   show([`${next.master.name} is master of term ${next.term}; the next write was accepted after ${outage}.`]);
   // The write was a run like any other; it shall not be among those that are drawn next.
   await waitFor('the end of that run', async () => {
@@ -189,7 +187,7 @@ async function showFailover(cluster: DemoCluster, example: Example): Promise<Dem
 async function showReturn(cluster: DemoCluster, dead: DemoNode): Promise<void> {
   say(`Starting ${dead.name} again; it catches up.`);
   const startedMs = performance.now();
-  await cluster.restart(dead);
+  await cluster.startJoining(dead);
   await cluster.awaitVoters(3);
   const { versions, fingerprint } = await waitFor('three nodes with equal tables', async () => {
     const tables = await Promise.all(cluster.nodes.map((node) => tablesOf(cluster, node)));
@@ -205,11 +203,11 @@ async function showReturn(cluster: DemoCluster, dead: DemoNode): Promise<void> {
 /** What the node itself holds, asked over libp2p: REST would forward the question to the master. */
 async function tablesOf(cluster: DemoCluster, node: DemoNode): Promise<Inspection['tables']> {
   const [target] = node.ready.mesh;
-  if (target === undefined) throw new CliError(EXIT.FAILED, `${node.name} listens nowhere`);
+  if (target === undefined) throw new Error(`${node.name} listens nowhere`);
   const token = await loadToken(cluster.tokenFile, false);
-  if (!token.ok) throw new CliError(EXIT.FAILED, token.error.message);
+  if (!token.ok) throw new Error(token.error.message);
   const answer = await inspectPeer(target, token.value);
-  if (!answer.ok) throw new CliError(EXIT.FAILED, answer.error.message);
+  if (!answer.ok) throw new Error(answer.error.message);
   return (answer.value.view as Inspection).tables;
 }
 

@@ -52,7 +52,10 @@ export interface NodeConfig {
   readonly processLimit: number | null;
   /** Files that a process of a run may have open: the usual soft limit. @default 1024 */
   readonly openFileLimit: number | null;
-  /** Directory of the working directories where programs run as another user without a sandbox. @default /var/lib/fsched/… */
+  /**
+   * Directory of the working directories where programs run as another user without a sandbox. @default
+   * /var/lib/fsched/…
+   */
   readonly workDir: string | null;
   /** Between two heartbeats of the master. @default 100 */
   readonly heartbeatMs: number;

@@ -99,32 +99,25 @@ interface ConfigFile {
 }
 
 async function readConfigFile(path: string): Promise<ConfigFile> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new ConfigError('FILE_UNREADABLE', `the configuration file can't be read: ${why}`, {
-      cause: error,
-    });
-  }
+  const text = await readFile(path, 'utf8').catch((cause: Error) => {
+    const message = `the configuration file can't be read: ${cause.message}`;
+    throw new ConfigError('FILE_UNREADABLE', message, { cause });
+  });
   let entries: unknown;
   try {
     entries = JSON.parse(text);
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new ConfigError('FILE_NOT_JSON', `${path} isn't JSON: ${why}`, { cause: error });
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new ConfigError('FILE_NOT_JSON', `${path} isn't JSON: ${why}`, { cause });
   }
   if (typeof entries !== 'object' || entries === null || Array.isArray(entries)) {
     throw new ConfigError('FILE_NOT_JSON', `${path}: write a JSON object such as {"rest": "127.0.0.1:8200"}`);
   }
-  const keys = NODE_OPTIONS.map((option) => option.key);
-  for (const key of Object.keys(entries)) {
-    if (keys.some((known) => known === key)) continue;
-    throw new ConfigError(
-      'UNKNOWN_KEY',
-      `${path}: there is no option "${key}"; did you mean "${nearest(key, keys)}"?`,
-    );
+  const keys: readonly string[] = NODE_OPTIONS.map((option) => option.key);
+  const unknown = Object.keys(entries).find((key) => !keys.includes(key));
+  if (unknown !== undefined) {
+    const message = `${path}: there is no option "${unknown}"; did you mean "${nearest(unknown, keys)}"?`;
+    throw new ConfigError('UNKNOWN_KEY', message);
   }
   return { path, entries: { ...entries } };
 }
@@ -132,22 +125,20 @@ async function readConfigFile(path: string): Promise<ConfigFile> {
 /** What no option can check alone. */
 function checkTogether(config: NodeConfig): NodeConfig {
   if (!isLoopback(config.rest.host) && config.apiTokenFile === null) {
-    throw new ConfigError(
-      'CONFLICT',
-      `REST on ${config.rest.host} would be open to everyone who reaches it: give --api-token-file FILE, or keep to 127.0.0.1`,
-    );
+    const advice = 'give --api-token-file FILE, or keep to 127.0.0.1';
+    const message = `REST on ${config.rest.host} would be open to everyone who reaches it: ${advice}`;
+    throw new ConfigError('CONFLICT', message);
   }
   if (config.electionTimeoutMs < 3 * config.heartbeatMs) {
-    throw new ConfigError(
-      'CONFLICT',
-      `an election timeout of ${config.electionTimeoutMs} ms takes every lost heartbeat for a dead master: write at least three heartbeats (${3 * config.heartbeatMs} ms)`,
-    );
+    const advice = `write at least three heartbeats (${3 * config.heartbeatMs} ms)`;
+    const message = `an election timeout of ${config.electionTimeoutMs} ms takes every lost heartbeat for a dead master`;
+    throw new ConfigError('CONFLICT', `${message}: ${advice}`);
   }
   return config;
 }
 
 /** The candidate with the smallest edit distance, case aside. */
-export function nearest(word: string, candidates: readonly string[]): string {
+function nearest(word: string, candidates: readonly string[]): string {
   const distances = candidates.map((candidate) => editDistance(word.toLowerCase(), candidate.toLowerCase()));
   return candidates[distances.indexOf(Math.min(...distances))] ?? '';
 }

@@ -30,17 +30,18 @@ export const parseChoice =
       : succeed(choice);
   };
 
-/** A number of `units`, as a JSON number or as text with an optional suffix; whole after conversion. */
+/** A number of `units`, as a JSON number or as text with an optional suffix; whole if not told otherwise. */
 function parseQuantity(
   units: Readonly<Record<string, number>>,
   min: number,
   max: number,
   example: string,
+  round: (quantity: number) => number = Math.round,
 ): ParseAnywhere<number> {
   return (value) => {
     const match = /^([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)$/.exec(textOf(value));
     const factor = units[match?.[2]?.toLowerCase() ?? '?'];
-    const quantity = factor === undefined ? Number.NaN : Math.round(Number(match?.[1]) * factor);
+    const quantity = factor === undefined ? Number.NaN : round(Number(match?.[1]) * factor);
     if (quantity >= min && quantity <= max) return succeed(quantity);
     return fail(`write ${example}, from ${min} to ${max}, not ${shown(value)}`);
   };
@@ -89,15 +90,8 @@ export const parseSwitch: ParseAnywhere<boolean> = (value) => {
 };
 
 /** A number such as 2 or 1.5. */
-export const parseAmount =
-  (min: number, max: number): ParseAnywhere<number> =>
-  (value) => {
-    const written = textOf(value);
-    const amount = /^[0-9]+(?:\.[0-9]+)?$/.test(written) ? Number(written) : Number.NaN;
-    return amount >= min && amount <= max
-      ? succeed(amount)
-      : fail(`write a number from ${min} to ${max}, not ${shown(value)}`);
-  };
+export const parseAmount = (min: number, max: number): ParseAnywhere<number> =>
+  parseQuantity({ '': 1 }, min, max, 'a number', (amount) => amount);
 
 /** Milliseconds: `500`, `500ms`, `60s`, `5m`. */
 export const parseDuration = (min: number, max: number): ParseAnywhere<number> =>

@@ -196,7 +196,7 @@ describe('loadConfig refuses', () => {
     ['rest', '127.0.0.1', /--rest: write HOST:PORT/],
     ['memoryLimit', '120%', /at most 100%.*or write none/],
     ['memoryLimit', '1k', /size in bytes.*or write none/],
-    ['cpuLimit', '-1', /number from 0\.01/],
+    ['cpuLimit', '-1', /a number, from 0\.01/],
     ['sandboxNetwork', 'maybe', /on or off/],
     ['openFileLimit', '3', /from 16/],
     ['rest', '127.0.0.1:99999', /port from 0 to 65535/],
