@@ -485,6 +485,35 @@ describe('other commands', () => {
     assert.equal(await uploaded.text(), 'print("sorted")\n'.repeat(5000));
   });
 
+  test('task upload sends the name of a file as it is, and refuses what is no file that it may read', async () => {
+    const file = join(folder, 'a "name" of ü.py');
+    await writeFile(file, 'x');
+    const { seen } = await fsched(['task', 'upload', file], {
+      'POST /controller/task/new': [200, { task_id: 'new' }],
+    });
+    const type = String(seen[0]?.headers['content-type']);
+    const form = await new Response(seen[0]?.body, { headers: { 'content-type': type } }).formData();
+    assert.deepEqual([...form.keys()], ['file']);
+    const sent = form.get('file');
+    assert.ok(sent instanceof File);
+    assert.equal(sent.name, 'a "name" of ü.py');
+    for (const [path, why] of [
+      [join(folder, 'none'), /^fsched: the file can't be read: ENOENT: .*none'\n$/],
+      [folder, /is no file: give the path of one program file\n$/],
+    ] as const) {
+      const refused = await fsched(['task', 'upload', path], {});
+      assert.deepEqual([refused.exitCode, refused.seen.length], [2, 0]);
+      assert.match(refused.stderr, why);
+    }
+  });
+
+  test('a message of a node cannot move the cursor', async () => {
+    const { stderr } = await fsched(['model'], {
+      'GET /predictor/model': [409, { message: 'a\u001b[2Jb', code: 'CONFLICT' }],
+    });
+    assert.equal(stderr, 'fsched: a�[2Jb\n');
+  });
+
   test('benchmark shows the profile', async () => {
     const { exitCode, stdout } = await fsched(['benchmark', 'sort', '1000'], {
       'GET /tasks': tasks,
