@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { type IncomingMessage, type RequestOptions, request as requestHttp } from 'node:http';
+import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { json, text } from 'node:stream/consumers';
 import { CliError, EXIT, type ExitCode } from './exit-codes.ts';
@@ -115,7 +116,10 @@ export class ApiClient {
     const response = await this.#send(request);
     const status = response.statusCode ?? 0;
     if (status >= 200 && status < 300) return response;
-    throw toFailure(status, await text(response).catch(() => ''), this.url);
+    const body = await text(response).catch(() => '');
+    // There is a socket only while an upload that was refused is still being sent: nobody waits for its end.
+    (response.socket as Socket | null)?.destroy();
+    throw toFailure(status, body, this.url);
   }
 
   #send({ method, path, query = {}, body, headers }: ApiRequest): Promise<IncomingMessage> {

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -505,6 +507,23 @@ describe('other commands', () => {
       assert.deepEqual([refused.exitCode, refused.seen.length], [2, 0]);
       assert.match(refused.stderr, why);
     }
+  });
+
+  test('task upload ends when it is refused, though the node takes no more of it', {
+    timeout: 60_000,
+  }, async () => {
+    const file = join(folder, 'large');
+    await writeFile(file, Buffer.alloc(32 * 2 ** 20));
+    // It would close the connection after five seconds by itself.
+    const server = createServer({ keepAliveTimeout: 0 }, (_request, response) => {
+      response.writeHead(413).end(JSON.stringify({ message: 'too large', code: 'TOO_LARGE' }));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const ended = await bundle.run(['task', 'upload', file, '--api', `http://127.0.0.1:${port}`]);
+    server.closeAllConnections();
+    server.close();
+    assert.deepEqual([ended.exitCode, ended.stderr], [5, 'fsched: too large\n']);
   });
 
   test('a message of a node cannot move the cursor', async () => {
