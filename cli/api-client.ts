@@ -1,10 +1,11 @@
 /**
- * Speaks REST to a node. `node:http` instead of `fetch`, because fetch gives up on an answer after five minutes
- * (a run may take longer) and takes longer to load.
+ * Speaks REST to a node. `node:http` instead of `fetch`, which takes longer to load and gives up on an answer after
+ * five minutes (a run or a followed output may take longer, and without a dependency `fetch` can't be told so).
  */
 import { readFileSync } from 'node:fs';
 import { type IncomingMessage, type RequestOptions, request as requestHttp } from 'node:http';
-import type { Readable } from 'node:stream';
+import type { Socket } from 'node:net';
+import { Readable } from 'node:stream';
 import { json, text } from 'node:stream/consumers';
 import { CliError, EXIT, type ExitCode } from './exit-codes.ts';
 
@@ -19,31 +20,49 @@ export interface ApiOptions {
   readonly timeoutMs: number | null;
 }
 
+type Query = Readonly<Record<string, string | number | boolean | undefined>>;
+type Headers = Readonly<Record<string, string>>;
+
 export interface ApiRequest {
   readonly method: 'GET' | 'POST' | 'DELETE';
   /** Begins with a slash. */
   readonly path: string;
-  readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
-  /** Sent as JSON. */
+  readonly query?: Query;
+  /** A `Form` is streamed, anything else is sent as JSON. */
   readonly body?: unknown;
-  readonly stream?: { readonly content: Readable; readonly type: string; readonly length?: number };
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Headers;
 }
 
-/** The node answered with a failure. `code` is the API's (`NO_MASTER`, `NOT_FOUND`, …). */
-export class ApiFailureError extends CliError {
-  readonly status: number;
-  readonly code: string;
-  readonly body: unknown;
-  constructor(status: number, code: string, message: string, body: unknown) {
-    super(exitCodeOf(status, code), message);
-    this.status = status;
-    this.code = code;
-    this.body = body;
+class Form {
+  readonly content: Blob;
+  readonly type: string;
+  constructor(content: Blob, type: string) {
+    this.content = content;
+    this.type = type;
   }
 }
 
-function exitCodeOf(status: number, code: string): ExitCode {
+/**
+ * A form with one file. It is encoded with an empty one, and the content put in its place: what Node makes of a
+ * `FormData` reads files faster than the network takes them, and so the whole file into memory.
+ */
+export async function makeForm(
+  fields: Readonly<Record<string, string | undefined>>,
+  fileName: string,
+  content: Blob,
+): Promise<Form> {
+  const form = new FormData();
+  for (const [name, value] of Object.entries(fields)) if (value !== undefined) form.set(name, value);
+  form.set('file', new Blob([]), fileName);
+  const encoded = new Response(form);
+  const frame = Buffer.from(await encoded.arrayBuffer());
+  const end = frame.lastIndexOf('\r\n--');
+  const whole = new Blob([frame.subarray(0, end), content, frame.subarray(end)]);
+  return new Form(whole, encoded.headers.get('content-type') ?? '');
+}
+
+/** `code` is the API's (`NO_MASTER`, `NOT_FOUND`, …). */
+function exitCodeOf(status: number, code: unknown): ExitCode {
   if (code === 'NO_MASTER' || status === 503) return EXIT.NO_MASTER;
   if (status === 404) return EXIT.NOT_FOUND;
   if (status === 408 || status === 504) return EXIT.TIMED_OUT;
@@ -67,20 +86,28 @@ export class ApiClient {
     return this.#base.href.replace(/\/$/, '');
   }
 
-  /** The body of a successful answer, as JSON. Throws `CliError`: the person's next step. */
-  async json(request: ApiRequest): Promise<unknown> {
+  get<T>(path: string, query: Query = {}): Promise<T> {
+    return this.json({ method: 'GET', path, query });
+  }
+
+  post<T>(path: string, body?: unknown, headers: Headers = {}): Promise<T> {
+    return this.json({ method: 'POST', path, body, headers });
+  }
+
+  delete<T>(path: string): Promise<T> {
+    return this.json({ method: 'DELETE', path });
+  }
+
+  /**
+   * The body of a successful answer, as JSON; `T` is the node's word for it. Throws `CliError`: the person's next step.
+   */
+  async json<T>(request: ApiRequest): Promise<T> {
     const response = await this.open(request);
     try {
-      return await json(response);
+      return (await json(response)) as T;
     } catch (cause) {
-      if (cause instanceof SyntaxError) {
-        throw new CliError(
-          EXIT.UNREACHABLE,
-          `What answers at ${this.url} is no fsched node: its answer isn't JSON. Name a node with --api URL.`,
-          { cause },
-        );
-      }
-      throw this.#broken(cause);
+      if (!(cause instanceof SyntaxError)) throw this.#broken(cause);
+      throw noNode(this.url, "its answer isn't JSON", cause);
     }
   }
 
@@ -90,68 +117,66 @@ export class ApiClient {
     const status = response.statusCode ?? 0;
     if (status >= 200 && status < 300) return response;
     const body = await text(response).catch(() => '');
+    // There is a socket only while an upload that was refused is still being sent: nobody waits for its end.
+    (response.socket as Socket | null)?.destroy();
     throw toFailure(status, body, this.url);
   }
 
-  #send(request: ApiRequest): Promise<IncomingMessage> {
-    const url = new URL(this.url + request.path);
-    for (const [name, value] of Object.entries(request.query ?? {})) {
+  #send({ method, path, query = {}, body, headers }: ApiRequest): Promise<IncomingMessage> {
+    const url = new URL(this.url + path);
+    for (const [name, value] of Object.entries(query)) {
       if (value !== undefined) url.searchParams.set(name, String(value));
     }
-    const body = request.body === undefined ? null : Buffer.from(JSON.stringify(request.body));
+    const json = body === undefined || body instanceof Form ? null : Buffer.from(JSON.stringify(body));
     const options: RequestOptions = {
-      method: request.method,
+      method,
       headers: {
         accept: 'application/json, */*;q=0.5',
-        ...(this.#token === null ? {} : { authorization: `Bearer ${this.#token}` }),
-        ...(body === null ? {} : { 'content-type': 'application/json', 'content-length': body.length }),
-        ...streamHeaders(request.stream),
-        ...request.headers,
+        ...(this.#token !== null && { authorization: `Bearer ${this.#token}` }),
+        ...(json !== null && { 'content-type': 'application/json', 'content-length': json.length }),
+        ...(body instanceof Form && { 'content-type': body.type, 'content-length': body.content.size }),
+        ...headers,
       },
-      ...(this.#timeoutMs === null ? {} : { signal: AbortSignal.timeout(this.#timeoutMs) }),
+      ...(this.#timeoutMs !== null && { signal: AbortSignal.timeout(this.#timeoutMs) }),
     };
     return new Promise((resolve, reject) => {
       const outgoing = requestHttp(url, options, resolve);
       outgoing.on('error', (error) => reject(this.#broken(error)));
-      if (request.stream === undefined) {
-        outgoing.end(body ?? undefined);
-      } else {
-        request.stream.content.on('error', (error) => outgoing.destroy(error));
-        request.stream.content.pipe(outgoing);
-      }
+      if (body instanceof Form) {
+        const content = Readable.fromWeb(body.content.stream());
+        content.on('error', (error) => outgoing.destroy(error)).pipe(outgoing);
+      } else outgoing.end(json ?? undefined);
     });
   }
 
   #broken(cause: unknown): CliError {
-    const error: NodeJS.ErrnoException = cause instanceof Error ? cause : new Error(String(cause));
-    const { name, code, message } = error;
+    const { name, code, message }: NodeJS.ErrnoException =
+      cause instanceof Error ? cause : new Error(String(cause));
+    if (name === 'NotReadableError')
+      return new CliError(EXIT.USAGE, 'the file changed while it was sent; send it again', { cause });
     if (name === 'AbortError' || name === 'TimeoutError') {
-      return new CliError(
-        EXIT.TIMED_OUT,
-        `${this.url} did not answer within ${this.#timeoutMs} ms; try again, or give --timeout.`,
-        { cause },
-      );
+      const late = `${this.url} did not answer within ${this.#timeoutMs} ms; try again, or give --timeout`;
+      return new CliError(EXIT.TIMED_OUT, late, { cause });
     }
     return new CliError(
       EXIT.UNREACHABLE,
-      `No node answers at ${this.url} (${code ?? message}). Start one with "fsched start", or name another with --api URL.`,
+      `no node answers at ${this.url} (${code ?? message}); start one with "fsched start", or name another with --api URL`,
       { cause },
     );
   }
 }
 
-const streamHeaders = (stream: ApiRequest['stream']): Record<string, string | number> =>
-  stream === undefined
-    ? {}
-    : {
-        'content-type': stream.type,
-        ...(stream.length === undefined ? {} : { 'content-length': stream.length }),
-      };
+const noNode = (url: string, why: string, cause?: unknown) =>
+  new CliError(
+    EXIT.UNREACHABLE,
+    `what answers at ${url} is no fsched node (${why}); name a node with --api URL`,
+    { cause },
+  );
 
 function parseBase(api: string): URL {
   const candidate = /^[a-z]+:\/\//i.test(api) ? api : `http://${api}`;
   if (!URL.canParse(candidate) || new URL(candidate).protocol !== 'http:') {
-    throw new CliError(EXIT.USAGE, `--api: write a URL such as ${DEFAULT_API}, not ${JSON.stringify(api)}.`);
+    throw new CliError(EXIT.USAGE, `--api: write a URL such as ${DEFAULT_API}, not ${JSON.stringify(api)}`);
   }
   const url = new URL(candidate);
   url.search = '';
@@ -164,13 +189,12 @@ function readToken(path: string): string {
   try {
     token = readFileSync(path, 'utf8').trim();
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new CliError(EXIT.USAGE, `--api-token-file: the token can't be read: ${why}.`, { cause });
+    throw CliError.because(EXIT.USAGE, "--api-token-file: the token can't be read", cause);
   }
   if (/^[\x21-\x7e]+$/.test(token)) return token;
   throw new CliError(
     EXIT.USAGE,
-    `--api-token-file: ${path} must hold one token of printable ASCII characters.`,
+    `--api-token-file: ${path} must hold one token of printable ASCII characters`,
   );
 }
 
@@ -181,15 +205,7 @@ function toFailure(status: number, body: string, url: string): CliError {
   } catch {
     // Answered below: not one of ours.
   }
-  const { message, code } = (typeof parsed === 'object' && parsed !== null ? parsed : {}) as {
-    message?: unknown;
-    code?: unknown;
-  };
-  if (typeof message !== 'string') {
-    return new CliError(
-      EXIT.UNREACHABLE,
-      `What answers at ${url} is no fsched node (HTTP ${status}). Name a node with --api URL.`,
-    );
-  }
-  return new ApiFailureError(status, typeof code === 'string' ? code : '', message, parsed);
+  const { message, code } = (parsed ?? {}) as { message?: unknown; code?: unknown };
+  if (typeof message !== 'string') return noNode(url, `HTTP ${status}`);
+  return new CliError(exitCodeOf(status, code), message);
 }

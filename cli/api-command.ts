@@ -1,7 +1,6 @@
 /** What all commands that speak REST have in common: their options, and the client made of them. */
 import { randomUUID } from 'node:crypto';
-import type { Command } from 'commander';
-import { Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { parseDuration } from '../node/config/values.ts';
 import { ApiClient, DEFAULT_API } from './api-client.ts';
 import { CliError, EXIT } from './exit-codes.ts';
@@ -39,16 +38,16 @@ export const repeatable = (key: string = randomUUID()): Readonly<Record<string, 
   'idempotency-key': key,
 });
 
+const usage = (name: string, message: string): CliError => new CliError(EXIT.USAGE, `${name}: ${message}`);
+
 /**
  * Throws a usage error that names the flag. A bare number is refused: REST counts in seconds, the options of a node in
  * milliseconds, and a wait of 30 must not end after 30 ms.
  */
 export function durationMs(flag: string, value: string): number {
-  if (/^[0-9.]+$/.test(value.trim())) {
-    throw new CliError(EXIT.USAGE, `${flag}: say in which unit: ${value}s or ${value}ms.`);
-  }
+  if (/^[0-9.]+$/.test(value.trim())) throw usage(flag, `say in which unit: ${value}s or ${value}ms`);
   const parsed = parseDuration(1, 7 * 86_400_000)(value);
-  if (!parsed.ok) throw new CliError(EXIT.USAGE, `${flag}: ${parsed.error}.`);
+  if (!parsed.ok) throw usage(flag, parsed.error);
   return parsed.value;
 }
 
@@ -60,14 +59,11 @@ export const maxSlowdownOption = (): Option =>
   ).argParser((value) => {
     const factor = /^\d+(\.\d+)?$/.test(value) ? Number(value) : Number.NaN;
     if (factor >= 1 && factor <= 100) return factor;
-    throw new CliError(
-      EXIT.USAGE,
-      `--max-slowdown: write a factor from 1 to 100 such as 1.05, not ${JSON.stringify(value)}.`,
-    );
+    throw usage('--max-slowdown', `write a factor from 1 to 100 such as 1.05, not ${JSON.stringify(value)}`);
   });
 
 /** A whole number of 0 or more, as task programs take for their input size. */
 export function wholeNumber(name: string, value: string): number {
   if (/^[0-9]+$/.test(value) && Number.isSafeInteger(Number(value))) return Number(value);
-  throw new CliError(EXIT.USAGE, `${name}: write a whole number such as 1000, not ${JSON.stringify(value)}.`);
+  throw usage(name, `write a whole number such as 1000, not ${JSON.stringify(value)}`);
 }

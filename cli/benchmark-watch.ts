@@ -1,13 +1,15 @@
 /** Follows a benchmark through the runs that it makes, and cancels it through them. */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { RunSummaryJson } from '../node/rest/schemas/runs.ts';
+import { mean } from '../protocols/schema/statistics.ts';
 import type { ApiClient } from './api-client.ts';
-import { drawCurve } from './curve-plot.ts';
 import { formatBytes, plural } from './format.ts';
+import { listRuns, runPath } from './lookup.ts';
+import { drawCurve } from './plot.ts';
 
 const POLL_MS = 400;
-/** As many as GET /runs gives; a benchmark takes far fewer. */
-const LIMIT = 1000;
-const ENDED: ReadonlySet<string> = new Set(['succeeded', 'failed', 'timed_out', 'cancelled', 'lost']);
+
+const isOver = (run: RunSummaryJson): boolean => run.finished_at !== null;
 
 export interface BenchmarkWatchOptions {
   readonly taskId: string;
@@ -19,16 +21,14 @@ export interface BenchmarkWatchOptions {
 export class BenchmarkWatch implements AsyncDisposable {
   readonly #options: BenchmarkWatchOptions;
   readonly #client: ApiClient;
-  #earlier: ReadonlySet<string> = new Set();
-  #state: 'watching' | 'cancelling' | 'over' = 'watching';
-  #wake: () => void = () => {};
+  readonly #cancelled = new AbortController();
+  readonly #over = new AbortController();
   #followed: Promise<void> = Promise.resolve();
 
   /** Await it before the benchmark begins, or its first run counts as one of an earlier benchmark. */
   static async begin(client: ApiClient, options: BenchmarkWatchOptions): Promise<BenchmarkWatch> {
     const watch = new BenchmarkWatch(client, options);
-    watch.#earlier = new Set((await watch.#list()).map((run) => run.run_id));
-    watch.#followed = watch.#follow();
+    watch.#followed = watch.#follow(new Set((await watch.#list()).map((run) => run.run_id)));
     return watch;
   }
 
@@ -38,58 +38,38 @@ export class BenchmarkWatch implements AsyncDisposable {
   }
 
   get cancelled(): boolean {
-    return this.#state === 'cancelling';
+    return this.#cancelled.signal.aborted;
   }
 
   /** From now on every run of the benchmark is cancelled, which ends it. */
   cancel(): void {
-    if (this.#state === 'watching') this.#state = 'cancelling';
-    this.#wake();
+    this.#cancelled.abort();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#state = 'over';
-    this.#wake();
+    this.#over.abort();
     await this.#followed;
     this.#options.draw([]);
   }
 
-  async #follow(): Promise<void> {
-    while (this.#state !== 'over') {
-      const runs = (await this.#list()).filter((run) => !this.#earlier.has(run.run_id));
-      if (this.#state === 'cancelling') await this.#cancelAll(runs);
-      else if (this.#state === 'watching') this.#options.draw(describeProgress(runs));
-      await this.#pause();
+  async #follow(earlier: ReadonlySet<string>): Promise<void> {
+    while (!this.#over.signal.aborted) {
+      const runs = (await this.#list()).filter((run) => !earlier.has(run.run_id));
+      const active = runs.filter((run) => !isOver(run));
+      // One that has ended meanwhile is as good as cancelled; the next look finds the next.
+      if (this.cancelled)
+        await Promise.allSettled(active.map((run) => this.#client.delete(runPath(run.run_id))));
+      else if (!this.#over.signal.aborted) this.#options.draw(describeProgress(runs));
+      const signals = this.cancelled ? [this.#over.signal] : [this.#over.signal, this.#cancelled.signal];
+      await delay(POLL_MS, null, { signal: AbortSignal.any(signals) }).catch(() => {});
     }
   }
 
   /** Empty when the node doesn't answer: the benchmark itself will say what is wrong. */
   async #list(): Promise<readonly RunSummaryJson[]> {
     const { taskId, inputSize } = this.#options;
-    const query = { task_id: taskId, limit: LIMIT };
-    const answer = await this.#client
-      .json({ method: 'GET', path: '/runs', query })
-      .catch(() => ({ runs: [] }));
-    const { runs } = answer as { runs: readonly RunSummaryJson[] };
+    const runs = await listRuns(this.#client, taskId).catch(() => []);
     return runs.filter((run) => run.purpose === 'benchmark' && run.input_size === inputSize);
-  }
-
-  async #cancelAll(runs: readonly RunSummaryJson[]): Promise<void> {
-    const active = runs.filter((run) => !ENDED.has(run.state));
-    const paths = active.map((run) => `/runs/${encodeURIComponent(run.run_id)}`);
-    // One that has ended meanwhile is as good as cancelled; the next look finds the next.
-    await Promise.allSettled(paths.map((path) => this.#client.json({ method: 'DELETE', path })));
-  }
-
-  #pause(): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, POLL_MS);
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-      if (this.#state !== 'watching') this.#wake();
-    });
   }
 }
 
@@ -105,10 +85,10 @@ export function describeProgress(runs: readonly RunSummaryJson[]): readonly stri
   }
   const points = [...seconds].map(([ways, samples]) => ({
     ways,
-    seconds: samples.reduce((sum, sample) => sum + sample, 0) / samples.length,
+    seconds: mean(samples),
   }));
   const executions = [...seconds.values()].flat().length;
-  const at = runs.find((run) => !ENDED.has(run.state))?.measure?.ways;
+  const at = runs.find((run) => !isOver(run))?.measure?.ways;
   const now = at === undefined ? '' : `, now at ${plural(at, 'way')}`;
   const most = Math.max(1, ...points.map((point) => point.ways));
   return [

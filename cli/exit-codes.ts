@@ -31,7 +31,7 @@ export const EXIT_HELP = `Exit codes:
   5  refused (4xx)                        13  start: failed otherwise
   6  not found                           130  interrupted (143: terminated)`;
 
-/** Ends the program with `exitCode` after `message`, one or two sentences that say what to do. */
+/** Ends the program with `exitCode` after `message`, a clause in lower case that says what to do. */
 export class CliError extends Error {
   override readonly name = 'CliError';
   readonly exitCode: ExitCode;
@@ -39,4 +39,11 @@ export class CliError extends Error {
     super(message, options);
     this.exitCode = exitCode;
   }
+
+  /** `what` went wrong, and why. */
+  static because(exitCode: ExitCode, what: string, cause: unknown): CliError {
+    return new CliError(exitCode, `${what}: ${messageOf(cause)}`, { cause });
+  }
 }
+
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

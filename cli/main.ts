@@ -1,26 +1,33 @@
 /** The program `fsched`: parses the command line and turns whatever goes wrong into a sentence and an exit code. */
 import { Command, CommanderError } from 'commander';
-import { ConfigError } from '../node/config/load.ts';
+import type { Environment } from '../node/config/config.ts';
 import { VERSION } from '../node/version.ts';
-import { registerBenchmark } from './commands/benchmark.ts';
-import { registerCancel } from './commands/cancel.ts';
-import { registerCapacity } from './commands/capacity.ts';
-import { registerDemo } from './commands/demo.ts';
-import { registerDoctor } from './commands/doctor.ts';
-import { registerInspect } from './commands/inspect.ts';
-import { registerLogs } from './commands/logs.ts';
-import { registerModel } from './commands/model.ts';
-import { registerPeers } from './commands/peers.ts';
-import { registerRun } from './commands/run.ts';
-import { registerRuns } from './commands/runs.ts';
-import { registerStart } from './commands/start.ts';
-import { registerStatus } from './commands/status.ts';
-import { registerSubmit } from './commands/submit.ts';
-import { registerTask } from './commands/task.ts';
-import { registerWorkers } from './commands/workers.ts';
-import { CliError, EXIT, EXIT_HELP } from './exit-codes.ts';
+import { CliError, EXIT, EXIT_HELP, messageOf } from './exit-codes.ts';
+import { note } from './output.ts';
 
-function makeProgram(): Command {
+/** In the order of the help. Each is loaded when it is asked for: a daemon needs no tables, and a table no daemon. */
+const COMMANDS: Readonly<
+  Record<string, () => Promise<(program: Command, environment: Environment) => void>>
+> = {
+  start: async () => (await import('./commands/start.ts')).registerStart,
+  status: async () => (await import('./commands/status.ts')).registerStatus,
+  peers: async () => (await import('./commands/peers.ts')).registerPeers,
+  workers: async () => (await import('./commands/workers.ts')).registerWorkers,
+  capacity: async () => (await import('./commands/capacity.ts')).registerCapacity,
+  task: async () => (await import('./commands/task.ts')).registerTask,
+  benchmark: async () => (await import('./commands/benchmark.ts')).registerBenchmark,
+  run: async () => (await import('./commands/run.ts')).registerRun,
+  submit: async () => (await import('./commands/submit.ts')).registerSubmit,
+  runs: async () => (await import('./commands/runs.ts')).registerRuns,
+  logs: async () => (await import('./commands/logs.ts')).registerLogs,
+  cancel: async () => (await import('./commands/cancel.ts')).registerCancel,
+  model: async () => (await import('./commands/model.ts')).registerModel,
+  inspect: async () => (await import('./commands/inspect.ts')).registerInspect,
+  doctor: async () => (await import('./commands/doctor.ts')).registerDoctor,
+  demo: async () => (await import('./commands/demo.ts')).registerDemo,
+};
+
+async function makeProgram(environment: Environment): Promise<Command> {
   const program = new Command('fsched')
     .description('Peer-to-peer Function-as-a-Service scheduler that partitions the last-level cache.')
     .version(VERSION)
@@ -29,22 +36,9 @@ function makeProgram(): Command {
     .showSuggestionAfterError()
     .showHelpAfterError('(fsched --help lists the commands, fsched COMMAND --help explains one)')
     .exitOverride();
-  registerStart(program);
-  registerStatus(program);
-  registerPeers(program);
-  registerWorkers(program);
-  registerCapacity(program);
-  registerTask(program);
-  registerBenchmark(program);
-  registerRun(program);
-  registerSubmit(program);
-  registerRuns(program);
-  registerLogs(program);
-  registerCancel(program);
-  registerModel(program);
-  registerInspect(program);
-  registerDoctor(program);
-  registerDemo(program);
+  const named = COMMANDS[process.argv[2] ?? ''];
+  const wanted = named === undefined ? Object.values(COMMANDS) : [named];
+  for (const load of wanted) (await load())(program, environment);
   return program;
 }
 
@@ -60,15 +54,10 @@ function describeUsage(command: Command): string {
 function report(error: unknown): number {
   // Commander has already printed its message, or the help that was asked for.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.OK : EXIT.USAGE;
-  const isExpected = error instanceof CliError || error instanceof ConfigError;
+  const isExpected = error instanceof CliError;
   if (process.env.FSCHED_DEBUG) console.error(error);
-  else if (isExpected) process.stderr.write(`fsched: ${error.message}\n`);
-  else {
-    const what = error instanceof Error ? error.message : String(error);
-    process.stderr.write(`fsched: unexpected: ${what} (FSCHED_DEBUG=1 shows where).\n`);
-  }
-  if (error instanceof CliError) return error.exitCode;
-  return isExpected ? EXIT.USAGE : EXIT.INTERNAL;
+  else note(isExpected ? error.message : `unexpected: ${messageOf(error)} (FSCHED_DEBUG=1 shows where)`);
+  return isExpected ? error.exitCode : EXIT.INTERNAL;
 }
 
 // `fsched runs | head`: the reader has seen enough.
@@ -77,7 +66,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 try {
-  await makeProgram().parseAsync();
+  await (await makeProgram(process.env)).parseAsync();
 } catch (error) {
   process.exitCode = report(error);
 }

@@ -1,8 +1,8 @@
 /** The model and its versions, and an explanation, in words for people. */
 import type { DroppedJson, ExplanationJson, ModelJson, VersionJson } from '../node/rest/schemas/predictor.ts';
-import { drawExplanation } from './explain-plot.ts';
 import { formatAge, formatBytes, formatSeconds, plural } from './format.ts';
-import { type Column, formatPairs, formatTable } from './table.ts';
+import { drawExplanation } from './plot.ts';
+import { type Column, formatPairs, formatTable, type Pair } from './table.ts';
 
 type Row = VersionJson | DroppedJson;
 
@@ -71,7 +71,7 @@ export function describeExplanation(explained: ExplanationJson): readonly string
   const { cache, ways, needed, model, full_cache_seconds: seconds, drift } = explained;
   const granted = needed === null || needed === ways ? '' : ` (${needed} needed)`;
   const version = model.version === null ? '' : `, version ${model.version}`;
-  const pairs: (readonly [string, string])[] = [
+  const pairs: Pair[] = [
     ['ways', `${ways} of ${cache.ways} × ${formatBytes(cache.way_bytes)}${granted}`],
     ['why', explained.why],
     ['allowed', `${explained.max_slowdown.toFixed(2)}x`],

@@ -1,37 +1,29 @@
 /** What a command says: results on standard output, everything else on standard error. */
+import type { Environment } from '../node/config/config.ts';
+import { printable } from '../protocols/schema/text.ts';
 
 export function print(lines: readonly string[]): void {
   process.stdout.write(lines.map((line) => `${line}\n`).join(''));
 }
 
-/** The REST answer as it is, for programs. */
-export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+/** Shows an answer: as it is for programs, that said --json, in lines for people. */
+export function show<T>(
+  { json }: { readonly json?: boolean | undefined },
+  answer: T,
+  describe: (answer: T) => readonly string[],
+): void {
+  if (json) process.stdout.write(`${JSON.stringify(answer, null, 2)}\n`);
+  else print(describe(answer));
 }
 
-export function note(sentence: string): void {
-  process.stderr.write(`${sentence}\n`);
+/** The clause may be of another machine. */
+export function note(clause: string): void {
+  process.stderr.write(`fsched: ${printable(clause)}\n`);
 }
 
 /** Colour is for people at a terminal who have not said no (https://no-color.org). */
-export const mayColour = (stream: { readonly isTTY?: boolean }): boolean =>
-  stream.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
-
-/** Says on standard error, only to a person at a terminal, that something still goes on. Returns what ends it. */
-export function showProgress(what: string): () => void {
-  if (process.stderr.isTTY !== true) return () => {};
-  const startedMs = performance.now();
-  const draw = () => {
-    const seconds = Math.floor((performance.now() - startedMs) / 1000);
-    process.stderr.write(`\r\u001b[2K${what} … ${seconds} s`);
-  };
-  draw();
-  const timer = setInterval(draw, 1000);
-  return () => {
-    clearInterval(timer);
-    process.stderr.write('\r\u001b[2K');
-  };
-}
+export const mayColour = (environment: Environment): boolean =>
+  process.stdout.isTTY && !environment.NO_COLOR && environment.TERM !== 'dumb';
 
 /** Shows lines on standard error in place of the last ones, only to a person at a terminal. */
 export function drawInPlace(): (lines: readonly string[]) => void {
@@ -41,5 +33,18 @@ export function drawInPlace(): (lines: readonly string[]) => void {
     const back = drawn === 0 ? '' : `\u001b[${drawn}A\r\u001b[J`;
     drawn = lines.length;
     process.stderr.write(back + lines.map((line) => `${line}\n`).join(''));
+  };
+}
+
+/** Says in the same way, second by second, that something still goes on. Returns what ends it. */
+export function showProgress(what: string): () => void {
+  const draw = drawInPlace();
+  const startedMs = performance.now();
+  const tell = () => draw([`${what} … ${Math.floor((performance.now() - startedMs) / 1000)} s`]);
+  tell();
+  const timer = setInterval(tell, 1000);
+  return () => {
+    clearInterval(timer);
+    draw([]);
   };
 }

@@ -1,7 +1,7 @@
 /** What was measured of a task at one input size: a plot, and a table with a bar for each way count. */
 import type { TaskDetailJson } from '../node/rest/schemas/tasks.ts';
-import { drawCurve } from './curve-plot.ts';
 import { formatBytes, formatSeconds } from './format.ts';
+import { drawCurve } from './plot.ts';
 import { formatTable, wrap } from './table.ts';
 
 type ProfileJson = TaskDetailJson['profiles'][number];

@@ -1,6 +1,5 @@
 /** The end of a run, as the commands that wait for one show it. */
 import type { ResultJson } from '../node/rest/schemas/runs.ts';
-import { printable } from './display-width.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { formatBytes, formatSeconds, plural } from './format.ts';
 import { note } from './output.ts';
@@ -13,7 +12,7 @@ export function showResult(result: ResultJson, mode: string | null): void {
     ['standard output', result.stdout_truncated],
     ['standard error', result.stderr_truncated],
   ] as const) {
-    if (truncated) note(`fsched: ${stream} was cut: the program wrote more than the node keeps.`);
+    if (truncated) note(`${stream} was cut: the program wrote more than the node keeps`);
   }
   const seconds = result.execution_time.secs + result.execution_time.nanos / 1e9;
   const facts = [
@@ -26,9 +25,9 @@ export function showResult(result: ResultJson, mode: string | null): void {
     result.node === null ? '' : `on …${result.node.slice(-8)}`,
     result.attempts > 1 ? `attempt ${result.attempts}` : '',
   ];
-  note(`fsched: run ${result.id} ${result.state}: ${facts.filter((fact) => fact !== '').join(', ')}`);
-  if (result.choice !== null) note(`fsched: ${describeChoice(result.choice)}`);
-  if (result.error !== null) note(`fsched: ${printable(result.error)}`);
+  note(`run ${result.id} ${result.state}: ${facts.filter((fact) => fact !== '').join(', ')}`);
+  if (result.choice !== null) note(describeChoice(result.choice));
+  if (result.error !== null) note(result.error);
 }
 
 /** In one line why a run wanted so many ways. */

@@ -1,7 +1,8 @@
-/** Turns what stopped a node from starting into one sentence and an exit code of its own. */
+/** Turns what stopped a node from starting into one clause and an exit code of its own. */
+
+import { formatHostPort } from '../node/addresses.ts';
 import type { NodeConfig } from '../node/config/config.ts';
-import { formatHostPort } from '../node/config/values.ts';
-import { CliError, EXIT } from './exit-codes.ts';
+import { CliError, EXIT, type ExitCode } from './exit-codes.ts';
 
 interface Clue {
   readonly code: string;
@@ -11,44 +12,37 @@ interface Clue {
 export function explainStartFailure(error: unknown, config: NodeConfig): CliError {
   const clues = [...gather(error)];
   const find = (...codes: readonly string[]) => clues.find((clue) => codes.includes(clue.code));
+  const explain = (exitCode: ExitCode, message: string) => new CliError(exitCode, message, { cause: error });
 
   // What the rooms call it when they can't listen.
   const isRest = find('LISTEN_FAILED') !== undefined;
   const [flag, address] = isRest ? ['--rest', formatHostPort(config.rest)] : ['--listen', config.listen];
-  if (find('EADDRINUSE') !== undefined) {
+  if (find('EADDRINUSE')) {
+    const advice = `give another port with ${flag} (0: any free one)`;
     return explain(
       EXIT.ADDRESS_IN_USE,
-      `The address ${address} is in use, perhaps by another node: give another port with ${flag} (0: any free one).`,
+      `the address ${address} is in use, perhaps by another node: ${advice}`,
     );
   }
-  if (find('LEVEL_LOCKED', 'LOCKED', 'DATA_DIR_LOCKED') !== undefined) {
+  if (find('LEVEL_LOCKED', 'LOCKED', 'DATA_DIR_LOCKED')) {
+    const advice = 'stop that one, or give another with --data-dir';
     return explain(
       EXIT.DATA_DIR_IN_USE,
-      `The data directory ${config.dataDir} is in use by another node: stop that one, or give another with --data-dir.`,
+      `the data directory ${config.dataDir} is in use by another node: ${advice}`,
     );
   }
-  if (find('EADDRNOTAVAIL', 'ENOTFOUND') !== undefined) {
-    return explain(
-      EXIT.START_FAILED,
-      `This machine has no address ${address}: give one of its own with ${flag}.`,
-    );
+  if (find('EADDRNOTAVAIL', 'ENOTFOUND')) {
+    const advice = `give one of its own with ${flag}`;
+    return explain(EXIT.START_FAILED, `this machine has no address ${address}: ${advice}`);
   }
   const permission = find('EACCES', 'EPERM', 'EROFS');
-  if (permission !== undefined) {
-    const cannotListen = isRest || find('LISTEN') !== undefined;
-    return explain(
-      EXIT.NO_PERMISSION,
-      cannotListen
-        ? `No permission to listen on ${address}: give a port above 1023 with ${flag}.`
-        : `No permission for ${permission.path ?? config.dataDir}: let this user read and write there, or give another with --data-dir.`,
-    );
+  if (permission === undefined) return CliError.because(EXIT.START_FAILED, "the node can't start", error);
+  if (isRest || find('LISTEN')) {
+    const advice = `give a port above 1023 with ${flag}`;
+    return explain(EXIT.NO_PERMISSION, `no permission to listen on ${address}: ${advice}`);
   }
-  const what = error instanceof Error ? error.message : String(error);
-  return explain(EXIT.START_FAILED, `The node can't start: ${what.replace(/\.?$/, '.')}`);
-
-  function explain(exitCode: ConstructorParameters<typeof CliError>[0], message: string): CliError {
-    return new CliError(exitCode, message, { cause: error });
-  }
+  const advice = 'let this user read and write there, or give another with --data-dir';
+  return explain(EXIT.NO_PERMISSION, `no permission for ${permission.path ?? config.dataDir}: ${advice}`);
 }
 
 /** The error, its causes, and the errors that it gathers. */

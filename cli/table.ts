@@ -1,5 +1,6 @@
 /** Tables for people: columns side by side in at most `width` columns of the terminal. */
-import { displayWidth, printable, truncate } from './display-width.ts';
+import displayWidth from 'string-width';
+import { printable } from '../protocols/schema/text.ts';
 
 export interface Column<Row> {
   readonly title: string;
@@ -67,8 +68,11 @@ function formatLine<Row>(
   return line.join(GAP).trimEnd();
 }
 
+/** A name and its value. */
+export type Pair = readonly [name: string, value: string];
+
 /** `Name  value` lines, the values in one column and wrapped at words. */
-export function formatPairs(pairs: readonly (readonly [string, string])[]): readonly string[] {
+export function formatPairs(pairs: readonly Pair[]): readonly string[] {
   const width = Math.max(0, ...pairs.map(([name]) => displayWidth(name)));
   return pairs.flatMap(([name, value]) =>
     wrap(printable(value), TABLE_WIDTH - width - GAP.length).map(
@@ -91,4 +95,26 @@ export function wrap(text: string, width: number = TABLE_WIDTH): readonly string
     }
   }
   return [...lines, line];
+}
+
+const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
+
+/** Cuts text to `width` columns: names lose their end, ids their middle (both ends tell ids apart). */
+export function truncate(text: string, width: number, where: 'end' | 'middle'): string {
+  if (displayWidth(text) <= width) return text;
+  if (width <= 1) return width === 1 ? '…' : '';
+  const segments = Array.from(graphemes.segment(text), ({ segment }) => segment);
+  const after = where === 'end' ? 0 : Math.ceil((width - 1) / 2);
+  const tail = fit(segments.toReversed(), after).toReversed();
+  return [...fit(segments, width - 1 - after), '…', ...tail].join('');
+}
+
+/** As many of the first as fit in `width` columns. */
+function fit(segments: readonly string[], width: number): readonly string[] {
+  let left = width;
+  const tooMany = segments.findIndex((segment) => {
+    left -= displayWidth(segment);
+    return left < 0;
+  });
+  return tooMany === -1 ? segments : segments.slice(0, tooMany);
 }

@@ -1,35 +1,17 @@
 /** Draws last-level caches: one cell a way, the highest first as in the kernel's `bit_usage`. */
-import type { DomainMasks, Hold } from '../protocols/schema/capacity.ts';
-import { displayWidth, printable, truncate } from './display-width.ts';
+import displayWidth from 'string-width';
+import type { WorkerJson } from '../node/rest/schemas/cluster.ts';
+import type { Hold } from '../protocols/schema/capacity.ts';
+import { printable } from '../protocols/schema/text.ts';
 import { formatBytes, plural } from './format.ts';
-import { TABLE_WIDTH } from './table.ts';
+import { TABLE_WIDTH, truncate } from './table.ts';
 
-export interface DrawnRun {
-  readonly runId: string;
-  readonly ways: number;
-  /** Null: its node doesn't tell. */
-  readonly hold: Hold | null;
-  /** Bit n is way n. */
-  readonly mask: number | null;
-  readonly occupancyBytes: number | null;
-}
-export interface DrawnDomain {
-  readonly id: number;
-  readonly ways: number;
-  readonly freeWays: number;
-  readonly wayBytes: number;
-  /** Null: its node doesn't tell where its ways are, only how many are lent. */
-  readonly masks: DomainMasks | null;
-  /** Of memory bandwidth; null: no limit. */
-  readonly poolBandwidthPercent: number | null;
-  readonly runs: readonly DrawnRun[];
-}
-export interface DrawnNode {
-  readonly name: string;
-  readonly note: string;
-  readonly enforcement: 'enforced' | 'emulated' | 'unenforced' | null;
-  readonly domains: readonly DrawnDomain[];
-}
+export type DrawnNode = Pick<WorkerJson, 'name' | 'alive' | 'enforcement' | 'llc'>;
+type DrawnDomain = WorkerJson['llc'][number];
+type DrawnRun = DrawnDomain['runs'][number];
+
+/** A node that is down lends nothing: what was last heard of its ways is no news any more. */
+const domainsOf = ({ alive, llc }: DrawnNode): readonly DrawnDomain[] => (alive ? llc : []);
 
 /** Without those that mean something else. Capital: held; small: counted only. */
 const LETTERS = 'ABCDEFGHIJKLMNOPQTUVWXYZ';
@@ -76,8 +58,9 @@ export function drawWays(
   const lines = nodes.flatMap((node) => {
     const name = truncate(printable(node.name), NAME_WIDTH, 'end');
     const label = `${name}${' '.repeat(NAME_WIDTH - displayWidth(name))}`;
-    if (node.domains.length === 0) return [`${label} ${node.note}`];
-    return node.domains.flatMap((domain, index) => {
+    if (!node.alive) return [`${label} down`];
+    if (node.llc.length === 0) return [`${label} nothing is known of its cache yet`];
+    return node.llc.flatMap((domain, index) => {
       const start = `${index === 0 ? label : ' '.repeat(NAME_WIDTH)} LLC ${String(domain.id).padEnd(3)}`;
       return drawDomain(start, domain, numbers, style);
     });
@@ -95,7 +78,7 @@ function drawDomain(
   const cells = cellsOf(domain, numbers).reverse();
   const io = Array.from({ length: domain.ways }, (_, way) => (has(domain.masks?.io ?? 0, way) ? IO : ' '));
   io.reverse();
-  const fact = ` ${domain.freeWays}/${domain.ways} free × ${formatBytes(domain.wayBytes)}`;
+  const fact = ` ${domain.free_ways}/${domain.ways} free × ${formatBytes(domain.way_bytes)}`;
   const room = width - displayWidth(label) - displayWidth(fact) - 3;
   const indent = ' '.repeat(displayWidth(label));
   const lines: string[] = [];
@@ -112,7 +95,10 @@ function drawDomain(
 }
 
 /** Way 0 first. */
-function cellsOf({ ways, freeWays, masks, runs }: DrawnDomain, numbers: Map<string, number>): Cell[] {
+function cellsOf(
+  { ways, free_ways: freeWays, masks, runs }: DrawnDomain,
+  numbers: Map<string, number>,
+): Cell[] {
   const cells = Array.from({ length: ways }, (): Cell => ({ glyph: FREE }));
   const fill = (mask: number, cell: Cell): void => {
     for (let way = 0; way < ways; way++) if (has(mask, way)) cells[way] = cell;
@@ -129,14 +115,15 @@ function cellsOf({ ways, freeWays, masks, runs }: DrawnDomain, numbers: Map<stri
   fill(masks?.foreign ?? 0, { glyph: FOREIGN });
   fill(masks?.reserve ?? 0, { glyph: RESERVE });
   fill(masks?.pool ?? 0, { glyph: POOL });
-  for (const { runId, hold, mask } of runs) {
+  for (const { run_id: runId, hold, mask } of runs) {
     if (hold === 'pool') continue;
     const number = numbers.get(runId) ?? numbers.size;
     numbers.set(runId, number);
     if (hold === 'partition' && mask !== null) fill(mask, runCell(number, hold));
   }
-  for (const { runId, hold, ways: wanted } of runs) {
-    if (hold !== 'pool' && hold !== 'partition') count(wanted, runCell(numbers.get(runId) ?? 0, hold));
+  for (const { run_id: runId, hold, mask, ways: wanted } of runs) {
+    if (hold === 'counted' || (hold === 'partition' && mask === null))
+      count(wanted, runCell(numbers.get(runId) ?? 0, hold));
   }
   const untold = cells.filter(({ glyph }) => glyph === FREE).length - freeWays;
   if (masks === null) count(untold, { glyph: UNNAMED });
@@ -146,7 +133,7 @@ function cellsOf({ ways, freeWays, masks, runs }: DrawnDomain, numbers: Map<stri
 /** Beyond the 32nd way there are no masks. */
 const has = (mask: number, way: number): boolean => way < 32 && ((mask >>> way) & 1) === 1;
 
-function runCell(number: number, hold: Hold | null): Cell {
+function runCell(number: number, hold: Hold): Cell {
   const letter = LETTERS[number % LETTERS.length] ?? UNNAMED;
   return { glyph: hold === 'counted' ? letter.toLowerCase() : letter, run: number };
 }
@@ -161,31 +148,30 @@ function legend(
   drawn: string,
   { colour, width }: Required<Style>,
 ): readonly string[] {
-  const limits = new Set(
-    nodes.flatMap(({ domains }) => domains.map((domain) => domain.poolBandwidthPercent)),
-  );
+  const domains = nodes.flatMap(domainsOf);
+  const limits = new Set(domains.map((domain) => domain.pool_bandwidth_percent));
   const limit = [...limits].filter((percent) => percent !== null).join(' or ');
   const seen = MEANINGS.filter(([glyph]) => drawn.includes(glyph)).map(([glyph, meaning]) =>
     glyph === POOL && limit !== '' ? `${glyph} ${meaning} (${limit} % bandwidth)` : `${glyph} ${meaning}`,
   );
-  const runs = nodes.flatMap(({ domains }) => domains).flatMap((domain) => domain.runs);
+  const runs = domains.flatMap((domain) => domain.runs);
   const lines = runs.map((run) => {
-    const number = numbers.get(run.runId);
+    const number = numbers.get(run.run_id);
     const cell = number === undefined ? { glyph: POOL } : runCell(number, run.hold);
     const facts = describeRun(run);
-    return `${paint(cell, colour)} ${truncate(printable(run.runId), width - facts.length - 4, 'middle')}: ${facts}`;
+    return `${paint(cell, colour)} ${truncate(printable(run.run_id), width - facts.length - 4, 'middle')}: ${facts}`;
   });
   return [[...seen, ...(runs.length === 0 ? ['no runs'] : [])].join('   '), ...lines];
 }
 
-function describeRun({ hold, ways, mask, occupancyBytes }: DrawnRun): string {
+function describeRun({ hold, ways, mask, occupancy_bytes: occupancyBytes }: DrawnRun): string {
   const held: Record<Hold, string> = {
-    partition: plural(countBits(mask ?? 0), 'way'),
+    partition: plural(mask === null ? ways : countBits(mask), 'way'),
     pool: `in the shared pool (${plural(ways, 'way')})`,
     counted: `${plural(ways, 'way')} counted`,
   };
   const filled = occupancyBytes === null ? '' : `, ${formatBytes(occupancyBytes)} filled`;
-  return (hold === null ? plural(ways, 'way') : held[hold]) + filled;
+  return held[hold] + filled;
 }
 
 function countBits(mask: number): number {
@@ -199,7 +185,7 @@ function unheld(nodes: readonly DrawnNode[], width: number): readonly string[] {
     ['unenforced', 'no cache allocation, ways are only counted'],
   ] as const;
   return reasons.flatMap(([enforcement, reason]) => {
-    const names = nodes.filter((node) => node.enforcement === enforcement && node.domains.length > 0);
+    const names = nodes.filter((node) => node.enforcement === enforcement && domainsOf(node).length > 0);
     if (names.length === 0) return [];
     const list = printable(names.map(({ name }) => name).join(', '));
     return [`${truncate(list, width - reason.length - 2, 'end')}: ${reason}`];

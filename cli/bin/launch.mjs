@@ -61,7 +61,9 @@ export function standInFor(file, args, options) {
   });
 }
 
-/** Runs the bundle with `args`: in this process when its Node is new enough, else with the one that the package carries. */
+/**
+ * Runs the bundle with `args`: in this process when its Node is new enough, else with the one that the package carries.
+ */
 export function launch(args) {
   if (!existsSync(bundle)) {
     complain(`${bundle} is missing; in a clone run "npm run build", elsewhere install the package again.`);

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import type { TaskDetailJson } from '../../node/rest/schemas/tasks.ts';
+import type { TaskDetailJson, TaskJson } from '../../node/rest/schemas/tasks.ts';
 import type { ApiClient } from '../api-client.ts';
 import {
   type ApiFlags,
@@ -11,10 +11,10 @@ import {
 } from '../api-command.ts';
 import { BenchmarkWatch } from '../benchmark-watch.ts';
 import { CliError, EXIT } from '../exit-codes.ts';
-import { drawInPlace, print, printJson } from '../output.ts';
+import { findTask } from '../lookup.ts';
+import { drawInPlace, show } from '../output.ts';
 import { describeProfile, plotProfile } from '../profile-table.ts';
 import { onInterrupt } from '../signals.ts';
-import { commandFor, findTask } from '../task-lookup.ts';
 
 /** What `executeBody` makes. */
 type BenchmarkBodyJson = ReturnType<typeof executeBody> & {
@@ -33,10 +33,20 @@ export const withExecuteOptions = (command: Command): Command =>
     .option('--command <command>', 'how to start the file (default: as uploaded, else by its extension)')
     .option('--time-limit <time>', "kill the program after this long, such as 90s (default: the node's)");
 
+/** What the person said, else what the node made of the upload: its field, its extension or its `#!` line. */
+function commandFor(task: TaskJson, given: string | undefined): string {
+  const command = given ?? task.command;
+  if (command !== null) return command;
+  throw new CliError(
+    EXIT.USAGE,
+    `nothing says how to start ${task.file_name}: give --command, such as --command python3`,
+  );
+}
+
 /** The body of a request to run or benchmark. */
-export const executeBody = (taskId: string, command: string, inputSize: number, flags: ExecuteFlags) => ({
-  command,
-  task_id: taskId,
+export const executeBody = (task: TaskJson, inputSize: number, flags: ExecuteFlags) => ({
+  command: commandFor(task, flags.command),
+  task_id: task.task_id,
   input_size: inputSize,
   ...(flags.timeLimit === undefined
     ? {}
@@ -73,30 +83,28 @@ async function benchmark(wanted: string, size: string, flags: BenchmarkFlags): P
   const inputSize = wholeNumber('SIZE', size);
   const client = makeClient(flags);
   const task = await findTask(client, wanted);
-  const body = executeBody(task.task_id, commandFor(task, flags.command), inputSize, flags);
+  const body = executeBody(task, inputSize, flags);
   const { profiler, executions } = flags;
   const limit = executions === undefined ? {} : { executions };
   const answer = await carryOut(client, { ...body, profiler, ...limit });
   const profile = await newestProfile(client, task.task_id, inputSize);
-  if (flags.json) return printJson({ ...(answer as object), profile });
-  print([`${(answer as { message: string }).message}.`]);
-  if (profile === null) return;
-  print(plotProfile(profile));
-  print(describeProfile(profile));
+  show(flags, { ...answer, profile }, ({ message }) => [
+    message,
+    ...(profile === null ? [] : [...plotProfile(profile), ...describeProfile(profile)]),
+  ]);
 }
 
 /** Shows the curve as it grows; an interrupt cancels the run that is under way, and with it the benchmark. */
-async function carryOut(client: ApiClient, body: BenchmarkBodyJson): Promise<unknown> {
+async function carryOut(client: ApiClient, body: BenchmarkBodyJson): Promise<{ readonly message: string }> {
   const { task_id: taskId, input_size: inputSize } = body;
   const draw = drawInPlace();
   await using watch = await BenchmarkWatch.begin(client, { taskId, inputSize, draw });
   const forget = onInterrupt(() => watch.cancel());
   try {
-    const path = '/controller/task/benchmark';
-    return await client.json({ method: 'POST', path, body, headers: repeatable() });
+    return await client.post('/controller/task/benchmark', body, repeatable());
   } catch (cause) {
     if (!watch.cancelled) throw cause;
-    throw new CliError(EXIT.INTERRUPTED, 'The benchmark was cancelled; nothing of it was kept.', { cause });
+    throw new CliError(EXIT.INTERRUPTED, 'the benchmark was cancelled; nothing of it was kept', { cause });
   } finally {
     forget();
   }
@@ -105,7 +113,7 @@ async function carryOut(client: ApiClient, body: BenchmarkBodyJson): Promise<unk
 /** A benchmark makes one profile for its profiler, so the newest of the size is its. */
 async function newestProfile(client: ApiClient, taskId: string, inputSize: number) {
   const path = `/tasks/${encodeURIComponent(taskId)}`;
-  const { profiles } = (await client.json({ method: 'GET', path })) as TaskDetailJson;
+  const { profiles } = await client.get<TaskDetailJson>(path);
   const ofSize = profiles.filter((profile) => profile.input_size === inputSize);
   return ofSize.toSorted((a, b) => Date.parse(b.measured_at) - Date.parse(a.measured_at))[0] ?? null;
 }

@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import type { RunSummaryJson } from '../../node/rest/schemas/runs.ts';
 import { type ApiFlags, makeClient, withApiOptions } from '../api-command.ts';
-import { print, printJson } from '../output.ts';
-import { findRun } from '../run-lookup.ts';
+import { findRun, runPath } from '../lookup.ts';
+import { show } from '../output.ts';
 
 export function registerCancel(program: Command): void {
   withApiOptions(program.command('cancel <run>'))
@@ -13,10 +13,6 @@ export function registerCancel(program: Command): void {
 async function cancel(wanted: string, flags: ApiFlags): Promise<void> {
   const client = makeClient(flags);
   const { run_id: id } = await findRun(client, wanted);
-  const answer = (await client.json({
-    method: 'DELETE',
-    path: `/runs/${encodeURIComponent(id)}`,
-  })) as RunSummaryJson;
-  if (flags.json) printJson(answer);
-  else print([`run ${id} is ${answer.state}`]);
+  const answer = await client.delete<RunSummaryJson>(runPath(id));
+  show(flags, answer, ({ state }) => [`run ${id} is ${state}`]);
 }

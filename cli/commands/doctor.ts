@@ -1,33 +1,32 @@
 import type { Command } from 'commander';
 import { systemClock } from '../../node/adapters.ts';
-import { loadConfig } from '../../node/config/load.ts';
-import type { Finding } from '../../node/doctor/types.ts';
+import type { Environment } from '../../node/config/config.ts';
+import type { Finding } from '../../node/doctor/finding.ts';
 import { EXIT } from '../exit-codes.ts';
-import { addNodeOptions } from '../node-flags.ts';
-import { print, printJson } from '../output.ts';
+import { show } from '../output.ts';
+import { configOf, type NodeFlags, withNodeOptions } from './start.ts';
 
 const MORE = `
 Takes the options of "fsched start" and says what a node with them would find
 here. A line that says "missing" names what the node does without; one that
 says "failed" names what keeps it from starting, and makes the exit code 1.`;
 
-export function registerDoctor(program: Command): void {
-  const command = program
-    .command('doctor')
+export function registerDoctor(program: Command, environment: Environment): void {
+  withNodeOptions(program.command('doctor'))
     .description('examine this machine: what a node would find, what is missing, what to do')
-    .addHelpText('after', MORE);
-  addNodeOptions(command).option('--json', 'print JSON').action(examineMachine);
+    .addHelpText('after', MORE)
+    .option('--json', 'print JSON')
+    .action((flags: Flags) => examineMachine(flags, environment));
 }
 
-type Flags = Record<string, string | readonly string[] | undefined> & { readonly json?: never };
+type Flags = NodeFlags & { readonly json?: never };
 
-async function examineMachine({ json, ...flags }: Flags): Promise<void> {
-  const config = await loadConfig({ flags, environment: process.env, workingDirectory: process.cwd() });
+async function examineMachine({ json, ...flags }: Flags, environment: Environment): Promise<void> {
+  const config = await configOf(flags, environment);
   const { examine } = await import('../../node/doctor/doctor.ts');
-  const findings = await examine(config, process.env.PATH ?? '', systemClock);
+  const findings = await examine(config, environment.PATH ?? '', systemClock);
   const ok = findings.every(({ state }) => state !== 'failed');
-  if (json) printJson({ ok, findings });
-  else print(describe(findings));
+  show({ json }, { ok, findings }, () => describe(findings));
   process.exitCode = ok ? EXIT.OK : EXIT.FAILED;
 }
 

@@ -1,14 +1,13 @@
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
-import { DEFAULTS } from '../../node/config/config.ts';
-import { parseTarget } from '../../node/config/values.ts';
+import { parseTarget } from '../../node/addresses.ts';
+import { defaultDataDir, type Environment, readHost } from '../../node/config/config.ts';
 import { loadToken } from '../../node/membership/token.ts';
+import { printable } from '../../protocols/schema/text.ts';
 import { CliError, EXIT, type ExitCode } from '../exit-codes.ts';
-import { inspectPeer } from '../inspect-peer.ts';
-import { describeView } from '../inspect-view.ts';
-import { print, printJson } from '../output.ts';
+import { show } from '../output.ts';
 
-export function registerInspect(program: Command): void {
+export function registerInspect(program: Command, environment: Environment): void {
   program
     .command('inspect <target>')
     .description("a node's own view, asked over libp2p, with or without a master (HOST:PORT or multiaddr)")
@@ -20,7 +19,7 @@ export function registerInspect(program: Command): void {
     .addOption(
       new Option('--data-dir <dir>', 'where to find the join token')
         .env('FSCHED_DATA_DIR')
-        .default(DEFAULTS.dataDir, '$XDG_STATE_HOME/fsched'),
+        .default(defaultDataDir(environment, readHost()), '$XDG_STATE_HOME/fsched'),
     )
     .option('--json', 'print the JSON that the node sent')
     .action(inspect);
@@ -39,14 +38,33 @@ const EXIT_BY_CODE: Readonly<Record<string, ExitCode>> = {
 
 async function inspect(target: string, flags: InspectFlags): Promise<void> {
   const parsed = await parseTarget(target);
-  if (!parsed.ok) throw new CliError(EXIT.USAGE, `TARGET: ${parsed.error}.`);
+  if (!parsed.ok) throw new CliError(EXIT.USAGE, `TARGET: ${parsed.error}`);
   const token = await loadToken(flags.tokenFile ?? join(flags.dataDir, 'join-token'), false);
-  if (!token.ok) throw new CliError(EXIT.USAGE, `The join token is needed: ${token.error.message}.`);
-  const answer = await inspectPeer(parsed.value, token.value);
+  if (!token.ok) throw new CliError(EXIT.USAGE, `the join token is needed: ${token.error.message}`);
+  // Libp2p is heavy, so only this command and `start` load it.
+  const { inspectPeer } = await import('../../node/mesh/strangers.ts');
+  const answer = await inspectPeer(target, token.value);
   if (!answer.ok) {
     const { code, message } = answer.error;
     throw new CliError(EXIT_BY_CODE[code] ?? EXIT.REFUSED, `${target} can't be inspected: ${message}`);
   }
-  if (flags.json) printJson(answer.value.view);
-  else print(describeView(answer.value.view));
+  show(flags, answer.value.view, (view) => describeView(view));
+}
+
+/** Any value as indented lines: what a node says of itself may grow without this program knowing. */
+function describeView(value: unknown, indent = ''): readonly string[] {
+  if (typeof value !== 'object' || value === null) return [indent + printable(String(value))];
+  const entries = Object.entries(value);
+  if (entries.length === 0) return [`${indent}none`];
+  return entries.flatMap(([key, part]) => {
+    const name = Array.isArray(value) ? `${indent}-` : `${indent}${printable(key.replaceAll('_', ' '))}:`;
+    if (typeof part !== 'object' || part === null) return [`${name} ${printable(String(part ?? 'none'))}`];
+    if (isShortList(part)) return [`${name} ${part.map(String).map(printable).join(', ') || 'none'}`];
+    return [name, ...describeView(part, `${indent}  `)];
+  });
+}
+
+function isShortList(value: object): value is readonly (string | number | boolean)[] {
+  if (!Array.isArray(value) || value.some((part) => typeof part === 'object')) return false;
+  return value.map(String).join(', ').length < 60;
 }

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { ApiClient } from '../api-client.ts';
 import { type ApiFlags, makeClient, withApiOptions } from '../api-command.ts';
 import { CliError, EXIT } from '../exit-codes.ts';
-import { findRun } from '../run-lookup.ts';
+import { findRun, runPath } from '../lookup.ts';
 import { exitCodeOfRun } from '../run-result.ts';
 
 /** Long enough for the next master to be elected. */
@@ -32,9 +32,8 @@ async function followOutput(wanted: string, flags: LogsFlags): Promise<void> {
   const stream = flags.stderr ? 'stderr' : 'stdout';
   await copyOutput(client, id, { stream, follow: flags.follow });
   if (!flags.follow) return;
-  const { state } = await findRun(client, id);
-  const hasEnded = !['queued', 'assigned', 'running'].includes(state);
-  if (hasEnded) process.exitCode = exitCodeOfRun(state);
+  const run = await findRun(client, id);
+  if (run.finished_at !== null) process.exitCode = exitCodeOfRun(run.state);
 }
 
 /**
@@ -52,7 +51,7 @@ async function copyOutput(
       let position = 0;
       for await (const chunk of await client.open({
         method: 'GET',
-        path: `/runs/${encodeURIComponent(id)}/output`,
+        path: `${runPath(id)}/output`,
         query,
       })) {
         const bytes: Uint8Array = chunk;
@@ -68,7 +67,7 @@ async function copyOutput(
       if (cause instanceof CliError && !MENDS.has(cause.exitCode)) throw cause;
       failures += 1;
       if (failures > REATTACH_TRIES) {
-        throw new CliError(EXIT.UNREACHABLE, `The output broke off; run "fsched logs ${id}" again.`, {
+        throw new CliError(EXIT.UNREACHABLE, `the output broke off; run "fsched logs ${id}" again`, {
           cause,
         });
       }

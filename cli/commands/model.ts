@@ -4,9 +4,9 @@ import type { Command } from 'commander';
 import type { ExplanationJson, ModelJson } from '../../node/rest/schemas/predictor.ts';
 import { type ApiFlags, makeClient, maxSlowdownOption, wholeNumber, withApiOptions } from '../api-command.ts';
 import { CliError, EXIT } from '../exit-codes.ts';
+import { findTask } from '../lookup.ts';
 import { describeExplanation, describeModel } from '../model-view.ts';
-import { note, print, printJson } from '../output.ts';
-import { findTask } from '../task-lookup.ts';
+import { note, show } from '../output.ts';
 
 export function registerModel(program: Command): void {
   const model = withApiOptions(program.command('model'))
@@ -35,9 +35,7 @@ interface ExplainFlags extends ApiFlags {
 }
 
 async function showModel(flags: ApiFlags): Promise<void> {
-  const answer = (await makeClient(flags).json({ method: 'GET', path: '/predictor/model' })) as ModelJson;
-  if (flags.json) printJson(answer);
-  else print(describeModel(answer));
+  show(flags, await makeClient(flags).get<ModelJson>('/predictor/model'), describeModel);
 }
 
 async function explain(wanted: string, size: string, flags: ExplainFlags): Promise<void> {
@@ -52,9 +50,7 @@ async function explain(wanted: string, size: string, flags: ExplainFlags): Promi
     // Else the words would stand in the picture.
     if (flags.svg === '-') return;
   }
-  const answer = (await client.json({ method: 'GET', path, query })) as ExplanationJson;
-  if (flags.json) printJson(answer);
-  else print(describeExplanation(answer));
+  show(flags, await client.get<ExplanationJson>(path, query), describeExplanation);
 }
 
 async function save(file: string, picture: string): Promise<void> {
@@ -65,25 +61,22 @@ async function save(file: string, picture: string): Promise<void> {
   try {
     await writeFile(file, picture);
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new CliError(EXIT.USAGE, `--svg: the picture can't be written: ${why}.`, { cause });
+    throw CliError.because(EXIT.USAGE, "--svg: the picture can't be written", cause);
   }
-  note(`fsched: the picture is in ${file}`);
+  note(`the picture is in ${file}`);
+}
+
+interface MessageJson {
+  readonly message: string;
 }
 
 async function selectVersion(wanted: string, flags: ApiFlags): Promise<void> {
-  const version = wholeNumber('VERSION', wanted);
-  const answer = await makeClient(flags).json({
-    method: 'POST',
-    path: '/predictor/model/select',
-    body: { version },
-  });
-  if (flags.json) printJson(answer);
-  else print([(answer as { message: string }).message]);
+  const body = { version: wholeNumber('VERSION', wanted) };
+  const answer = await makeClient(flags).post<MessageJson>('/predictor/model/select', body);
+  show(flags, answer, ({ message }) => [message]);
 }
 
 async function train(flags: ApiFlags): Promise<void> {
-  const answer = await makeClient(flags).json({ method: 'POST', path: '/predictor/model/train' });
-  if (flags.json) printJson(answer);
-  else print([(answer as { message: string }).message]);
+  const answer = await makeClient(flags).post<MessageJson>('/predictor/model/train');
+  show(flags, answer, ({ message }) => [message]);
 }

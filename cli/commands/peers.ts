@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { ClusterJson, WorkerJson } from '../../node/rest/schemas/cluster.ts';
 import { type ApiFlags, makeClient, withApiOptions } from '../api-command.ts';
 import { formatAge } from '../format.ts';
-import { print, printJson } from '../output.ts';
+import { show } from '../output.ts';
 import { type Column, formatTable } from '../table.ts';
 
 export function registerPeers(program: Command): void {
@@ -26,7 +26,6 @@ const COLUMNS: readonly Column<WorkerJson>[] = [
 ];
 
 async function showPeers(flags: ApiFlags): Promise<void> {
-  const cluster = (await makeClient(flags).json({ method: 'GET', path: '/cluster' })) as ClusterJson;
-  if (flags.json) printJson(cluster);
-  else print(formatTable(cluster.members, COLUMNS));
+  const cluster = await makeClient(flags).get<ClusterJson>('/cluster');
+  show(flags, cluster, ({ members }) => formatTable(members, COLUMNS));
 }

@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
-import type { ResultJson, RunSummaryJson } from '../../node/rest/schemas/runs.ts';
+import type { ResultJson } from '../../node/rest/schemas/runs.ts';
 import type { ApiClient } from '../api-client.ts';
 import { makeClient, maxSlowdownOption, repeatable, wholeNumber } from '../api-command.ts';
 import { CliError, EXIT } from '../exit-codes.ts';
-import { printJson, showProgress } from '../output.ts';
-import { untilInterrupted } from '../run-interrupt.ts';
+import { findTask, listRuns } from '../lookup.ts';
+import { show, showProgress } from '../output.ts';
 import { exitCodeOfRun, showResult } from '../run-result.ts';
-import { commandFor, findTask } from '../task-lookup.ts';
+import { untilInterrupted } from '../signals.ts';
 import { type ExecuteFlags, executeBody, withExecuteOptions } from './benchmark.ts';
 
 const MORE = `
@@ -26,12 +26,16 @@ export function registerRun(program: Command): void {
 
 /** The run of this request has no name before its answer: it is known if no other is like it. */
 async function onlyRunOf(client: ApiClient, body: ReturnType<typeof executeBody>): Promise<string | null> {
-  const query = { task_id: body.task_id, limit: 1000 };
-  const { runs } = (await client.json({ method: 'GET', path: '/runs', query })) as { runs: RunSummaryJson[] };
-  const alike = runs.filter(
+  const alike = (await listRuns(client, body.task_id)).filter(
     (run) => run.purpose === 'run' && run.input_size === body.input_size && run.finished_at === null,
   );
   return alike.length === 1 ? (alike[0]?.run_id ?? null) : null;
+}
+
+interface RunAnswerJson {
+  /** Missing where nothing was run. */
+  readonly result?: ResultJson;
+  readonly mode?: string;
 }
 
 interface RunFlags extends ExecuteFlags {
@@ -43,26 +47,21 @@ async function run(wanted: string, size: string, flags: RunFlags): Promise<void>
   const inputSize = wholeNumber('SIZE', size);
   const client = makeClient(flags);
   const task = await findTask(client, wanted);
-  const body = {
-    ...executeBody(task.task_id, commandFor(task, flags.command), inputSize, flags),
-    max_slowdown: flags.maxSlowdown,
-  };
-  const headers = repeatable(flags.idempotencyKey);
+  const body = { ...executeBody(task, inputSize, flags), max_slowdown: flags.maxSlowdown };
   const done = showProgress(`running ${task.name} at ${inputSize}`);
-  const asked = client.json({ method: 'POST', path: '/controller/task/run', body, headers }).finally(done);
-  const answer = (await untilInterrupted(asked, () => onlyRunOf(client, body))) as {
-    result?: ResultJson;
-    mode?: string;
-    message?: string;
-  };
-  if (flags.json) printJson(answer);
-  if (answer.result === undefined) {
+  const asked = client
+    .post<RunAnswerJson>('/controller/task/run', body, repeatable(flags.idempotencyKey))
+    .finally(done);
+  const answer = await untilInterrupted(asked, () => onlyRunOf(client, body));
+  show(flags, answer, () => []);
+  const { result, mode } = answer;
+  if (result === undefined) {
     const next = `fsched benchmark ${wanted} ${inputSize}`;
     throw new CliError(
       EXIT.REFUSED,
-      `Nothing was run, because the task was never benchmarked: run "${next}" first.`,
+      `nothing was run, because the task was never benchmarked: run "${next}" first`,
     );
   }
-  if (!flags.json) showResult(answer.result, answer.mode ?? null);
-  process.exitCode = exitCodeOfRun(answer.result.state);
+  if (!flags.json) showResult(result, mode ?? null);
+  process.exitCode = exitCodeOfRun(result.state);
 }

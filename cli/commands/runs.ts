@@ -1,12 +1,11 @@
 import type { Command } from 'commander';
-import type { RunDetailJson, RunSummaryJson } from '../../node/rest/schemas/runs.ts';
+import type { ResultJson, RunDetailJson, RunSummaryJson } from '../../node/rest/schemas/runs.ts';
 import { type ApiFlags, makeClient, wholeNumber, withApiOptions } from '../api-command.ts';
 import { formatAge, formatBytes, formatSeconds } from '../format.ts';
-import { print, printJson } from '../output.ts';
-import { findRun } from '../run-lookup.ts';
+import { findRun, findTask } from '../lookup.ts';
+import { show } from '../output.ts';
 import { describeChoice } from '../run-result.ts';
-import { type Column, formatPairs, formatTable } from '../table.ts';
-import { findTask } from '../task-lookup.ts';
+import { type Column, formatPairs, formatTable, type Pair } from '../table.ts';
 
 export function registerRuns(program: Command): void {
   withApiOptions(program.command('runs [run]'))
@@ -43,22 +42,22 @@ async function showRuns(wanted: string | undefined, flags: RunsFlags): Promise<v
   const client = makeClient(flags);
   if (wanted !== undefined) {
     const run = await findRun(client, wanted);
-    return flags.json ? printJson(run) : print(formatPairs(describe(run)));
+    return show(flags, run, () => formatPairs(describe(run)));
   }
   const query = {
     state: flags.state,
     limit: wholeNumber('--limit', flags.limit),
     task_id: flags.task === undefined ? undefined : (await findTask(client, flags.task)).task_id,
   };
-  const answer = (await client.json({ method: 'GET', path: '/runs', query })) as { runs: RunSummaryJson[] };
-  if (flags.json) printJson(answer);
-  else if (answer.runs.length === 0) print(['No such runs: "fsched run TASK SIZE" makes one.']);
-  else print(formatTable(answer.runs, COLUMNS));
+  const answer = await client.get<{ readonly runs: readonly RunSummaryJson[] }>('/runs', query);
+  show(flags, answer, ({ runs }) =>
+    runs.length === 0 ? ['no such runs: "fsched run TASK SIZE" makes one'] : formatTable(runs, COLUMNS),
+  );
 }
 
-function describe(run: RunDetailJson): readonly (readonly [string, string])[] {
+function describe(run: RunDetailJson): readonly Pair[] {
   const { result } = run;
-  const pairs: (readonly [string, string])[] = [
+  const pairs: Pair[] = [
     ['run', run.run_id],
     ['task', run.task_id],
     ['state', run.state],
@@ -81,9 +80,7 @@ function describe(run: RunDetailJson): readonly (readonly [string, string])[] {
   return pairs;
 }
 
-function describeCacheUse(
-  use: NonNullable<NonNullable<RunDetailJson['result']>['cache_use']>,
-): (readonly [string, string])[] {
+function describeCacheUse(use: NonNullable<ResultJson['cache_use']>): Pair[] {
   const counters = [
     ['cache filled', use.occupancy_bytes, ''],
     ['bandwidth', use.bandwidth_bytes_per_second, '/s'],
@@ -97,10 +94,13 @@ function describeCacheUse(
   });
 }
 
-function describeIsolation(
-  isolation: NonNullable<NonNullable<RunDetailJson['result']>['isolation']>,
-): string {
-  const { user, limits, sandbox, network, pinned } = isolation;
+function describeIsolation({
+  user,
+  limits,
+  sandbox,
+  network,
+  pinned,
+}: NonNullable<ResultJson['isolation']>): string {
   return [
     `user ${user}`,
     limits === 'none' ? 'no limits' : `limits by ${limits}`,

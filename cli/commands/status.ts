@@ -4,8 +4,8 @@ import type { HealthJson } from '../../node/rest/schemas/service.ts';
 import { type ApiFlags, makeClient, withApiOptions } from '../api-command.ts';
 import { CliError, EXIT } from '../exit-codes.ts';
 import { formatSeconds, plural } from '../format.ts';
-import { note, print, printJson } from '../output.ts';
-import { formatPairs } from '../table.ts';
+import { note, show } from '../output.ts';
+import { formatPairs, type Pair } from '../table.ts';
 
 export function registerStatus(program: Command): void {
   withApiOptions(program.command('status'))
@@ -15,34 +15,30 @@ export function registerStatus(program: Command): void {
 
 async function showStatus(flags: ApiFlags): Promise<void> {
   const client = makeClient(flags);
-  const asked = client.json({ method: 'GET', path: '/cluster' });
+  const asked = client.get<ClusterJson>('/cluster');
   // Asked at the same time; whether it failed matters only after the node has answered for itself.
   asked.catch(() => {});
-  const health = (await client.json({ method: 'GET', path: '/healthz' })) as HealthJson;
-  let cluster: ClusterJson;
+  const health = await client.get<HealthJson>('/healthz');
   try {
-    cluster = (await asked) as ClusterJson;
+    const cluster = await asked;
+    show(flags, cluster, () => formatPairs([...describeNode(health), ...describeCluster(cluster)]));
   } catch (error) {
     if (!(error instanceof CliError) || error.exitCode !== EXIT.NO_MASTER) throw error;
-    if (flags.json) printJson(health);
-    else if (health.status === 'removed')
-      print(formatPairs([...describeNode(health), ['state', `removed: ${health.message ?? ''}`]]));
-    else print(formatPairs([...describeNode(health), ['master', 'none now']]));
-    note(`fsched: ${error.message}`);
+    const state: Pair =
+      health.status === 'removed' ? ['state', `removed: ${health.message ?? ''}`] : ['master', 'none now'];
+    show(flags, health, () => formatPairs([...describeNode(health), state]));
+    note(error.message);
     process.exitCode = EXIT.NO_MASTER;
-    return;
   }
-  if (flags.json) printJson(cluster);
-  else print(formatPairs([...describeNode(health), ...describeCluster(cluster)]));
 }
 
-const describeNode = (health: HealthJson): readonly (readonly [string, string])[] => [
+const describeNode = (health: HealthJson): readonly Pair[] => [
   ['this node', `${health.name} (${health.role})`],
   ['peer id', health.id],
   ['version', `${health.version}, up ${formatSeconds(health.uptime_seconds)}`],
 ];
 
-function describeCluster(cluster: ClusterJson): readonly (readonly [string, string])[] {
+function describeCluster(cluster: ClusterJson): readonly Pair[] {
   const alive = cluster.members.filter((member) => member.alive);
   const sum = (ways: (member: (typeof alive)[number]) => number | null) =>
     alive.reduce((total, member) => total + (ways(member) ?? 0), 0);

@@ -9,9 +9,9 @@ import {
   withApiOptions,
 } from '../api-command.ts';
 import { CliError, EXIT } from '../exit-codes.ts';
-import { note, print, printJson, showProgress } from '../output.ts';
-import { untilInterrupted } from '../run-interrupt.ts';
+import { note, show, showProgress } from '../output.ts';
 import { exitCodeOfRun, showResult } from '../run-result.ts';
+import { untilInterrupted } from '../signals.ts';
 
 export function registerSubmit(program: Command): void {
   withApiOptions(program.command('submit <function> [parameters]'), { patient: true })
@@ -21,6 +21,8 @@ export function registerSubmit(program: Command): void {
     .option('--idempotency-key <key>', 'the same key again gets the same run')
     .action(submit);
 }
+
+type SubmittedJson = Pick<RunDetailJson, 'run_id' | 'state'> & Partial<RunDetailJson>;
 
 interface SubmitFlags extends ApiFlags {
   readonly maxSlowdown?: number;
@@ -39,20 +41,18 @@ async function submit(name: string, parameters: string | undefined, flags: Submi
   const done = waitSeconds === undefined ? () => {} : showProgress(`running ${name}`);
   const client = makeClient(flags);
   const request = { method: 'POST', path: '/submit', body, headers } as const;
-  const asked = client.json({ ...request, query: { wait: waitSeconds } }).finally(done);
+  const asked = client.json<SubmittedJson>({ ...request, query: { wait: waitSeconds } }).finally(done);
   // The same key again, without waiting, is answered with the run that it made.
-  const findRun = async () => ((await client.json(request)) as { run_id: string }).run_id;
-  const waited = waitSeconds === undefined ? asked : untilInterrupted(asked, findRun);
-  const answer = (await waited) as Partial<RunDetailJson> & { run_id: string; state: string };
-  if (flags.json) printJson(answer);
+  const findRun = async () => (await client.json<SubmittedJson>(request)).run_id;
+  const answer = await (waitSeconds === undefined ? asked : untilInterrupted(asked, findRun));
+  show(flags, answer, ({ result, run_id: id }) => (result ? [] : [id]));
   if (answer.result) {
     if (!flags.json) showResult(answer.result, answer.mode ?? null);
     process.exitCode = exitCodeOfRun(answer.state);
     return;
   }
-  if (!flags.json) print([answer.run_id]);
   if (waitSeconds === undefined) return;
-  note(`fsched: the run is still ${answer.state}; "fsched logs ${answer.run_id}" follows it.`);
+  note(`the run is still ${answer.state}; "fsched logs ${answer.run_id}" follows it`);
   process.exitCode = EXIT.TIMED_OUT;
 }
 
@@ -60,7 +60,7 @@ function parseParameters(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new CliError(EXIT.USAGE, `PARAMETERS: write JSON such as '{"input_size": 1000}', not ${text}.`, {
+    throw new CliError(EXIT.USAGE, `PARAMETERS: write JSON such as '{"input_size": 1000}', not ${text}`, {
       cause,
     });
   }

@@ -1,16 +1,16 @@
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { openAsBlob } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Command } from 'commander';
 import type { TaskDetailJson, TaskJson } from '../../node/rest/schemas/tasks.ts';
+import { makeForm } from '../api-client.ts';
 import { type ApiFlags, makeClient, withApiOptions } from '../api-command.ts';
 import { CliError, EXIT } from '../exit-codes.ts';
 import { formatAge, formatBytes } from '../format.ts';
-import { makeForm } from '../multipart.ts';
-import { print, printJson, showProgress } from '../output.ts';
+import { findTask } from '../lookup.ts';
+import { show, showProgress } from '../output.ts';
 import { describeProfile } from '../profile-table.ts';
 import { type Column, formatPairs, formatTable, wrap } from '../table.ts';
-import { findTask } from '../task-lookup.ts';
 
 export function registerTask(program: Command): void {
   const task = program.command('task').description('upload, list or show tasks: files that can be run');
@@ -22,7 +22,7 @@ export function registerTask(program: Command): void {
   withApiOptions(task.command('list')).description('all tasks, newest first').action(list);
   withApiOptions(task.command('show <task>'))
     .description('a task and what was measured of it; by id, beginning of an id, or function name')
-    .action(show);
+    .action(showTask);
 }
 
 interface UploadFlags extends ApiFlags {
@@ -32,24 +32,21 @@ interface UploadFlags extends ApiFlags {
 
 async function upload(file: string, flags: UploadFlags): Promise<void> {
   const client = makeClient(flags);
-  const size = await sizeOfFile(file);
-  const form = makeForm({ name: flags.name, command: flags.command }, basename(file), size, () =>
-    createReadStream(file),
-  );
-  const done = showProgress(`uploading ${basename(file)} (${formatBytes(size)})`);
-  const answer = await client
-    .json({ method: 'POST', path: '/controller/task/new', stream: form })
-    .finally(done);
-  if (flags.json) printJson(answer);
-  else print([(answer as { task_id: string }).task_id]);
+  await checkReadable(file);
+  const content = await openAsBlob(file);
+  const form = await makeForm({ name: flags.name, command: flags.command }, basename(file), content);
+  const done = showProgress(`uploading ${basename(file)} (${formatBytes(content.size)})`);
+  const answer = await client.post<{ readonly task_id: string }>('/controller/task/new', form).finally(done);
+  show(flags, answer, ({ task_id: id }) => [id]);
 }
 
-async function sizeOfFile(file: string): Promise<number> {
-  const stats = await stat(file).catch((cause: Error) => {
-    throw new CliError(EXIT.USAGE, `The file can't be read: ${cause.message}.`, { cause });
+/** The blob of a file says only that it can't be read, and not why. */
+async function checkReadable(file: string): Promise<void> {
+  await using handle = await open(file).catch((cause: unknown) => {
+    throw CliError.because(EXIT.USAGE, "the file can't be read", cause);
   });
-  if (stats.isFile()) return stats.size;
-  throw new CliError(EXIT.USAGE, `${file} is no file: give the path of one program file.`);
+  if ((await handle.stat()).isFile()) return;
+  throw new CliError(EXIT.USAGE, `${file} is no file: give the path of one program file`);
 }
 
 const COLUMNS: readonly Column<TaskJson>[] = [
@@ -62,29 +59,28 @@ const COLUMNS: readonly Column<TaskJson>[] = [
 ];
 
 async function list(flags: ApiFlags): Promise<void> {
-  const answer = (await makeClient(flags).json({ method: 'GET', path: '/tasks' })) as { tasks: TaskJson[] };
-  if (flags.json) printJson(answer);
-  else if (answer.tasks.length === 0) print(['No tasks yet: "fsched task upload FILE" makes one.']);
-  else print(formatTable(answer.tasks, COLUMNS));
+  const answer = await makeClient(flags).get<{ readonly tasks: readonly TaskJson[] }>('/tasks');
+  show(flags, answer, ({ tasks }) =>
+    tasks.length === 0 ? ['no tasks yet: "fsched task upload FILE" makes one'] : formatTable(tasks, COLUMNS),
+  );
 }
 
-async function show(wanted: string, flags: ApiFlags): Promise<void> {
+async function showTask(wanted: string, flags: ApiFlags): Promise<void> {
   const client = makeClient(flags);
   const { task_id: id } = await findTask(client, wanted);
-  const path = `/tasks/${encodeURIComponent(id)}`;
-  const task = (await client.json({ method: 'GET', path })) as TaskDetailJson;
-  if (flags.json) return printJson(task);
-  print(
-    formatPairs([
-      ['task', task.task_id],
-      ['function', task.name],
-      ['file', `${task.file_name}, ${formatBytes(task.size)}`],
-      ['sha256', task.sha256],
-      ['command', task.command ?? 'none: give --command when you run it'],
-      ['created', task.created_at],
-    ]),
-  );
-  if (task.drift !== null) print(['', ...wrap(`Since ${task.drift.since} ${task.drift.message}.`)]);
-  if (task.profiles.length === 0) print(['Never benchmarked: "fsched benchmark TASK SIZE" does.']);
-  for (const profile of task.profiles) print(['', ...describeProfile(profile)]);
+  show(flags, await client.get<TaskDetailJson>(`/tasks/${encodeURIComponent(id)}`), describe);
 }
+
+const describe = (task: TaskDetailJson): readonly string[] => [
+  ...formatPairs([
+    ['task', task.task_id],
+    ['function', task.name],
+    ['file', `${task.file_name}, ${formatBytes(task.size)}`],
+    ['sha256', task.sha256],
+    ['command', task.command ?? 'none: give --command when you run it'],
+    ['created', task.created_at],
+  ]),
+  ...(task.drift === null ? [] : ['', ...wrap(`Since ${task.drift.since} ${task.drift.message}.`)]),
+  ...(task.profiles.length === 0 ? ['never benchmarked: "fsched benchmark TASK SIZE" does'] : []),
+  ...task.profiles.flatMap((profile) => ['', ...describeProfile(profile)]),
+];

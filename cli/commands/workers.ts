@@ -3,7 +3,8 @@ import type { WorkerJson } from '../../node/rest/schemas/cluster.ts';
 import { type ApiFlags, makeClient, withApiOptions } from '../api-command.ts';
 import { CliError, EXIT } from '../exit-codes.ts';
 import { formatBytes } from '../format.ts';
-import { print, printJson } from '../output.ts';
+import { onlyOne } from '../lookup.ts';
+import { show } from '../output.ts';
 import { type Column, formatTable } from '../table.ts';
 
 export function registerWorkers(program: Command): void {
@@ -36,46 +37,29 @@ const COLUMNS: readonly Column<WorkerJson>[] = [
   { title: 'PEER ID', value: (worker) => worker.id, cut: 'middle' },
 ];
 
-async function fetchWorkers(flags: ApiFlags): Promise<Readonly<Record<string, WorkerJson>>> {
-  const answer = await makeClient(flags).json({ method: 'GET', path: '/cluster/worker/list' });
-  return answer as Readonly<Record<string, WorkerJson>>;
-}
+const fetchWorkers = (flags: ApiFlags) =>
+  makeClient(flags).get<Readonly<Record<string, WorkerJson>>>('/cluster/worker/list');
 
 async function listWorkers(flags: ApiFlags): Promise<void> {
-  const workers = await fetchWorkers(flags);
-  if (flags.json) printJson(workers);
-  else print(formatTable(Object.values(workers), COLUMNS));
+  show(flags, await fetchWorkers(flags), (workers) => formatTable(Object.values(workers), COLUMNS));
 }
 
 async function addWorker(host: string, flags: ApiFlags): Promise<void> {
-  const answer = await makeClient(flags).json({
-    method: 'POST',
-    path: '/cluster/worker/add',
-    body: { host },
-  });
-  if (flags.json) printJson(answer);
-  else print([(answer as { message: string }).message]);
+  const answer = await makeClient(flags).post<{ readonly message: string }>('/cluster/worker/add', { host });
+  show(flags, answer, ({ message }) => [message]);
 }
 
 async function removeWorker(wanted: string, flags: ApiFlags): Promise<void> {
   const workers = Object.values(await fetchWorkers(flags));
-  const matches = workers.filter((worker) => worker.id === wanted || worker.name === wanted);
-  const candidates = matches.length > 0 ? matches : workers.filter((worker) => worker.id.startsWith(wanted));
-  const [worker] = candidates;
-  if (worker === undefined) {
+  const named = workers.filter((worker) => worker.id === wanted || worker.name === wanted);
+  const fitting = named.length > 0 ? named : workers.filter((worker) => worker.id.startsWith(wanted));
+  const worker = onlyOne('workers', wanted, fitting);
+  if (worker === null) {
     throw new CliError(
       EXIT.NOT_FOUND,
-      `There is no worker ${JSON.stringify(wanted)}; "fsched workers" lists them.`,
+      `there is no worker ${JSON.stringify(wanted)}: "fsched workers" lists them`,
     );
   }
-  if (candidates.length > 1) {
-    throw new CliError(
-      EXIT.USAGE,
-      `${candidates.length} workers fit ${JSON.stringify(wanted)}: write the whole peer id.`,
-    );
-  }
-  const path = `/cluster/workers/${encodeURIComponent(worker.id)}`;
-  const answer = await makeClient(flags).json({ method: 'DELETE', path });
-  if (flags.json) printJson(answer);
-  else print([`${worker.name} (${worker.id}) is no longer a member.`]);
+  const answer = await makeClient(flags).delete(`/cluster/workers/${encodeURIComponent(worker.id)}`);
+  show(flags, answer, () => [`${worker.name} (${worker.id}) is no longer a member`]);
 }

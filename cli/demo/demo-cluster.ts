@@ -3,10 +3,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Environment } from '../../node/config/config.ts';
 import type { ClusterJson } from '../../node/rest/schemas/cluster.ts';
 import type { HealthJson } from '../../node/rest/schemas/service.ts';
 import type { ApiClient } from '../api-client.ts';
-import { CliError, EXIT } from '../exit-codes.ts';
+import { messageOf } from '../exit-codes.ts';
 import { DemoNode } from './demo-node.ts';
 
 const PATIENCE_MS = 30_000;
@@ -26,44 +27,39 @@ export async function waitFor<T>(what: string, attempt: () => Promise<T | null>)
     }
     await delay(POLL_MS);
   }
-  const why = lastError instanceof Error ? ` (${lastError.message})` : '';
-  throw new CliError(EXIT.FAILED, `Waited ${PATIENCE_MS / 1000} s in vain for ${what}${why}.`);
+  const why = lastError === null ? '' : ` (${messageOf(lastError)})`;
+  throw new Error(`waited ${PATIENCE_MS / 1000} s in vain for ${what}${why}`);
 }
 
 export class DemoCluster implements AsyncDisposable {
   readonly nodes: readonly DemoNode[];
   readonly #folder: string;
 
-  private constructor(folder: string) {
+  private constructor(folder: string, environment: Environment) {
     this.#folder = folder;
     const flags = [
       ...['--listen', '/ip4/127.0.0.1/tcp/0', '--rest', '127.0.0.1:0'],
       ...['--llc', 'emulated', '--llc-geometry', '16x128KiB', '--log-level', 'info'],
     ];
-    this.nodes = [FIRST, 'beta', 'gamma'].map((name) => new DemoNode(name, folder, flags));
+    this.nodes = [FIRST, 'beta', 'gamma'].map((name) => new DemoNode(name, { folder, flags, environment }));
   }
 
-  static async create(): Promise<DemoCluster> {
-    return new DemoCluster(await mkdtemp(join(tmpdir(), 'fsched-demo-')));
+  static async create(environment: Environment): Promise<DemoCluster> {
+    return new DemoCluster(await mkdtemp(join(tmpdir(), 'fsched-demo-')), environment);
   }
 
   /** The first node makes the token; the others join through it. */
   async start(): Promise<void> {
     const [first, ...others] = this.nodes;
     await first?.start();
-    await Promise.all(others.map((node) => this.#startJoining(node)));
+    await Promise.all(others.map((node) => this.startJoining(node)));
   }
 
-  /** Starts a node again, through whoever is up now. */
-  async restart(node: DemoNode): Promise<void> {
-    await this.#startJoining(node);
-  }
-
-  async #startJoining(node: DemoNode): Promise<void> {
+  /** Starts a node, perhaps again, through whoever is up now. */
+  async startJoining(node: DemoNode): Promise<void> {
     const through = this.up.find((candidate) => candidate !== node)?.ready.mesh[0];
     const [first] = this.nodes;
-    if (through === undefined || first === undefined)
-      throw new CliError(EXIT.FAILED, 'No node to join through is up.');
+    if (through === undefined || first === undefined) throw new Error('no node to join through is up');
     await node.start(['--join', through, '--token-file', this.tokenFile]);
   }
 
@@ -79,11 +75,7 @@ export class DemoCluster implements AsyncDisposable {
   /** Waits until every node that is up names the same master of the same term, and that master is one of them. */
   async agreedMaster(): Promise<{ readonly master: DemoNode; readonly term: number }> {
     return waitFor('one master that every node agrees on', async () => {
-      const views = await Promise.all(
-        this.up.map(
-          async (node) => (await node.client(2000).json({ method: 'GET', path: '/healthz' })) as HealthJson,
-        ),
-      );
+      const views = await Promise.all(this.up.map((node) => node.client(2000).get<HealthJson>('/healthz')));
       const [view] = views;
       if (
         view === undefined ||
@@ -99,7 +91,7 @@ export class DemoCluster implements AsyncDisposable {
   async follower(): Promise<DemoNode> {
     const { master } = await this.agreedMaster();
     const follower = this.up.find((node) => node !== master);
-    if (follower === undefined) throw new CliError(EXIT.FAILED, 'No node but the master is up.');
+    if (follower === undefined) throw new Error('no node but the master is up');
     return follower;
   }
 
@@ -118,6 +110,4 @@ export class DemoCluster implements AsyncDisposable {
   }
 }
 
-export async function fetchCluster(client: ApiClient): Promise<ClusterJson> {
-  return (await client.json({ method: 'GET', path: '/cluster' })) as ClusterJson;
-}
+export const fetchCluster = (client: ApiClient): Promise<ClusterJson> => client.get('/cluster');

@@ -4,8 +4,9 @@ import { once } from 'node:events';
 import { openSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Environment } from '../../node/config/config.ts';
 import { ApiClient } from '../api-client.ts';
-import { CliError, EXIT } from '../exit-codes.ts';
+import { messageOf } from '../exit-codes.ts';
 
 const READY_WITHIN_MS = 30_000;
 const STOPS_WITHIN_MS = 5_000;
@@ -16,30 +17,35 @@ interface Ready {
   readonly rest: string;
 }
 
+interface DemoNodeOptions {
+  /** Of the data directories and logs of all nodes. */
+  readonly folder: string;
+  readonly flags: readonly string[];
+  readonly environment: Environment;
+}
+
 export class DemoNode {
   readonly name: string;
-  readonly #folder: string;
-  readonly #flags: readonly string[];
+  readonly #options: DemoNodeOptions;
   #child: ChildProcess | null = null;
   #ready: Ready | null = null;
 
-  constructor(name: string, folder: string, flags: readonly string[]) {
+  constructor(name: string, options: DemoNodeOptions) {
     this.name = name;
-    this.#folder = folder;
-    this.#flags = flags;
+    this.#options = options;
   }
 
   get dataDir(): string {
-    return join(this.#folder, this.name);
+    return join(this.#options.folder, this.name);
   }
   get logFile(): string {
-    return join(this.#folder, `${this.name}.log`);
+    return join(this.#options.folder, `${this.name}.log`);
   }
   get isUp(): boolean {
     return this.#ready !== null;
   }
   get ready(): Ready {
-    if (this.#ready === null) throw new CliError(EXIT.FAILED, `${this.name} is not up.`);
+    if (this.#ready === null) throw new Error(`${this.name} is not up`);
     return this.#ready;
   }
   /** `timeoutMs` null: as long as it takes. */
@@ -49,16 +55,17 @@ export class DemoNode {
 
   /** Resolves when it serves; `more` flags come after those of the constructor. */
   async start(more: readonly string[] = []): Promise<void> {
-    const own = ['start', '--name', this.name, '--data-dir', this.dataDir, ...this.#flags, ...more];
+    const { flags, environment } = this.#options;
+    const own = ['start', '--name', this.name, '--data-dir', this.dataDir, ...flags, ...more];
     const program = process.argv[1];
-    if (program === undefined) throw new CliError(EXIT.INTERNAL, 'The demo does not know its own program.');
+    if (program === undefined) throw new Error('the demo does not know its own program');
     // The environment of this shell is meant for one node, not for three.
-    const environment = Object.fromEntries(
-      Object.entries(process.env).filter(([variable]) => !variable.startsWith('FSCHED_')),
+    const env = Object.fromEntries(
+      Object.entries(environment).filter(([variable]) => !variable.startsWith('FSCHED_')),
     );
     const child = spawn(process.execPath, [...process.execArgv, program, ...own], {
       stdio: ['ignore', 'pipe', openSync(this.logFile, 'a')],
-      env: environment,
+      env,
     });
     this.#child = child;
     child.once('exit', () => {
@@ -68,30 +75,21 @@ export class DemoNode {
   }
 
   async #awaitReady(child: ChildProcess): Promise<Ready> {
-    if (child.stdout === null) throw new CliError(EXIT.INTERNAL, 'A child without standard output.');
-    const lines = createInterface({ input: child.stdout });
     const signal = AbortSignal.timeout(READY_WITHIN_MS);
+    const ended = once(child, 'exit', { signal }).then(() => Promise.reject(new Error('it ended')));
     try {
-      const [line] = (await Promise.race([
-        once(lines, 'line', { signal }),
-        once(child, 'exit', { signal }).then(() => {
-          throw new CliError(EXIT.FAILED, 'it ended');
-        }),
-      ])) as [string];
-      return JSON.parse(line) as Ready;
+      if (child.stdout === null) throw new Error('it has no standard output');
+      const line = once(createInterface({ input: child.stdout }), 'line', { signal });
+      return JSON.parse(String(await Promise.race([line, ended]))) as Ready;
     } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause);
-      throw new CliError(
-        EXIT.FAILED,
-        `${this.name} did not get ready (${why}); its log is ${this.logFile}.`,
-        { cause },
-      );
+      const why = `${messageOf(cause)}; its log is ${this.logFile}`;
+      throw new Error(`${this.name} did not get ready: ${why}`, { cause });
     }
   }
 
   /** As a power cut would end it. */
-  async kill(): Promise<void> {
-    await this.#end('SIGKILL');
+  kill(): Promise<void> {
+    return this.#end('SIGKILL');
   }
 
   /** Politely, and by force when that takes too long. */

@@ -3,38 +3,44 @@
  * isn't master, the master killed, and the same again. Every step checks what it says.
  */
 import { readFile } from 'node:fs/promises';
-import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
+import type { Environment } from '../../node/config/config.ts';
 import { loadToken } from '../../node/membership/token.ts';
+import { inspectPeer } from '../../node/mesh/strangers.ts';
 import type { ResultJson, RunDetailJson } from '../../node/rest/schemas/runs.ts';
 import type { TaskDetailJson } from '../../node/rest/schemas/tasks.ts';
+import type { Inspection } from '../../protocols/schema/views.ts';
+import { makeForm } from '../api-client.ts';
 import { repeatable } from '../api-command.ts';
-import { toDrawing } from '../commands/capacity.ts';
-import { CliError, EXIT, type ExitCode } from '../exit-codes.ts';
+import { EXIT, type ExitCode, messageOf } from '../exit-codes.ts';
 import { formatSeconds, plural } from '../format.ts';
-import { inspectPeer } from '../inspect-peer.ts';
-import { makeForm } from '../multipart.ts';
 import { mayColour, note, print } from '../output.ts';
 import { describeProfile } from '../profile-table.ts';
 import { onInterrupt } from '../signals.ts';
-import { type DrawnNode, type DrawnRun, drawWays } from '../ways.ts';
+import { type DrawnNode, drawWays } from '../ways.ts';
 import { DemoCluster, fetchCluster, waitFor } from './demo-cluster.ts';
 import type { DemoNode } from './demo-node.ts';
 import { chooseExample, type Example, expectedOutput } from './example.ts';
 
-export async function runDemo({ once }: { readonly once: boolean }): Promise<ExitCode> {
+export interface DemoOptions {
+  /** Whether it ends after the last step. */
+  readonly once: boolean;
+  readonly environment: Environment;
+}
+
+export async function runDemo({ once, environment }: DemoOptions): Promise<ExitCode> {
   const interrupted = Promise.withResolvers<'interrupted'>();
   onInterrupt(() => interrupted.resolve('interrupted'));
-  await using cluster = await DemoCluster.create();
+  await using cluster = await DemoCluster.create(environment);
   try {
-    const steps = showEverything(cluster).then(() => 'done' as const);
+    const steps = showEverything(cluster, mayColour(environment)).then(() => 'done' as const);
     // An interrupt stops the nodes under the steps' feet; that they then fail is no news.
     steps.catch(() => {});
     if ((await Promise.race([steps, interrupted.promise])) === 'interrupted') return EXIT.INTERRUPTED;
   } catch (error) {
-    note(`fsched: the demo failed: ${error instanceof Error ? error.message : String(error)}`);
-    for (const node of cluster.nodes) note(await lastLines(node));
+    note(`the demo failed: ${messageOf(error)}`);
+    for (const node of cluster.nodes) process.stderr.write(await lastLines(node));
     return EXIT.FAILED;
   }
   if (!once) {
@@ -49,14 +55,14 @@ export async function runDemo({ once }: { readonly once: boolean }): Promise<Exi
 const say = (sentence: string) => print(['', `==> ${sentence}`]);
 const show = (lines: readonly string[]) => print(lines.map((line) => `    ${line}`));
 
-async function showEverything(cluster: DemoCluster): Promise<void> {
+async function showEverything(cluster: DemoCluster, colour: boolean): Promise<void> {
   const example = chooseExample();
   await showElection(cluster);
   const taskId = await showUpload(cluster, example);
   await showBenchmark(cluster, example, taskId);
-  await showRun(cluster, example, taskId);
+  await showRun(cluster, example, taskId, colour);
   const dead = await showFailover(cluster, example);
-  await showRun(cluster, example, taskId);
+  await showRun(cluster, example, taskId, colour);
   await showReturn(cluster, dead);
 }
 
@@ -77,12 +83,10 @@ const since = (startedMs: number) => formatSeconds((performance.now() - startedM
 async function showUpload(cluster: DemoCluster, example: Example): Promise<string> {
   const follower = await cluster.follower();
   say(`Uploading ${example.fileName} through ${follower.name}, which forwards it to the master.`);
-  const content = Buffer.from(example.source);
-  const form = makeForm({ command: example.command }, example.fileName, content.length, () =>
-    Readable.from([content]),
-  );
-  const answer = await follower.client().json({ method: 'POST', path: '/controller/task/new', stream: form });
-  const { task_id: taskId } = answer as { task_id: string };
+  const form = await makeForm({ command: example.command }, example.fileName, new Blob([example.source]));
+  const { task_id: taskId } = await follower
+    .client()
+    .post<{ readonly task_id: string }>('/controller/task/new', form);
   show([`task ${taskId}, on the disks of a majority`]);
   return taskId;
 }
@@ -99,29 +103,34 @@ async function showBenchmark(cluster: DemoCluster, example: Example, taskId: str
   const client = follower.client(null);
   const body = executeBody(example, taskId);
   show(['A node with valgrind simulates the cache for each point: slow, and the same on every machine.']);
-  await client.json({ method: 'POST', path: '/controller/task/benchmark', body, headers: repeatable() });
-  const task = (await client.json({ method: 'GET', path: `/tasks/${taskId}` })) as TaskDetailJson;
+  await client.post('/controller/task/benchmark', body, repeatable());
+  const task = await client.get<TaskDetailJson>(`/tasks/${taskId}`);
   const profile = task.profiles.find((candidate) => candidate.input_size === example.inputSize);
-  if (profile === undefined) throw new CliError(EXIT.FAILED, 'The benchmark left no profile.');
+  if (profile === undefined) throw new Error('the benchmark left no profile');
   show(describeProfile(profile));
 }
 
 /** Several runs at once, so that there is something to draw. */
-async function showRun(cluster: DemoCluster, example: Example, taskId: string): Promise<void> {
+async function showRun(
+  cluster: DemoCluster,
+  example: Example,
+  taskId: string,
+  colour: boolean,
+): Promise<void> {
   const follower = await cluster.follower();
   say(`Running it four times at once through ${follower.name}; the ways of each node meanwhile:`);
   const body = executeBody(example, taskId);
   const runs = Promise.all(
-    Array.from({ length: 4 }, async () => {
-      const request = { method: 'POST', path: '/controller/task/run', body, headers: repeatable() } as const;
-      return ((await follower.client(null).json(request)) as { result?: ResultJson }).result;
-    }),
+    Array.from({ length: 4 }, () =>
+      follower
+        .client(null)
+        .post<{ readonly result?: ResultJson }>('/controller/task/run', body, repeatable()),
+    ),
   );
-  show(drawWays(await busiestMoment(follower, runs), { colour: mayColour(process.stdout), width: 76 }));
-  const results = await runs;
-  for (const result of results) {
+  show(drawWays(await busiestMoment(follower, runs), { colour, width: 76 }));
+  for (const { result } of await runs) {
     if (result?.state !== 'succeeded' || result.stdout !== expectedOutput(example.inputSize)) {
-      throw new CliError(EXIT.FAILED, `A run went wrong: ${JSON.stringify(result ?? 'nothing was run')}.`);
+      throw new Error(`a run went wrong: ${JSON.stringify(result ?? 'nothing was run')}`);
     }
     const { secs, nanos } = result.execution_time;
     const node = cluster.up.find((candidate) => candidate.ready.peer === result.node)?.name ?? 'a node';
@@ -136,23 +145,22 @@ async function busiestMoment(node: DemoNode, runs: Promise<unknown>): Promise<re
   const over = runs.then(() => true);
   let busiest: readonly DrawnNode[] = [];
   do {
-    const seen = (await fetchCluster(node.client())).members.map(toDrawing);
+    const seen = (await fetchCluster(node.client())).members;
     if (busiest.length === 0 || isBusier(seen, busiest)) busiest = seen;
   } while (!(await Promise.race([over, delay(20, false)])));
-  if (runsOf(busiest).length === 0)
-    throw new CliError(EXIT.FAILED, 'No node was ever seen lending ways to a run.');
+  if (runsOf(busiest).length === 0) throw new Error('no node was ever seen lending ways to a run');
   return busiest;
 }
 
 function isBusier(seen: readonly DrawnNode[], before: readonly DrawnNode[]): boolean {
   const filled = (nodes: readonly DrawnNode[]) =>
-    runsOf(nodes).reduce((sum, { occupancyBytes }) => sum + (occupancyBytes ?? 0), 0);
+    runsOf(nodes).reduce((sum, { occupancy_bytes: bytes }) => sum + (bytes ?? 0), 0);
   const more = runsOf(seen).length - runsOf(before).length;
   return more > 0 || (more === 0 && filled(seen) > filled(before));
 }
 
-const runsOf = (nodes: readonly DrawnNode[]): readonly DrawnRun[] =>
-  nodes.flatMap(({ domains }) => domains.flatMap(({ runs }) => runs));
+const runsOf = (nodes: readonly DrawnNode[]) =>
+  nodes.filter(({ alive }) => alive).flatMap(({ llc }) => llc.flatMap(({ runs }) => runs));
 
 async function showFailover(cluster: DemoCluster, example: Example): Promise<DemoNode> {
   const { master, term } = await cluster.agreedMaster();
@@ -160,19 +168,18 @@ async function showFailover(cluster: DemoCluster, example: Example): Promise<Dem
   const killedMs = performance.now();
   await master.kill();
   const [survivor] = cluster.up;
-  if (survivor === undefined) throw new CliError(EXIT.FAILED, 'No node survived.');
+  if (survivor === undefined) throw new Error('no node survived');
   const body = { function_name: example.fileName.split('.')[0], parameters: { input_size: 1 } };
-  const probe = (await waitFor('a write that is accepted', () =>
-    survivor.client(5000).json({ method: 'POST', path: '/submit', body }),
-  )) as { readonly run_id: string };
+  const probe = await waitFor('a write that is accepted', () =>
+    survivor.client(5000).post<{ readonly run_id: string }>('/submit', body),
+  );
   const outage = since(killedMs);
   const next = await cluster.agreedMaster();
-  if (next.term <= term) throw new CliError(EXIT.FAILED, `Term ${next.term} does not follow term ${term}.`);
+  if (next.term <= term) throw new Error(`term ${next.term} does not follow term ${term}`);
   show([`${next.master.name} is master of term ${next.term}; the next write was accepted after ${outage}.`]);
   // The write was a run like any other; it shall not be among those that are drawn next.
   await waitFor('the end of that run', async () => {
-    const run = await survivor.client().json({ method: 'GET', path: `/runs/${probe.run_id}` });
-    return (run as RunDetailJson).finished_at;
+    return (await survivor.client().get<RunDetailJson>(`/runs/${probe.run_id}`)).finished_at;
   });
   return master;
 }
@@ -180,7 +187,7 @@ async function showFailover(cluster: DemoCluster, example: Example): Promise<Dem
 async function showReturn(cluster: DemoCluster, dead: DemoNode): Promise<void> {
   say(`Starting ${dead.name} again; it catches up.`);
   const startedMs = performance.now();
-  await cluster.restart(dead);
+  await cluster.startJoining(dead);
   await cluster.awaitVoters(3);
   const { versions, fingerprint } = await waitFor('three nodes with equal tables', async () => {
     const tables = await Promise.all(cluster.nodes.map((node) => tablesOf(cluster, node)));
@@ -193,23 +200,18 @@ async function showReturn(cluster: DemoCluster, dead: DemoNode): Promise<void> {
   ]);
 }
 
-interface TablesView {
-  readonly versions: Readonly<Record<string, number>>;
-  readonly fingerprint: string;
-}
-
 /** What the node itself holds, asked over libp2p: REST would forward the question to the master. */
-async function tablesOf(cluster: DemoCluster, node: DemoNode): Promise<TablesView> {
+async function tablesOf(cluster: DemoCluster, node: DemoNode): Promise<Inspection['tables']> {
   const [target] = node.ready.mesh;
-  if (target === undefined) throw new CliError(EXIT.FAILED, `${node.name} listens nowhere.`);
+  if (target === undefined) throw new Error(`${node.name} listens nowhere`);
   const token = await loadToken(cluster.tokenFile, false);
-  if (!token.ok) throw new CliError(EXIT.FAILED, token.error.message);
+  if (!token.ok) throw new Error(token.error.message);
   const answer = await inspectPeer(target, token.value);
-  if (!answer.ok) throw new CliError(EXIT.FAILED, answer.error.message);
-  return (answer.value.view as { readonly tables: TablesView }).tables;
+  if (!answer.ok) throw new Error(answer.error.message);
+  return (answer.value.view as Inspection).tables;
 }
 
 async function lastLines(node: DemoNode): Promise<string> {
   const log = await readFile(node.logFile, 'utf8').catch(() => '');
-  return `--- last lines of ${node.name}:\n${log.trimEnd().split('\n').slice(-8).join('\n')}`;
+  return `--- last lines of ${node.name}:\n${log.trimEnd().split('\n').slice(-8).join('\n')}\n`;
 }

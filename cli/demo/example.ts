@@ -42,8 +42,8 @@ export function chooseExample(): Example {
 }
 
 /**
- * The interpreter itself: `python3` may be a script of pyenv or asdf that starts some thirty programs first, and a benchmark
- * simulates the cache for each of them.
+ * The interpreter itself: `python3` may be a script of pyenv or asdf that starts some thirty programs first, and a
+ * benchmark simulates the cache for each of them.
  */
 function findPython(): string | null {
   const script = 'import sys; print(sys.executable)';

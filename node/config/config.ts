@@ -1,8 +1,9 @@
 import { homedir, hostname } from 'node:os';
 import { isAbsolute, join } from 'node:path';
+import { DEFAULT_MESH_PORT } from '../addresses.ts';
 import { machineMemoryBytes } from '../worker/machine.ts';
 
-/** What a node is told at its start. `config-load.ts` gathers, validates and freezes it. */
+/** What a node is told at its start. `load.ts` gathers, validates and freezes it. */
 export interface NodeConfig {
   /** Name for people. @default the host's name */
   readonly name: string;
@@ -51,7 +52,10 @@ export interface NodeConfig {
   readonly processLimit: number | null;
   /** Files that a process of a run may have open: the usual soft limit. @default 1024 */
   readonly openFileLimit: number | null;
-  /** Directory of the working directories where programs run as another user without a sandbox. @default /var/lib/fsched/… */
+  /**
+   * Directory of the working directories where programs run as another user without a sandbox. @default
+   * /var/lib/fsched/…
+   */
   readonly workDir: string | null;
   /** Between two heartbeats of the master. @default 100 */
   readonly heartbeatMs: number;
@@ -64,20 +68,33 @@ export interface NodeConfig {
 /** Voters beyond this many slow every write and save nobody (Raft, section 5.1: seven survive three losses). */
 export const MAX_VOTERS = 7;
 
+/** What the defaults take from the machine. */
+export interface Host {
+  readonly name: string;
+  readonly homeDirectory: string;
+  readonly memoryBytes: number;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export const readHost = (): Host => ({
+  name: hostname(),
+  homeDirectory: homedir(),
+  memoryBytes: machineMemoryBytes(),
+});
+
 /** `$XDG_STATE_HOME/fsched`; the XDG specification ignores a relative path and falls back on ~/.local/state. */
-export function defaultDataDir(environment: { readonly XDG_STATE_HOME?: string | undefined }): string {
+export function defaultDataDir(environment: Environment, { homeDirectory }: Host): string {
   const given = environment.XDG_STATE_HOME;
-  const state = given !== undefined && isAbsolute(given) ? given : join(homedir(), '.local', 'state');
+  const state = given !== undefined && isAbsolute(given) ? given : join(homeDirectory, '.local', 'state');
   return join(state, 'fsched');
 }
 
-/** The defaults of every option, stated once. `name` and `dataDir` are this machine's. */
-export const DEFAULTS: NodeConfig = Object.freeze({
-  name: hostname(),
-  dataDir: defaultDataDir(process.env),
-  listen: '/ip4/127.0.0.1/tcp/8300',
-  rest: Object.freeze({ host: '127.0.0.1', port: 8200 }),
-  join: Object.freeze([]),
+/** The defaults that are the same everywhere, stated once. */
+export const FIXED_DEFAULTS = {
+  listen: `/ip4/127.0.0.1/tcp/${DEFAULT_MESH_PORT}`,
+  rest: { host: '127.0.0.1', port: 8200 },
+  join: [],
   tokenFile: null,
   apiTokenFile: null,
   llc: 'auto',
@@ -91,7 +108,6 @@ export const DEFAULTS: NodeConfig = Object.freeze({
   runAs: null,
   sandbox: 'auto',
   sandboxNetwork: false,
-  memoryLimit: Math.floor(machineMemoryBytes() * 0.8),
   cpuLimit: null,
   processLimit: 512,
   openFileLimit: 1024,
@@ -99,4 +115,12 @@ export const DEFAULTS: NodeConfig = Object.freeze({
   heartbeatMs: 100,
   electionTimeoutMs: 600,
   logLevel: 'info',
+} as const satisfies Partial<NodeConfig>;
+
+/** The default of every option on this machine. */
+export const defaultsOf = (environment: Environment, host: Host): NodeConfig => ({
+  ...FIXED_DEFAULTS,
+  name: host.name,
+  dataDir: defaultDataDir(environment, host),
+  memoryLimit: Math.floor(host.memoryBytes * 0.8),
 });

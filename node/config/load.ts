@@ -4,9 +4,9 @@
  */
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { DEFAULTS, defaultDataDir, type NodeConfig } from './config.ts';
+import { isLoopback } from '../addresses.ts';
+import { defaultsOf, type Environment, type Host, type NodeConfig } from './config.ts';
 import { NODE_OPTIONS, type NodeOption } from './options.ts';
-import { isLoopback } from './values.ts';
 
 export type ConfigErrorCode = 'FILE_UNREADABLE' | 'FILE_NOT_JSON' | 'UNKNOWN_KEY' | 'BAD_VALUE' | 'CONFLICT';
 
@@ -23,8 +23,9 @@ export class ConfigError extends Error {
 export interface ConfigSources {
   /** By key of `NodeConfig`, as written on the command line; `config` names the file. */
   readonly flags: Readonly<Record<string, string | readonly string[] | undefined>>;
-  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly environment: Environment;
   readonly workingDirectory: string;
+  readonly host: Host;
 }
 
 interface Written {
@@ -36,15 +37,15 @@ interface Written {
 }
 
 export async function loadConfig(sources: ConfigSources): Promise<NodeConfig> {
-  const { flags, environment, workingDirectory } = sources;
+  const { flags, environment, workingDirectory, host } = sources;
   const configFile = flags.config ?? (environment.FSCHED_CONFIG || undefined);
   const file =
     typeof configFile === 'string' ? await readConfigFile(resolve(workingDirectory, configFile)) : null;
 
-  const config: Record<string, unknown> = { ...DEFAULTS, dataDir: defaultDataDir(environment) };
+  const config: Record<string, unknown> = { ...defaultsOf(environment, host) };
   for (const option of NODE_OPTIONS) {
     const written = find(option, sources, file);
-    if (written !== null) config[option.key] = await parse(option, written);
+    if (written !== null) config[option.key] = await parse(option, written, host);
   }
   return checkTogether(deepFreeze(config as unknown as NodeConfig));
 }
@@ -63,7 +64,7 @@ const OTHER_VARIABLES: readonly string[] = [
 
 /** Variables that look like ours and say nothing to a node, each with the one that was perhaps meant. */
 export function unknownVariables(
-  environment: ConfigSources['environment'],
+  environment: Environment,
 ): readonly { readonly variable: string; readonly meant: string }[] {
   const options = NODE_OPTIONS.map(({ variable }) => variable);
   const known = [...options, ...OTHER_VARIABLES];
@@ -84,9 +85,9 @@ function find(option: NodeOption, sources: ConfigSources, file: ConfigFile | nul
   return { value: entry, place: `"${option.key}" in ${file.path}`, base: dirname(file.path) };
 }
 
-async function parse(option: NodeOption, written: Written): Promise<unknown> {
-  const parsed = await option.parse(written.value);
-  if (!parsed.ok) throw new ConfigError('BAD_VALUE', `${written.place}: ${parsed.error}.`);
+async function parse(option: NodeOption, written: Written, host: Host): Promise<unknown> {
+  const parsed = await option.parse(written.value, host);
+  if (!parsed.ok) throw new ConfigError('BAD_VALUE', `${written.place}: ${parsed.error}`);
   return option.isPath && typeof parsed.value === 'string'
     ? resolve(written.base, parsed.value)
     : parsed.value;
@@ -98,35 +99,25 @@ interface ConfigFile {
 }
 
 async function readConfigFile(path: string): Promise<ConfigFile> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new ConfigError('FILE_UNREADABLE', `The configuration file can't be read: ${why}.`, {
-      cause: error,
-    });
-  }
+  const text = await readFile(path, 'utf8').catch((cause: Error) => {
+    const message = `the configuration file can't be read: ${cause.message}`;
+    throw new ConfigError('FILE_UNREADABLE', message, { cause });
+  });
   let entries: unknown;
   try {
     entries = JSON.parse(text);
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new ConfigError('FILE_NOT_JSON', `${path} isn't JSON: ${why}.`, { cause: error });
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new ConfigError('FILE_NOT_JSON', `${path} isn't JSON: ${why}`, { cause });
   }
   if (typeof entries !== 'object' || entries === null || Array.isArray(entries)) {
-    throw new ConfigError(
-      'FILE_NOT_JSON',
-      `${path}: write a JSON object such as {"rest": "127.0.0.1:8200"}.`,
-    );
+    throw new ConfigError('FILE_NOT_JSON', `${path}: write a JSON object such as {"rest": "127.0.0.1:8200"}`);
   }
-  const keys = NODE_OPTIONS.map((option) => option.key);
-  for (const key of Object.keys(entries)) {
-    if (keys.some((known) => known === key)) continue;
-    throw new ConfigError(
-      'UNKNOWN_KEY',
-      `${path}: there is no option "${key}"; did you mean "${nearest(key, keys)}"?`,
-    );
+  const keys: readonly string[] = NODE_OPTIONS.map((option) => option.key);
+  const unknown = Object.keys(entries).find((key) => !keys.includes(key));
+  if (unknown !== undefined) {
+    const message = `${path}: there is no option "${unknown}"; did you mean "${nearest(unknown, keys)}"?`;
+    throw new ConfigError('UNKNOWN_KEY', message);
   }
   return { path, entries: { ...entries } };
 }
@@ -134,22 +125,20 @@ async function readConfigFile(path: string): Promise<ConfigFile> {
 /** What no option can check alone. */
 function checkTogether(config: NodeConfig): NodeConfig {
   if (!isLoopback(config.rest.host) && config.apiTokenFile === null) {
-    throw new ConfigError(
-      'CONFLICT',
-      `REST on ${config.rest.host} would be open to everyone who reaches it: give --api-token-file FILE, or keep to 127.0.0.1.`,
-    );
+    const advice = 'give --api-token-file FILE, or keep to 127.0.0.1';
+    const message = `REST on ${config.rest.host} would be open to everyone who reaches it: ${advice}`;
+    throw new ConfigError('CONFLICT', message);
   }
   if (config.electionTimeoutMs < 3 * config.heartbeatMs) {
-    throw new ConfigError(
-      'CONFLICT',
-      `An election timeout of ${config.electionTimeoutMs} ms takes every lost heartbeat for a dead master: write at least three heartbeats (${3 * config.heartbeatMs} ms).`,
-    );
+    const advice = `write at least three heartbeats (${3 * config.heartbeatMs} ms)`;
+    const message = `an election timeout of ${config.electionTimeoutMs} ms takes every lost heartbeat for a dead master`;
+    throw new ConfigError('CONFLICT', `${message}: ${advice}`);
   }
   return config;
 }
 
 /** The candidate with the smallest edit distance, case aside. */
-export function nearest(word: string, candidates: readonly string[]): string {
+function nearest(word: string, candidates: readonly string[]): string {
   const distances = candidates.map((candidate) => editDistance(word.toLowerCase(), candidate.toLowerCase()));
   return candidates[distances.indexOf(Math.min(...distances))] ?? '';
 }

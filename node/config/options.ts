@@ -2,28 +2,24 @@
  * Every option of a node, once: the key in `NodeConfig` and in the file; the flag (`--data-dir`) and the
  * environment variable (`FSCHED_DATA_DIR`) follow from the key. The CLI makes its help from this table.
  */
-
+import { MAX_OUTPUT_BYTES, MAX_TIME_LIMIT_MS } from '../../protocols/schema/fields.ts';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
+import { formatHostPort, parseHostPort, parseListen, parseTarget } from '../addresses.ts';
 import { parseGeometry } from '../llc/geometry.ts';
-import { machineMemoryBytes } from '../worker/machine.ts';
-import type { NodeConfig } from './config.ts';
-import { DEFAULTS, MAX_VOTERS } from './config.ts';
+import { FIXED_DEFAULTS, type Host, MAX_VOTERS, type NodeConfig } from './config.ts';
 import {
   formatDuration,
-  formatHostPort,
   formatSize,
   parseAmount,
   parseChoice,
   parseCount,
   parseDuration,
-  parseHostPort,
-  parseListen,
+  parseMemory,
   parseOrNone,
-  parseShare,
   parseSize,
   parseSwitch,
-  parseTarget,
   parseText,
+  textOf,
 } from './values.ts';
 
 export interface NodeOption {
@@ -41,7 +37,23 @@ export interface NodeOption {
   readonly bare: string | null;
   /** A path, relative to the file or directory that it was written in. */
   readonly isPath: boolean;
-  readonly parse: (value: unknown) => Outcome<unknown, string> | Promise<Outcome<unknown, string>>;
+  readonly parse: (
+    value: unknown,
+    host: Host,
+  ) => Outcome<unknown, string> | Promise<Outcome<unknown, string>>;
+}
+
+/** A default as its option would be written; null: none, or it depends on the machine. */
+function tellDefault(key: keyof NodeConfig): string | null {
+  if (key === 'rest') return formatHostPort(FIXED_DEFAULTS.rest);
+  const value = (FIXED_DEFAULTS as Partial<NodeConfig>)[key] ?? null;
+  if (typeof value === 'object') return null;
+  if (typeof value !== 'number') return String(value);
+  return key.endsWith('Bytes')
+    ? formatSize(value)
+    : key.endsWith('Ms')
+      ? formatDuration(value)
+      : String(value);
 }
 
 function option(
@@ -49,7 +61,7 @@ function option(
   value: string,
   help: string,
   parse: NodeOption['parse'],
-  more: Partial<Pick<NodeOption, 'default' | 'repeats' | 'isPath' | 'bare'>> = {},
+  more: Partial<Pick<NodeOption, 'default' | 'repeats' | 'bare'>> = {},
 ): NodeOption {
   const words = key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
   return {
@@ -58,9 +70,9 @@ function option(
     variable: `FSCHED_${words.replaceAll('-', '_').toUpperCase()}`,
     value,
     help,
-    default: more.default === undefined ? String(DEFAULTS[key]) : more.default,
+    default: more.default ?? tellDefault(key),
     repeats: more.repeats ?? false,
-    isPath: more.isPath ?? false,
+    isPath: parse === parseFile || parse === parseDirectory,
     bare: more.bare ?? null,
     parse,
   };
@@ -76,76 +88,61 @@ const parseVoters = (value: unknown): Outcome<number, string> => {
 /** A list in a file, one or several values (between commas or spaces) in text. */
 async function parseJoin(value: unknown): Promise<Outcome<readonly string[], string>> {
   const items = (Array.isArray(value) ? value : [value]).flatMap((item) =>
-    typeof item === 'string' ? item.split(/[\s,]+/).filter((part) => part !== '') : [item],
+    textOf(item)
+      .split(/[\s,]+/)
+      .filter((part) => part !== ''),
   );
-  const targets: string[] = [];
   for (const item of items) {
     const parsed = await parseTarget(item);
     if (!parsed.ok) return parsed;
-    targets.push(parsed.value);
   }
-  return succeed(targets);
+  return succeed(items);
 }
 
 function parseLlcGeometry(value: unknown): Outcome<NodeConfig['llcGeometry'], string> {
-  const parsed = parseGeometry(typeof value === 'string' ? value : String(value));
+  const parsed = parseGeometry(textOf(value));
   return parsed.ok ? parsed : fail(parsed.error.message.replace(/\.$/, ''));
 }
 
 /** `50` or `50%`. */
 const parsePercent = (value: unknown): Outcome<number, string> => {
-  const parsed = parseCount(1, 100)(typeof value === 'string' ? value.trim().replace(/\s*%$/, '') : value);
+  const parsed = parseCount(1, 100)(textOf(value).replace(/\s*%$/, ''));
   return parsed.ok ? parsed : fail('write a percentage from 1% to 100%');
 };
 
-const DAY_MS = 86_400_000;
 const TIB = 1024 ** 4;
-/** Both streams of a run travel to the master in one control message of at most 8 MiB. */
-const MAX_OUTPUT_BYTES = 3 * 1024 ** 2;
 /** A run-time that can't have this much doesn't start. */
 const MIN_MEMORY_BYTES = 16 * 1024 ** 2;
-const path = parseText('the path of a file');
+const parseFile = parseText('the path of a file');
+const parseDirectory = parseText('the path of a directory');
 
 export const NODE_OPTIONS: readonly NodeOption[] = [
   option('name', 'NAME', 'name of this node, for people', parseText('a name', 64), {
     default: "the host's name",
   }),
-  option(
-    'dataDir',
-    'DIR',
-    'directory of everything that this node keeps',
-    parseText('the path of a directory'),
-    {
-      isPath: true,
-      default: '$XDG_STATE_HOME/fsched',
-    },
-  ),
+  option('dataDir', 'DIR', 'directory of everything that this node keeps', parseDirectory, {
+    default: '$XDG_STATE_HOME/fsched',
+  }),
   option(
     'listen',
     'ADDRESS',
     'where the mesh listens: multiaddr or HOST:PORT; port 0 means any free port',
-    parseListen,
+    (value) => parseListen(textOf(value)),
   ),
-  option('rest', 'HOST:PORT', 'where REST listens; port 0 means any free port', parseHostPort, {
-    default: formatHostPort(DEFAULTS.rest),
-  }),
+  option('rest', 'HOST:PORT', 'where REST listens; port 0 means any free port', (value) =>
+    parseHostPort(textOf(value)),
+  ),
   option('join', 'TARGET', 'member to join through: HOST:PORT or multiaddr; may be repeated', parseJoin, {
     repeats: true,
-    default: null,
   }),
-  option('tokenFile', 'FILE', 'file that holds the join token', path, {
-    isPath: true,
+  option('tokenFile', 'FILE', 'file that holds the join token', parseFile, {
     default: 'DATA-DIR/join-token',
   }),
   option(
     'apiTokenFile',
     'FILE',
     'file with the token that REST requests must bear; needed beyond loopback',
-    path,
-    {
-      isPath: true,
-      default: null,
-    },
+    parseFile,
   ),
   option(
     'llc',
@@ -158,9 +155,6 @@ export const NODE_OPTIONS: readonly NodeOption[] = [
     'WAYSxWAYSIZE',
     'cache of each domain (such as 12x1MiB) instead of what the machine says',
     parseLlcGeometry,
-    {
-      default: null,
-    },
   ),
   option(
     'poolBandwidth',
@@ -170,24 +164,21 @@ export const NODE_OPTIONS: readonly NodeOption[] = [
     { default: 'none' },
   ),
   option('voters', 'N', 'how many members vote at most: 1, 3, 5 or 7', parseVoters),
-  option('maxUploadBytes', 'SIZE', 'largest task file', parseSize(1, TIB), {
-    default: formatSize(DEFAULTS.maxUploadBytes),
-  }),
+  option('maxUploadBytes', 'SIZE', 'largest task file', parseSize(1, TIB)),
   option('queueLimit', 'N', 'longest queue of runs', parseCount(1, 1_000_000)),
-  option('timeLimitMs', 'TIME', 'time limit of a run that asks for none', parseDuration(1, 7 * DAY_MS), {
-    default: formatDuration(DEFAULTS.timeLimitMs),
-  }),
-  option('outputLimitBytes', 'SIZE', 'kept of each output stream of a run', parseSize(0, MAX_OUTPUT_BYTES), {
-    default: formatSize(DEFAULTS.outputLimitBytes),
-  }),
+  option(
+    'timeLimitMs',
+    'TIME',
+    'time limit of a run that asks for none',
+    parseDuration(1, MAX_TIME_LIMIT_MS),
+  ),
+  option('outputLimitBytes', 'SIZE', 'kept of each output stream of a run', parseSize(0, MAX_OUTPUT_BYTES)),
   option(
     'runAs',
     'USER',
     'user that programs run as; root only if it is said here',
     parseText('a user', 64),
-    {
-      default: "nobody where the node runs as root, else the node's own user",
-    },
+    { default: "nobody where the node runs as root, else the node's own user" },
   ),
   option(
     'sandbox',
@@ -203,7 +194,7 @@ export const NODE_OPTIONS: readonly NodeOption[] = [
     'memoryLimit',
     'SIZE',
     "memory of a run: a size, a share of the machine's such as 50%, or none",
-    parseOrNone(parseShare(MIN_MEMORY_BYTES, TIB, machineMemoryBytes())),
+    parseOrNone(parseMemory(MIN_MEMORY_BYTES, TIB)),
     { default: '80%' },
   ),
   option(
@@ -225,24 +216,15 @@ export const NODE_OPTIONS: readonly NodeOption[] = [
     'files that each process of a run may have open, or none',
     parseOrNone(parseCount(16, 1_048_576)),
   ),
-  option(
-    'workDir',
-    'DIR',
-    'where programs work as another user without a sandbox',
-    parseText('the path of a directory'),
-    { isPath: true, default: 'a directory in /var/lib/fsched' },
-  ),
-  option('heartbeatMs', 'TIME', 'between two heartbeats of the master', parseDuration(10, 60_000), {
-    default: formatDuration(DEFAULTS.heartbeatMs),
+  option('workDir', 'DIR', 'where programs work as another user without a sandbox', parseDirectory, {
+    default: 'a directory in /var/lib/fsched',
   }),
+  option('heartbeatMs', 'TIME', 'between two heartbeats of the master', parseDuration(10, 60_000)),
   option(
     'electionTimeoutMs',
     'TIME',
     'shortest election timeout; the longest is twice that',
     parseDuration(50, 600_000),
-    {
-      default: formatDuration(DEFAULTS.electionTimeoutMs),
-    },
   ),
   option(
     'logLevel',

@@ -1,13 +1,16 @@
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+/** What would keep a run from its neighbours here: user, sandbox, limits. */
+import { constants } from 'node:fs';
+import { access, chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { NodeConfig } from '../config/config.ts';
 import type { Clock } from '../ports.ts';
 import { resolveProgram } from '../worker/command.ts';
+import { findOwnCgroup } from '../worker/isolation/cgroup-tree.ts';
 import { openIsolation } from '../worker/isolation/open-isolation.ts';
 import { chooseRunAs, resolveRunUser } from '../worker/isolation/run-user.ts';
 import { IsolationError, UNLIMITED } from '../worker/isolation/types.ts';
-import type { Finding } from './types.ts';
+import { type Finding, finding, succeeds } from './finding.ts';
 
 /** Tries what a node would try, in a directory of its own. */
 export async function checkIsolation(
@@ -19,14 +22,35 @@ export async function checkIsolation(
   return [await checkUser(runAs), await checkSandbox(config, runAs, searchPath, clock)];
 }
 
+/** Looks only: a node started from here would have the same group, and may have to move within it. */
+export async function checkCgroups(): Promise<Finding> {
+  const own = findOwnCgroup();
+  const why =
+    own === null
+      ? 'there is no cgroup v2 on this machine: boot with the unified hierarchy'
+      : await lacks(own);
+  return why === null
+    ? finding('cgroups', 'ok', `${own}, where the node is alone in it`)
+    : finding('cgroups', 'missing', `runs are limited by prlimit only: ${why}`);
+}
+
+async function lacks(group: string): Promise<string | null> {
+  const controllers = await readFile(join(group, 'cgroup.controllers'), 'utf8').catch(() => '');
+  const lacking = ['memory', 'pids'].filter((name) => !controllers.split(/\s+/).includes(name));
+  if (lacking.length > 0)
+    return `${group} has no ${lacking.join(' and no ')} controller: delegate them to the node (Delegate=yes)`;
+  if (await succeeds(access(join(group, 'cgroup.subtree_control'), constants.W_OK))) return null;
+  return `${group} is not delegated to this user: start the node as a service with Delegate=yes`;
+}
+
 async function checkUser(runAs: string | null): Promise<Finding> {
   try {
     const { user } = await resolveRunUser(runAs);
     const told = user.uid === 0 ? ': programs have all rights on this machine' : '';
-    return { what: 'user', state: 'ok', message: `programs run as ${user.name}${told}` };
+    return finding('user', 'ok', `programs run as ${user.name}${told}`);
   } catch (error) {
     if (!(error instanceof IsolationError)) throw error;
-    return { what: 'user', state: 'failed', message: error.message };
+    return finding('user', 'failed', error.message);
   }
 }
 
@@ -52,14 +76,14 @@ async function checkSandbox(
       clock,
     );
     await isolator[Symbol.asyncDispose]();
-    return { what: 'bubblewrap', state: 'ok', message: found.ok ? found.value : '' };
+    return finding('bubblewrap', 'ok', found.ok ? found.value : '');
   } catch (error) {
     if (!(error instanceof IsolationError)) throw error;
     const why = found.ok
       ? 'it does not work here: allow user namespaces, or run the node outside of this container'
       : 'install bubblewrap';
     const state = config.sandbox === 'on' ? 'failed' : 'missing';
-    return { what: 'bubblewrap', state, message: `programs run without a sandbox: ${why}` };
+    return finding('bubblewrap', state, `programs run without a sandbox: ${why}`);
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }

@@ -1,39 +1,31 @@
+/** Where a node would keep its files and listen. */
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { multiaddr } from '@multiformats/multiaddr';
+import { formatHostPort, type HostPort } from '../addresses.ts';
 import type { NodeConfig } from '../config/config.ts';
-import { formatHostPort, type HostPort } from '../config/values.ts';
-import type { Finding } from './types.ts';
+import { type Finding, finding, succeeds } from './finding.ts';
 
 const OTHERS = 0o077;
 
-export async function checkDataDirectory(directory: string): Promise<Finding[]> {
+export async function checkDataDirectory(directory: string): Promise<Finding> {
   const what = 'data directory';
   const found = await stat(directory).catch(() => null);
   const place = found === null ? await findExisting(directory) : directory;
-  const usable = await access(place, constants.W_OK | constants.X_OK).then(
-    () => true,
-    () => false,
-  );
-  if (!usable || found?.isDirectory() === false) {
-    const message = `no permission to write ${place}: name another with --data-dir`;
-    return [{ what, state: 'failed', message }];
-  }
-  if (found === null) return [{ what, state: 'ok', message: `${directory}, to be made` }];
-  if ((found.mode & OTHERS) === 0) return [{ what, state: 'ok', message: directory }];
+  const usable = await succeeds(access(place, constants.W_OK | constants.X_OK));
+  if (!usable || found?.isDirectory() === false)
+    return finding(what, 'failed', `no permission to write ${place}: name another with --data-dir`);
+  if (found === null) return finding(what, 'ok', `${directory}, to be made`);
+  if ((found.mode & OTHERS) === 0) return finding(what, 'ok', directory);
   const message = `${directory} is open to other users, and to programs without a sandbox: chmod 700 it`;
-  return [{ what, state: 'missing', message }];
+  return finding(what, 'missing', message);
 }
 
 async function findExisting(path: string): Promise<string> {
   const parent = dirname(path);
-  const exists = await stat(parent).then(
-    () => true,
-    () => false,
-  );
-  return exists || parent === path ? parent : findExisting(parent);
+  return parent === path || (await succeeds(stat(parent))) ? parent : findExisting(parent);
 }
 
 export async function checkPorts(config: NodeConfig): Promise<Finding[]> {
@@ -52,11 +44,7 @@ async function checkPort(what: string, flag: string, place: HostPort): Promise<F
     server.listen(place.port, place.host, () => server.close(() => resolve(null)));
   });
   const shown = formatHostPort(place);
-  if (code === null) return { what, state: 'ok', message: `${shown} is free` };
+  if (code === null) return finding(what, 'ok', `${shown} is free`);
   const why = code === 'EADDRINUSE' ? 'is in use (by a node that runs?)' : `can't be listened on (${code})`;
-  return {
-    what,
-    state: 'failed',
-    message: `${shown} ${why}: stop what uses it, or name another with ${flag}`,
-  };
+  return finding(what, 'failed', `${shown} ${why}: stop what uses it, or name another with ${flag}`);
 }

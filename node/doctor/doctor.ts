@@ -4,10 +4,9 @@ import { detectResctrl } from '../llc/resctrl/detect.ts';
 import type { Clock } from '../ports.ts';
 import { resolveProgram } from '../worker/command.ts';
 import { detectExecChain } from '../worker/exec-chain.ts';
-import { checkCgroups } from './check-cgroups.ts';
-import { checkIsolation } from './check-isolation.ts';
+import { checkCgroups, checkIsolation } from './check-isolation.ts';
 import { checkDataDirectory, checkPorts } from './check-place.ts';
-import type { Finding } from './types.ts';
+import { type Finding, finding } from './finding.ts';
 
 const OLDEST_NODE = 20;
 
@@ -29,11 +28,11 @@ export async function examine(
   return found.flat();
 }
 
-function checkNode(): Finding[] {
+function checkNode(): Finding {
   const version = process.versions.node;
-  const fits = Number(version.split('.')[0]) >= OLDEST_NODE;
-  const message = fits ? version : `${version} is too old: install Node ${OLDEST_NODE} or newer`;
-  return [{ what: 'node', state: fits ? 'ok' : 'failed', message }];
+  return Number(version.split('.')[0]) >= OLDEST_NODE
+    ? finding('node', 'ok', version)
+    : finding('node', 'failed', `${version} is too old: install Node ${OLDEST_NODE} or newer`);
 }
 
 /** What each is for, where it isn't. */
@@ -41,6 +40,7 @@ const TOOLS = {
   taskset: 'programs are not pinned to the CPUs of their domain',
   setpriv: 'programs may gain privileges, and outlive a node that crashes',
   prlimit: 'limits are held by control groups only',
+  flock: 'changes of resctrl are not locked against other programs',
 } as const;
 
 async function checkTools(searchPath: string): Promise<Finding[]> {
@@ -49,23 +49,22 @@ async function checkTools(searchPath: string): Promise<Finding[]> {
     resolveProgram('flock', searchPath, '/'),
   ]);
   const paths = { ...chain, flock: flock.ok ? flock.value : null };
-  const lacks = { ...TOOLS, flock: 'changes of resctrl are not locked against other programs' };
-  return (['taskset', 'setpriv', 'prlimit', 'flock'] as const).map((what) => {
-    const path = paths[what];
-    if (path !== null) return { what, state: 'ok', message: path };
-    return { what, state: 'missing', message: `${lacks[what]}: install util-linux` };
-  });
+  return (['taskset', 'setpriv', 'prlimit', 'flock'] as const).map((what) =>
+    paths[what] === null
+      ? finding(what, 'missing', `${TOOLS[what]}: install util-linux`)
+      : finding(what, 'ok', paths[what]),
+  );
 }
 
-async function checkValgrind(searchPath: string): Promise<Finding[]> {
+async function checkValgrind(searchPath: string): Promise<Finding> {
   const found = await resolveProgram('valgrind', searchPath, '/');
-  if (found.ok) return [{ what: 'valgrind', state: 'ok', message: found.value }];
+  if (found.ok) return finding('valgrind', 'ok', found.value);
   const message = 'profiles without cache partitions say nothing about cache: install valgrind';
-  return [{ what: 'valgrind', state: 'missing', message }];
+  return finding('valgrind', 'missing', message);
 }
 
-async function checkResctrl({ llc }: NodeConfig): Promise<Finding[]> {
+async function checkResctrl({ llc }: NodeConfig): Promise<Finding> {
   const { kind, message } = await detectResctrl();
-  if (kind === 'usable') return [{ what: 'resctrl', state: 'ok', message }];
-  return [{ what: 'resctrl', state: llc === 'resctrl' ? 'failed' : 'missing', message }];
+  if (kind === 'usable') return finding('resctrl', 'ok', message);
+  return finding('resctrl', llc === 'resctrl' ? 'failed' : 'missing', message);
 }

@@ -9,12 +9,12 @@ import type { ProofRefusal } from '../../protocols/proof/index.ts';
 import type { JoinRequest, JoinResponse } from '../../protocols/schema/messages.ts';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import { systemClock } from '../adapters.ts';
+import { parseTarget } from '../addresses.ts';
 import type { NodeId } from '../consensus/types.ts';
 import type { Clock } from '../ports.ts';
 import { asDialFailure, asJoinFailure, banned, wrongToken } from './failures.ts';
 import { createDialler } from './libp2p-settings.ts';
 import { openStream } from './open-stream.ts';
-import { parseTarget } from './target.ts';
 import type { JoinFailure } from './types.ts';
 
 interface Dialler {
@@ -68,7 +68,7 @@ async function ask<T extends object>(
     ids: { readonly self: NodeId; readonly peer: NodeId },
   ) => Promise<T | { readonly refusal: ProofRefusal }>,
 ): Promise<Outcome<{ readonly peer: NodeId; readonly answer: T }, JoinFailure>> {
-  const address = parseTarget(target);
+  const address = await parseTarget(target);
   if (!address.ok) return fail({ code: 'UNREACHABLE', message: address.error });
   const dialled = await host.dial(address.value).then(succeed, (cause: unknown) => fail({ cause }));
   if (!dialled.ok) return fail(asDialFailure(target, dialled.error.cause));

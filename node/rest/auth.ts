@@ -1,22 +1,9 @@
 /** Who may speak to the REST server: bearers of the token, or, without one, local programs but no web pages. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-import { BlockList, isIP } from 'node:net';
+import { isIP } from 'node:net';
+import { unbracket } from '../addresses.ts';
 import { ApiError } from './errors.ts';
-
-const loopback = new BlockList();
-loopback.addSubnet('127.0.0.0', 8, 'ipv4');
-loopback.addAddress('::1', 'ipv6');
-
-const unbracket = (host: string): string => host.replace(/^\[(.*)\]$/, '$1');
-
-/** True for 127.0.0.0/8, ::1 (with or without brackets) and localhost. */
-export function isLoopbackHost(host: string): boolean {
-  const bare = unbracket(host).toLowerCase();
-  const version = isIP(bare);
-  if (version === 0) return bare === 'localhost';
-  return loopback.check(bare, version === 4 ? 'ipv4' : 'ipv6');
-}
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 

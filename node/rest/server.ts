@@ -5,9 +5,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { isLoopback, unbracket } from '../addresses.ts';
 import type { Clock, Logger, Random } from '../ports.ts';
 import { answerBrokenRequest, buildApp } from './app.ts';
-import { isLoopbackHost } from './auth.ts';
 import type { RestBackend } from './backend.ts';
 import { Forwarder } from './forward.ts';
 import { RestMetrics } from './metrics.ts';
@@ -97,14 +97,14 @@ class FastifyRestServer implements RestServer {
   async start(): Promise<{ readonly host: string; readonly port: number }> {
     const { apiToken, host, port } = this.#options;
     if (this.#state !== 'new') throw new RestServerError('STOPPED', 'a REST server starts once');
-    if (apiToken === null && !isLoopbackHost(host)) {
+    if (apiToken === null && !isLoopback(host)) {
       throw new RestServerError(
         'TOKEN_REQUIRED',
         `REST on ${host} can be reached from other machines, so it needs a token: start with --api-token-file FILE (or listen on 127.0.0.1).`,
       );
     }
     await this.#app.ready();
-    await this.#listen(host.replace(/^\[(.*)\]$/, '$1'), port);
+    await this.#listen(unbracket(host), port);
     this.#state = 'serving';
     const address = this.#public.address() as AddressInfo;
     const shown = address.family === 'IPv6' ? `[${address.address}]` : address.address;

@@ -2,8 +2,8 @@
 import type { KnownPeer } from '../../protocols/schema/member.ts';
 import type { Answer } from '../../protocols/schema/outcome.ts';
 import { fail } from '../../protocols/schema/outcome.ts';
+import { parseTarget } from '../addresses.ts';
 import type { Master } from '../master/master.ts';
-import { parseTarget } from '../mesh/target.ts';
 import type { Mesh } from '../mesh/types.ts';
 import type { Member } from '../state/types.ts';
 
@@ -17,7 +17,7 @@ export interface InvitationDependencies {
 /** @param host HOST, HOST:PORT or multiaddr of the node's mesh address */
 export async function invite(host: string, dependencies: InvitationDependencies): Promise<Answer<Member>> {
   const { mesh, clusterId, knownPeers } = dependencies;
-  const target = parseTarget(host);
+  const target = await parseTarget(host);
   if (!target.ok) return fail({ code: 'BAD_REQUEST', message: target.error });
   const request = { type: 'invite', clusterId: clusterId() ?? '', members: knownPeers() } as const;
   const outcome = await mesh.join(host, request);

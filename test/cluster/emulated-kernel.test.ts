@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { silentLogger } from '../../node/adapters.ts';
+import { readHost } from '../../node/config/config.ts';
 import { loadConfig } from '../../node/config/load.ts';
 import { type Daemon, startDaemon } from '../../node/daemon.ts';
 import { EmulatedResctrl, type EmulatorOptions } from '../../node/llc/emulator/emulator.ts';
@@ -36,7 +37,12 @@ class Node implements AsyncDisposable {
   static async start({ closids, rmids, ...options }: Kernel = {}): Promise<Node> {
     const directory = await mkdtemp(join(tmpdir(), 'fsched-test-'));
     const flags = { ...FLAGS, dataDir: join(directory, 'data'), ...(RUN_AS.length > 0 && { runAs: 'root' }) };
-    const config = await loadConfig({ flags, environment: {}, workingDirectory: directory });
+    const config = await loadConfig({
+      flags,
+      environment: {},
+      workingDirectory: directory,
+      host: readHost(),
+    });
     let kernel: EmulatedResctrl | null = null;
     const daemon = await startDaemon(config, {
       logger: silentLogger,

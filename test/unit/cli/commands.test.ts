@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
-import { displayWidth } from '../../../cli/display-width.ts';
+import displayWidth from 'string-width';
 import { cluster, explanation, health, model, otherTask, result, run, task, taskDetail } from './fixtures.ts';
 import { Bundle, type FakeAnswer, FakeNode } from './run-cli.ts';
 
@@ -101,7 +103,7 @@ describe('exit codes', () => {
   test('3 and a sentence when no node answers', async () => {
     const { exitCode, stderr } = await bundle.run(['status'], { FSCHED_API: 'http://127.0.0.1:1' });
     assert.equal(exitCode, 3);
-    assert.match(stderr, /^fsched: No node answers at http:\/\/127\.0\.0\.1:1 .*"fsched start".*\n$/);
+    assert.match(stderr, /^fsched: no node answers at http:\/\/127\.0\.0\.1:1 .*"fsched start".*\n$/);
   });
 
   test('3 when something else than a node answers', async () => {
@@ -270,7 +272,7 @@ describe('Ctrl-C while a run is waited for', () => {
     assert.equal(exitCode, 130);
     assert.match(
       stderr,
-      /Run run123 goes on: "fsched logs run123" follows it, "fsched cancel run123" ends it/,
+      /interrupted; run run123 goes on: "fsched logs run123" follows it, "fsched cancel run123" ends it/,
     );
   });
 
@@ -280,7 +282,7 @@ describe('Ctrl-C while a run is waited for', () => {
       const answers = { 'GET /tasks': tasks, [asked]: 'silence', 'GET /runs': runs } as const;
       const { exitCode, stderr } = await interrupted(['run', 'sort', '1000'], answers, asked);
       assert.equal(exitCode, 130);
-      assert.match(stderr, /The run goes on if the node had taken it: "fsched runs" lists it/);
+      assert.match(stderr, /the run goes on if the node had taken it: "fsched runs" lists it/);
     }
   });
 });
@@ -485,6 +487,52 @@ describe('other commands', () => {
     assert.equal(await uploaded.text(), 'print("sorted")\n'.repeat(5000));
   });
 
+  test('task upload sends the name of a file as it is, and refuses what is no file that it may read', async () => {
+    const file = join(folder, 'a "name" of ü.py');
+    await writeFile(file, 'x');
+    const { seen } = await fsched(['task', 'upload', file], {
+      'POST /controller/task/new': [200, { task_id: 'new' }],
+    });
+    const type = String(seen[0]?.headers['content-type']);
+    const form = await new Response(seen[0]?.body, { headers: { 'content-type': type } }).formData();
+    assert.deepEqual([...form.keys()], ['file']);
+    const sent = form.get('file');
+    assert.ok(sent instanceof File);
+    assert.equal(sent.name, 'a "name" of ü.py');
+    for (const [path, why] of [
+      [join(folder, 'none'), /^fsched: the file can't be read: ENOENT: .*none'\n$/],
+      [folder, /is no file: give the path of one program file\n$/],
+    ] as const) {
+      const refused = await fsched(['task', 'upload', path], {});
+      assert.deepEqual([refused.exitCode, refused.seen.length], [2, 0]);
+      assert.match(refused.stderr, why);
+    }
+  });
+
+  test('task upload ends when it is refused, though the node takes no more of it', {
+    timeout: 60_000,
+  }, async () => {
+    const file = join(folder, 'large');
+    await writeFile(file, Buffer.alloc(32 * 2 ** 20));
+    // It would close the connection after five seconds by itself.
+    const server = createServer({ keepAliveTimeout: 0 }, (_request, response) => {
+      response.writeHead(413).end(JSON.stringify({ message: 'too large', code: 'TOO_LARGE' }));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const ended = await bundle.run(['task', 'upload', file, '--api', `http://127.0.0.1:${port}`]);
+    server.closeAllConnections();
+    server.close();
+    assert.deepEqual([ended.exitCode, ended.stderr], [5, 'fsched: too large\n']);
+  });
+
+  test('a message of a node cannot move the cursor', async () => {
+    const { stderr } = await fsched(['model'], {
+      'GET /predictor/model': [409, { message: 'a\u001b[2Jb', code: 'CONFLICT' }],
+    });
+    assert.equal(stderr, 'fsched: a�[2Jb\n');
+  });
+
   test('benchmark shows the profile', async () => {
     const { exitCode, stdout } = await fsched(['benchmark', 'sort', '1000'], {
       'GET /tasks': tasks,
@@ -494,7 +542,7 @@ describe('other commands', () => {
     assert.equal(exitCode, 0);
     assert.match(
       stdout,
-      /successful\.\n +2\.00 x ┤●(?:.*\n)+? +└─+\n[ 16]+ways\ninput size 1000.*\nWAYS +TIME +SPREAD\n +1 +30\.0 ms +█+\n +16 +15\.0 ms +█+\n$/,
+      /successful\n +2\.00 x ┤●(?:.*\n)+? +└─+\n[ 16]+ways\ninput size 1000.*\nWAYS +TIME +SPREAD\n +1 +30\.0 ms +█+\n +16 +15\.0 ms +█+\n$/,
     );
   });
 

@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { EXIT } from '../../../cli/exit-codes.ts';
 import { explainStartFailure } from '../../../cli/start-failure.ts';
-import { DEFAULTS } from '../../../node/config/config.ts';
+import { defaultsOf, readHost } from '../../../node/config/config.ts';
 
 const failing = (message: string, fields: object, options?: ErrorOptions) =>
   Object.assign(new Error(message, options), fields);
-const explain = (error: unknown) => explainStartFailure(error, { ...DEFAULTS, dataDir: '/data' });
+const explain = (error: unknown) =>
+  explainStartFailure(error, { ...defaultsOf({}, readHost()), dataDir: '/data' });
 
 describe('explainStartFailure', () => {
   test('tells which address is in use, however deep the reason lies', () => {
@@ -35,7 +36,7 @@ describe('explainStartFailure', () => {
     assert.equal(explained.exitCode, EXIT.NO_PERMISSION);
     assert.match(explained.message, /\/data\/x.*--data-dir/);
     const port = failing('x', { code: 'LISTEN_FAILED' }, { cause: failing('EACCES', { code: 'EACCES' }) });
-    assert.match(explain(port).message, /No permission to listen on 127.*--rest/);
+    assert.match(explain(port).message, /^no permission to listen on 127.*--rest/);
     assert.equal(explain(new Error('IO error: LOCK: Permission denied')).exitCode, EXIT.NO_PERMISSION);
   });
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { displayWidth, printable, truncate } from '../../../cli/display-width.ts';
-import { formatPairs, formatTable } from '../../../cli/table.ts';
+import displayWidth from 'string-width';
+import { formatPairs, formatTable, truncate } from '../../../cli/table.ts';
+import { printable } from '../../../protocols/schema/text.ts';
 
 describe('display width', () => {
   test('counts columns, not characters', () => {

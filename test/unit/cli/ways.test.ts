@@ -1,32 +1,40 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
-import { displayWidth } from '../../../cli/display-width.ts';
-import { type DrawnDomain, type DrawnNode, type DrawnRun, drawWays } from '../../../cli/ways.ts';
+import displayWidth from 'string-width';
+import { type DrawnNode, drawWays } from '../../../cli/ways.ts';
 
-const run = (runId: string, ways: number, changes: Partial<DrawnRun> = {}): DrawnRun => ({
-  runId,
+type Domain = DrawnNode['llc'][number];
+type Run = Domain['runs'][number];
+
+const run = (id: string, ways: number, changes: Partial<Run> = {}): Run => ({
+  run_id: id,
+  attempt: 1,
+  domain: 0,
+  sensitive: true,
   ways,
-  hold: null,
+  hold: 'partition',
   mask: null,
-  occupancyBytes: null,
+  occupancy_bytes: null,
   ...changes,
 });
-const domain = (
-  ways: number,
-  freeWays: number,
-  runs: DrawnDomain['runs'] = [],
-  masks: DrawnDomain['masks'] = null,
-): DrawnDomain => ({ id: 0, ways, freeWays, wayBytes: 1024 * 1024, masks, poolBandwidthPercent: null, runs });
-const node = (
-  name: string,
-  domains: readonly DrawnDomain[],
-  changes: Partial<DrawnNode> = {},
-): DrawnNode => ({
+const domain = (ways: number, free: number, runs: Run[] = [], masks: Domain['masks'] = null): Domain => ({
+  id: 0,
+  cpus: [0],
+  ways,
+  free_ways: free,
+  min_ways: 1,
+  way_bytes: 1024 * 1024,
+  masks,
+  occupancy_bytes: null,
+  pool_bandwidth_percent: null,
+  runs,
+});
+const node = (name: string, llc: Domain[], changes: Partial<DrawnNode> = {}): DrawnNode => ({
   name,
-  note: 'nothing known',
+  alive: true,
   enforcement: 'enforced',
-  domains,
+  llc,
   ...changes,
 });
 const draw = (...nodes: readonly DrawnNode[]) => drawWays(nodes, { colour: false });
@@ -36,9 +44,9 @@ describe('drawing of ways', () => {
   test('has every way where it is: reserve, pool, other programs, I/O, partitions with what they fill', () => {
     const masks = { reserve: 0xc00, foreign: 0x001, io: 0xe00, pool: 0x200 };
     const runs = [
-      run('first', 2, { hold: 'partition', mask: 0x00c, occupancyBytes: 1.5 * 2 ** 20 }),
-      run('second', 3, { hold: 'partition', mask: 0x1c0, occupancyBytes: 0 }),
-      run('third', 1, { hold: 'pool', mask: 0x200, occupancyBytes: 4096 }),
+      run('first', 2, { hold: 'partition', mask: 0x00c, occupancy_bytes: 1.5 * 2 ** 20 }),
+      run('second', 3, { hold: 'partition', mask: 0x1c0, occupancy_bytes: 0 }),
+      run('third', 1, { hold: 'pool', mask: 0x200, occupancy_bytes: 4096 }),
     ];
     assert.deepEqual(draw(node('alpha', [domain(12, 3, runs, masks)])), [
       'alpha                  LLC 0   [RRSBBB··AA·#] 3/12 free × 1 MiB',
@@ -52,7 +60,7 @@ describe('drawing of ways', () => {
 
   test('says how much memory bandwidth the pool may have', () => {
     const masks = { reserve: 0x8, foreign: 0, io: 0, pool: 0x4 };
-    const limited = { ...domain(4, 2, [run('a', 1, { hold: 'pool' })], masks), poolBandwidthPercent: 30 };
+    const limited = { ...domain(4, 2, [run('a', 1, { hold: 'pool' })], masks), pool_bandwidth_percent: 30 };
     assert.equal(draw(node('alpha', [limited]))[1], 'R reserve   S shared pool (30 % bandwidth)   · free');
   });
 
@@ -75,7 +83,7 @@ describe('drawing of ways', () => {
     assert.deepEqual(lines.slice(1), ['R reserve   · free   no runs', 'alpha: emulated, so nothing is held']);
   });
 
-  test('draws a node of an older version by its counts', () => {
+  test('draws what is held where nobody tells by its counts', () => {
     const lines = draw(node('alpha', [domain(8, 3, [run('first', 3), run('second', 1)])]));
     assert.equal(bar(lines[0]), '···?BAAA');
     assert.match(lines[0] ?? '', /^alpha .* 3\/8 free × 1 MiB$/);
@@ -107,7 +115,9 @@ describe('drawing of ways', () => {
       assert.ok(displayWidth(line) <= 60, line);
   });
 
-  test('says when nothing is known of a node', () => {
-    assert.match(draw(node('alpha', []))[0] ?? '', /^alpha +nothing known$/);
+  test('says when nothing is known of a node, and draws nothing of one that is down', () => {
+    assert.match(draw(node('alpha', []))[0] ?? '', /^alpha +nothing is known of its cache yet$/);
+    const down = node('alpha', [domain(4, 2, [run('r', 2)])], { alive: false, enforcement: 'emulated' });
+    assert.deepEqual(draw(down), [`${'alpha'.padEnd(22)} down`, 'no runs']);
   });
 });

@@ -1,14 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import {
-  formatDuration,
-  formatHostPort,
-  formatSize,
-  parseDuration,
-  parseHostPort,
-  parseSize,
-} from '../../../node/config/values.ts';
+import { formatHostPort, parseHostPort } from '../../../node/addresses.ts';
+import { formatDuration, formatSize, parseDuration, parseSize } from '../../../node/config/values.ts';
 
 describe('values of options', () => {
   test('reads back every size that it writes', () => {

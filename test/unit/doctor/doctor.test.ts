@@ -5,13 +5,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { systemClock } from '../../../node/adapters.ts';
-import { DEFAULTS, type NodeConfig } from '../../../node/config/config.ts';
+import { defaultsOf, type NodeConfig, readHost } from '../../../node/config/config.ts';
 import { examine } from '../../../node/doctor/doctor.ts';
 
 /** What is found, by name. */
 async function examined(changes: Partial<NodeConfig> = {}, searchPath = process.env.PATH ?? '') {
   const base = { dataDir: '/tmp', listen: '/ip4/127.0.0.1/tcp/0', rest: { host: '127.0.0.1', port: 0 } };
-  const findings = await examine({ ...DEFAULTS, ...base, ...changes }, searchPath, systemClock);
+  const findings = await examine(
+    { ...defaultsOf({}, readHost()), ...base, ...changes },
+    searchPath,
+    systemClock,
+  );
   return (what: string) =>
     findings.find((finding) => finding.what === what) ?? assert.fail(`nothing of ${what}`);
 }

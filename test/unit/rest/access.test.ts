@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { silentLogger, systemClock, systemRandom } from '../../../node/adapters.ts';
-import { isLoopbackHost } from '../../../node/rest/auth.ts';
+import { isLoopback } from '../../../node/addresses.ts';
 import { createRestServer, RestServerError } from '../../../node/rest/server.ts';
 import { FakeBackend } from './fake-backend.ts';
 import { sendRaw, startRest, until } from './harness.ts';
@@ -29,10 +29,10 @@ test('REST beyond loopback is refused at start without a token, and says what to
 
 test('what counts as loopback', () => {
   for (const host of ['127.0.0.1', '127.9.9.9', '::1', '[::1]', 'localhost', 'LOCALHOST']) {
-    assert.equal(isLoopbackHost(host), true, host);
+    assert.equal(isLoopback(host), true, host);
   }
   for (const host of ['0.0.0.0', '::', '10.0.0.1', 'localhost.example.org', '', '127.0.0.1.example.org']) {
-    assert.equal(isLoopbackHost(host), false, host);
+    assert.equal(isLoopback(host), false, host);
   }
 });
 

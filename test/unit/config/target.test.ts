@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseTarget } from '../../../node/mesh/target.ts';
+import { parseTarget } from '../../../node/addresses.ts';
 
 const PEER = '12D3KooWPqKrzVDKy2kExtuhbUhXZ8bMJu8XxXVwvm65dFGY4tri';
 
@@ -16,8 +16,8 @@ for (const [target, expected] of [
   ['/ip4/192.0.2.1/tcp/7', '/ip4/192.0.2.1/tcp/7'],
   [`/ip4/192.0.2.1/tcp/7/p2p/${PEER}`, `/ip4/192.0.2.1/tcp/7/p2p/${PEER}`],
 ] as const) {
-  test(`${target} is ${expected}`, () => {
-    const parsed = parseTarget(target);
+  test(`${target} is ${expected}`, async () => {
+    const parsed = await parseTarget(target);
     assert.equal(parsed.ok && parsed.value.toString(), expected);
   });
 }
@@ -42,9 +42,9 @@ for (const target of [
   '/ip4/192.0.2.1/udp/7',
   '/nonsense/1',
 ]) {
-  test(`"${target}" is refused with a sentence`, () => {
-    const parsed = parseTarget(target);
+  test(`"${target}" is refused with a sentence`, async () => {
+    const parsed = await parseTarget(target);
     assert.equal(parsed.ok, false);
-    assert.match(parsed.ok ? '' : parsed.error, /write/);
+    assert.match(parsed.ok ? '' : parsed.error, /^write HOST, .*, not "/);
   });
 }

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import displayWidth from 'string-width';
 import { describeProgress } from '../../../cli/benchmark-watch.ts';
-import { drawCurve } from '../../../cli/curve-plot.ts';
-import { displayWidth } from '../../../cli/display-width.ts';
+import { drawCurve, drawExplanation } from '../../../cli/plot.ts';
 import { describeProfile } from '../../../cli/profile-table.ts';
 import type { RunSummaryJson } from '../../../node/rest/schemas/runs.ts';
-import { run, taskDetail } from './fixtures.ts';
+import { explanation, run, taskDetail } from './fixtures.ts';
 
 describe('a curve', () => {
   test('has a dot for each point, at its height, and its ways below', () => {
@@ -66,6 +66,7 @@ describe('progress', () => {
       ...run,
       purpose: 'benchmark',
       state: seconds === null ? 'running' : 'succeeded',
+      finished_at: seconds === null ? null : run.finished_at,
       measure: { profiler, ways, way_bytes: 131072 },
       measurement:
         seconds === null ? null : { seconds, cycles: null, i_refs: null, l1_misses: null, ll_misses: null },
@@ -104,4 +105,48 @@ test('a profile shows its note and the spread of its samples', () => {
     /by wallclock.*\n\(node compiles.*\n.*by name\)\nWAYS +TIME +SPREAD\n +1 +1\.00 s +± 14\.1 %/,
   );
   assert.ok(lines.every((line) => displayWidth(line) <= 80));
+});
+
+test('the drawing has the band, the curve, the points, the choice and what is allowed', () => {
+  assert.deepEqual(drawExplanation(explanation), [
+    '  2.00 x ┤░       │',
+    '  1.89 x ┤░       │',
+    '  1.78 x ┤●░      │',
+    '  1.67 x ┤░━      │',
+    '  1.56 x ┤ ░░     │',
+    '  1.44 x ┤  ━░    │',
+    '  1.33 x ┤  ░░    │',
+    '  1.22 x ┤╌╌╌━░╌╌╌│╌╌╌╌',
+    '  1.11 x ┤    ━━░░│',
+    '  1.00 x ┤    ░░━━●━━━●',
+    `         └${'─'.repeat(13)}`,
+    '          1   2   3   4  ways',
+    '          1   2   3   4  MiB',
+    '          ● measured   ━ expected   ░ 5 to 95 %   │ chosen   ╌ allowed',
+  ]);
+});
+
+test('whatever is predicted fits 80 columns', () => {
+  const curve = fc
+    .array(fc.double({ min: 1, max: 1e7, noNaN: true }), { minLength: 1, maxLength: 200 })
+    .map((values) => values.toSorted((a, b) => b - a));
+  fc.assert(
+    fc.property(
+      curve,
+      fc.boolean(),
+      fc.double({ min: 1, max: 100, noNaN: true }),
+      (slowdown, sure, allowed) => {
+        const lines = drawExplanation({
+          ...explanation,
+          slowdown,
+          cache: { ways: slowdown.length, way_bytes: 3 * 2 ** 17 },
+          quantiles: sure ? [] : [{ level: 0.9, slowdown: slowdown.map((value) => value * 1.1) }],
+          max_slowdown: allowed,
+          ways: slowdown.length,
+        });
+        assert.equal(lines.length, 14);
+        for (const line of lines) assert.ok(displayWidth(line) <= 80, line);
+      },
+    ),
+  );
 });

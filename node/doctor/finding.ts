@@ -6,3 +6,17 @@ export interface Finding {
   /** What was found; where something is missing, what follows from that and what to do. */
   readonly message: string;
 }
+
+/** Makes the finding of one state of `what`. */
+export const finding = (what: string, state: Finding['state'], message: string): Finding => ({
+  what,
+  state,
+  message,
+});
+
+/** What a test of a file gives that doesn't throw. */
+export const succeeds = (attempt: Promise<unknown>): Promise<boolean> =>
+  attempt.then(
+    () => true,
+    () => false,
+  );
