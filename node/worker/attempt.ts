@@ -117,7 +117,7 @@ export class Attempt {
   #enter(): ((pid: number) => Promise<void>) | null {
     const { lease } = this;
     const { partitions } = this.#dependencies;
-    if (lease === null || partitions.view().state === 'accounting') return null;
+    if (lease === null || partitions.view().state === 'counting') return null;
     return async (pid) => {
       await partitions.enter(lease, pid);
     };

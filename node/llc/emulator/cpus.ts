@@ -1,9 +1,10 @@
-/** Writes to `cpus` and `cpus_list` in the emulator: a CPU is in one control group, and in one of its monitors at most. */
+/**
+ * `cpus` and `cpus_list` in the emulator: how the kernel writes and reads sets of CPUs (lib/bitmap-str.c), and what a write does: a CPU
+ * is in one control group, and in one of its monitors at most.
+ */
 
 import type { Errno } from '../resctrl/port.ts';
-import type { ControlGroup, Group, MonitorGroup } from './groups.ts';
-import type { ParsedCpus } from './numbers.ts';
-import type { LastCommandStatus } from './status.ts';
+import type { ControlGroup, Group, LastCommandStatus, MonitorGroup } from './groups.ts';
 
 export interface CpuContext {
   readonly root: ControlGroup;
@@ -57,4 +58,43 @@ function writeMonitor(context: CpuContext, group: MonitorGroup, cpus: Set<number
   }
   group.cpus = cpus;
   return null;
+}
+
+export type ParsedCpus = { readonly cpus: Set<number> } | { readonly errno: Errno };
+
+/** `0-3,8`; empty is the empty set. The kernel's `all`, `N` and strides are left out: nobody writes them here. */
+export function parseCpuListAsKernel(text: string, possible: number): ParsedCpus {
+  const cpus = new Set<number>();
+  for (const part of text.split(/[\s,]+/).filter((piece) => piece !== '')) {
+    const match = /^(\d+)(?:-(\d+))?$/.exec(part);
+    if (match === null) return { errno: 'EINVAL' };
+    const [first, last] = [Number(match[1]), Number(match[2] ?? match[1])];
+    if (last < first) return { errno: 'EINVAL' };
+    if (last >= possible) return { errno: 'ERANGE' };
+    for (let cpu = first; cpu <= last; cpu++) cpus.add(cpu);
+  }
+  return { cpus };
+}
+
+/** Hexadecimal groups of 32 bits, the highest first: `ff,00000000`. */
+export function parseCpuMaskAsKernel(text: string, possible: number): ParsedCpus {
+  const groups = text.trim().split(',');
+  if (!groups.every((group) => /^[0-9a-f]{1,8}$/i.test(group))) return { errno: 'EINVAL' };
+  const bits = BigInt(`0x${groups.map((group) => group.padStart(8, '0')).join('')}`);
+  if (bits >> BigInt(possible) !== 0n) return { errno: 'EOVERFLOW' };
+  const cpus = new Set<number>();
+  for (let cpu = 0; cpu < possible; cpu++) if ((bits >> BigInt(cpu)) & 1n) cpus.add(cpu);
+  return { cpus };
+}
+
+/** As wide as the number of possible CPUs needs. */
+export function formatCpuMask(cpus: ReadonlySet<number>, possible: number): string {
+  let bits = 0n;
+  for (const cpu of cpus) bits |= 1n << BigInt(cpu);
+  const groups: string[] = [];
+  for (let low = 0; low < possible; low += 32) {
+    const width = Math.ceil(Math.min(32, possible - low) / 4);
+    groups.unshift(((bits >> BigInt(low)) & 0xffff_ffffn).toString(16).padStart(width, '0'));
+  }
+  return groups.join(',');
 }

@@ -1,5 +1,7 @@
-/** The groups of the emulated kernel, and the numbers that they hold: CLOSIDs and RMIDs. */
+/** What the emulated kernel keeps books of: its groups, the numbers that they hold (CLOSIDs and RMIDs), and its last words. */
 import type { Clock } from '../../ports.ts';
+
+const STATUS_BYTES = 512;
 
 export interface ControlGroup {
   readonly kind: 'control';
@@ -106,5 +108,38 @@ export class Rmids {
         this.#limbo.splice(index, 1);
       } else index++;
     }
+  }
+}
+
+export const controlOf = (group: Group): ControlGroup => (group.kind === 'control' ? group : group.parent);
+
+/** In the filesystem, without a leading slash. */
+export function pathOf(group: Group): string {
+  if (group.kind === 'control') return group.name;
+  const parent = pathOf(group.parent);
+  return `${parent === '' ? '' : `${parent}/`}mon_groups/${group.name}`;
+}
+
+/**
+ * `info/last_cmd_status`: a buffer of 512 bytes that some commands clear and others only add to. A line that no
+ * longer fits is dropped, and everything after it, until the buffer is cleared.
+ */
+export class LastCommandStatus {
+  #text = '';
+  #overflown = false;
+
+  clear(): void {
+    this.#text = '';
+    this.#overflown = false;
+  }
+
+  add(line: string): void {
+    const text = `${this.#text}${line}\n`;
+    this.#overflown ||= Buffer.byteLength(text) >= STATUS_BYTES;
+    if (!this.#overflown) this.#text = text;
+  }
+
+  read(): string {
+    return this.#text === '' ? 'ok\n' : this.#text;
   }
 }

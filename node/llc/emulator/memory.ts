@@ -3,8 +3,8 @@
  * so that one which was killed finds what its earlier life left. They don't outlive the machine's boot.
  */
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
-import type { ControlGroup, Group } from './groups.ts';
-import { type MountedKernel, pathOf } from './kernel.ts';
+import { type ControlGroup, type Group, pathOf } from './groups.ts';
+import type { MountedKernel } from './kernel.ts';
 import type { CompleteMachine } from './machine.ts';
 
 export interface EmulatorMemory {

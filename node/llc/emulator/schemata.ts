@@ -3,10 +3,9 @@
 import { formatMask, fullMask, isContiguous, lowestRun, popCount } from '../masks.ts';
 import type { Errno } from '../resctrl/port.ts';
 import type { Controls, Schema } from './controls.ts';
-import type { ControlGroup } from './groups.ts';
+import type { ControlGroup, LastCommandStatus } from './groups.ts';
 import type { CompleteMachine } from './machine.ts';
 import { parseUnsigned } from './numbers.ts';
-import type { LastCommandStatus } from './status.ts';
 
 export interface SchemataContext {
   readonly machine: CompleteMachine;

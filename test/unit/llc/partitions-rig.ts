@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { EmulatedResctrl, type EmulatorDependencies } from '../../../node/llc/emulator/emulator.ts';
 import type { EmulatedMachine } from '../../../node/llc/emulator/machine.ts';
 import { PartitionManager, type PartitionManagerOptions } from '../../../node/llc/partitions/manager.ts';
-import { memoryNote, type RootNote } from '../../../node/llc/partitions/root-group.ts';
+import type { RootNote } from '../../../node/llc/partitions/root-group.ts';
 import type { Lease, PartitionRequest } from '../../../node/llc/partitions/types.ts';
 import type { ResctrlFs } from '../../../node/llc/resctrl/port.ts';
-import { SimulatedProcesses } from '../../../node/llc/resctrl/process-table.ts';
 import { parseSchemata } from '../../../node/llc/resctrl/schemata.ts';
 import type { Topology } from '../../../node/llc/types.ts';
 import type { Logger } from '../../../node/ports.ts';
+import { SimulatedProcesses } from '../../resctrl/paper-machine.ts';
 import { FakeClock, settled } from '../../support/fake-clock.ts';
 
 export interface RigOptions {
@@ -28,6 +28,17 @@ const MACHINE: EmulatedMachine = {
   ways: 12,
   wayBytes: 1024 * 1024,
 };
+
+/** Forgets at the end of the process. */
+function memoryNote(): RootNote {
+  let kept: string | null = null;
+  return {
+    load: async () => kept,
+    save: async (text) => {
+      kept = text;
+    },
+  };
+}
 
 export class Rig implements AsyncDisposable {
   readonly clock = new FakeClock();
@@ -166,7 +177,7 @@ export async function take(
 export function watched(rig: Rig): ResctrlFs {
   const { fs, overlaps } = rig;
   const look = async (after: string) => {
-    const names = fs.isMounted ? (await fs.list('')).filter((name) => name.startsWith('fsched-')) : [];
+    const names = (await fs.list('')).filter((name) => name.startsWith('fsched-'));
     const busy: { name: string; masks: ReadonlyMap<number, number> }[] = [];
     for (const name of names) {
       if ((await fs.read(`${name}/tasks`)) === '') continue;
@@ -189,7 +200,7 @@ export function watched(rig: Rig): ResctrlFs {
   return {
     read: (path) => fs.read(path),
     list: (path) => fs.list(path),
-    locked: (mode, work) => fs.locked(mode, work),
+    locked: (work, refused) => fs.locked(work, refused),
     async write(path, text) {
       await fs.write(path, text);
       if (!path.endsWith('tasks')) await look(`write ${path} <- ${text}`);
