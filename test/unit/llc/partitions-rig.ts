@@ -46,6 +46,8 @@ export class Rig implements AsyncDisposable {
   readonly fs: EmulatedResctrl;
   readonly note: RootNote = memoryNote();
   readonly log: { level: string; message: string; fields: object }[] = [];
+  /** How often the manager told that something has changed. */
+  changes = 0;
   /** Threads that were in an overlap for an instant. */
   readonly overlaps: string[] = [];
   readonly #options: RigOptions;
@@ -72,13 +74,20 @@ export class Rig implements AsyncDisposable {
     this.#topology = { domains, source: 'sysfs', cpuModel: 'paper' };
   }
 
-  async node(nodeId = 'node-a', fs: ResctrlFs = watched(this)): Promise<PartitionManager> {
-    const manager = new PartitionManager(this.#options.manager ?? {}, {
+  async node(
+    nodeId = 'node-a',
+    fs: ResctrlFs = watched(this),
+    options: PartitionManagerOptions = this.#options.manager ?? {},
+  ): Promise<PartitionManager> {
+    const manager = new PartitionManager(options, {
       fs,
       clock: this.clock,
       logger: this.#logger(),
       nodeId,
       topology: this.#topology,
+      onChange: () => {
+        this.changes++;
+      },
       note: nodeId === 'node-a' ? this.note : memoryNote(),
       threadsOf: async (pid) =>
         (await this.processes.threads()).filter((thread) => thread.pid === pid).map(({ tid }) => tid),
