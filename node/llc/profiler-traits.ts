@@ -17,31 +17,21 @@ interface Traits {
   readonly maxExecutions: number;
 }
 
+const WALLCLOCK: Traits = {
+  seesCache: false,
+  deterministic: false,
+  simulates: false,
+  needsQuiet: false,
+  timeFactor: 1,
+  maxExecutions: 16,
+};
+
+const SEES_CACHE: Traits = { ...WALLCLOCK, seesCache: true, maxExecutions: 48 };
+
 export const TRAITS: Readonly<Record<ProfilerName, Traits>> = {
-  resctrl: {
-    seesCache: true,
-    deterministic: false,
-    simulates: false,
-    needsQuiet: true,
-    timeFactor: 1,
-    maxExecutions: 48,
-  },
-  cachegrind: {
-    seesCache: true,
-    deterministic: true,
-    simulates: true,
-    needsQuiet: false,
-    timeFactor: 100,
-    maxExecutions: 48,
-  },
-  wallclock: {
-    seesCache: false,
-    deterministic: false,
-    simulates: false,
-    needsQuiet: false,
-    timeFactor: 1,
-    maxExecutions: 16,
-  },
+  resctrl: { ...SEES_CACHE, needsQuiet: true },
+  cachegrind: { ...SEES_CACHE, deterministic: true, simulates: true, timeFactor: 100 },
+  wallclock: WALLCLOCK,
 };
 
 /** What `auto` takes, the best first. */

@@ -124,7 +124,7 @@ function joinPool(state: WayState, domain: DomainState, request: WayRequest): Ou
   return succeed(loan({ ...state, nextTicket: state.nextTicket + 1 }, id, found));
 }
 
-export function holds(domain: DomainState, id: string): boolean {
+function holds(domain: DomainState, id: string): boolean {
   return domain.partitions.some((each) => each.id === id) || domain.members.some((each) => each.id === id);
 }
 

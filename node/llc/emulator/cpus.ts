@@ -4,41 +4,35 @@
  */
 
 import type { Errno } from '../resctrl/port.ts';
-import type { ControlGroup, Group, LastCommandStatus, MonitorGroup } from './groups.ts';
-
-export interface CpuContext {
-  readonly root: ControlGroup;
-  readonly online: ReadonlySet<number>;
-  readonly status: LastCommandStatus;
-  readonly groups: () => Iterable<ControlGroup>;
-}
+import type { ControlGroup, Group, MonitorGroup } from './groups.ts';
+import type { MountedKernel } from './kernel.ts';
 
 /** Neither success nor refusal clears the status: what was said before stays in front. */
-export function writeCpus(context: CpuContext, group: Group, parsed: ParsedCpus): Errno | null {
+export function writeCpus(kernel: MountedKernel, group: Group, parsed: ParsedCpus): Errno | null {
   if ('errno' in parsed) {
-    context.status.add('Bad CPU list/mask');
+    kernel.parts.status.add('Bad CPU list/mask');
     return parsed.errno;
   }
-  if (!parsed.cpus.isSubsetOf(context.online)) {
-    context.status.add('Can only assign online CPUs');
+  if (!parsed.cpus.isSubsetOf(kernel.online)) {
+    kernel.parts.status.add('Can only assign online CPUs');
     return 'EINVAL';
   }
   return group.kind === 'control'
-    ? writeControl(context, group, parsed.cpus)
-    : writeMonitor(context, group, parsed.cpus);
+    ? writeControl(kernel, group, parsed.cpus)
+    : writeMonitor(kernel, group, parsed.cpus);
 }
 
-function writeControl(context: CpuContext, group: ControlGroup, cpus: Set<number>): Errno | null {
+function writeControl(kernel: MountedKernel, group: ControlGroup, cpus: Set<number>): Errno | null {
   const dropped = group.cpus.difference(cpus);
   if (dropped.size > 0) {
-    if (group === context.root) {
-      context.status.add("Can't drop CPUs from default group");
+    if (group === kernel.root) {
+      kernel.parts.status.add("Can't drop CPUs from default group");
       return 'EINVAL';
     }
-    context.root.cpus = context.root.cpus.union(dropped);
+    kernel.root.cpus = kernel.root.cpus.union(dropped);
   }
   const added = cpus.difference(group.cpus);
-  for (const other of context.groups()) {
+  for (const other of kernel.groups()) {
     if (other === group || other.cpus.isDisjointFrom(added)) continue;
     other.cpus = other.cpus.difference(added);
     for (const monitor of other.monitors.values()) monitor.cpus = monitor.cpus.intersection(other.cpus);
@@ -48,9 +42,9 @@ function writeControl(context: CpuContext, group: ControlGroup, cpus: Set<number
   return null;
 }
 
-function writeMonitor(context: CpuContext, group: MonitorGroup, cpus: Set<number>): Errno | null {
+function writeMonitor(kernel: MountedKernel, group: MonitorGroup, cpus: Set<number>): Errno | null {
   if (!cpus.isSubsetOf(group.parent.cpus)) {
-    context.status.add('Can only add CPUs to mongroup that belong to parent');
+    kernel.parts.status.add('Can only add CPUs to mongroup that belong to parent');
     return 'EINVAL';
   }
   for (const sibling of group.parent.monitors.values()) {

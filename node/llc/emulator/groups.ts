@@ -27,19 +27,18 @@ export type Group = ControlGroup | MonitorGroup;
 /** The lowest free number first; 0 is the root group's. */
 export class Closids {
   readonly #used = new Set([0]);
-  readonly count: number;
+  readonly #count: number;
 
   constructor(count: number) {
-    this.count = count;
+    this.#count = count;
   }
 
   take(): number | null {
-    for (let closid = 0; closid < this.count; closid++) {
-      if (this.#used.has(closid)) continue;
-      this.#used.add(closid);
-      return closid;
-    }
-    return null;
+    let closid = 0;
+    while (this.#used.has(closid)) closid++;
+    if (closid >= this.#count) return null;
+    this.#used.add(closid);
+    return closid;
   }
 
   /** Of a group that was there before. */
@@ -58,7 +57,7 @@ export class Closids {
  */
 export class Rmids {
   readonly #free: number[];
-  readonly #limbo: { readonly rmid: number; readonly cleanAtMs: number }[] = [];
+  #limbo: { readonly rmid: number; readonly cleanAtMs: number }[] = [];
   readonly #clock: Pick<Clock, 'monotonicMs'>;
   readonly #limboMs: number;
   /** Of `info/L3_MON/max_threshold_occupancy`: kept and shown, but of no effect here. */
@@ -101,13 +100,11 @@ export class Rmids {
   }
 
   #clean(nowMs: number): void {
-    for (let index = 0; index < this.#limbo.length; ) {
-      const entry = this.#limbo[index];
-      if (entry !== undefined && entry.cleanAtMs <= nowMs) {
-        this.#free.push(entry.rmid);
-        this.#limbo.splice(index, 1);
-      } else index++;
-    }
+    const { clean = [], dirty = [] } = Object.groupBy(this.#limbo, ({ cleanAtMs }) =>
+      cleanAtMs <= nowMs ? 'clean' : 'dirty',
+    );
+    this.#free.push(...clean.map(({ rmid }) => rmid));
+    this.#limbo = dirty;
   }
 }
 

@@ -68,10 +68,9 @@ export function rootDirectory(kernel: MountedKernel): Directory {
 
 function controlEntries(kernel: MountedKernel, group: ControlGroup): Entries {
   const { controls } = kernel;
-  const { machine, status } = kernel.parts;
   const schemata: FileNode = {
     read: () => controls.formatSchemata(group.closid),
-    write: (text) => writeSchemata({ machine, controls, status, groups: () => kernel.groups() }, group, text),
+    write: (text) => writeSchemata(kernel, group, text),
   };
   const entries: Entries = new Map([
     ...commonEntries(kernel, group),
@@ -84,11 +83,10 @@ function controlEntries(kernel: MountedKernel, group: ControlGroup): Entries {
 }
 
 function commonEntries(kernel: MountedKernel, group: Group): Entries {
-  const { machine, status } = kernel.parts;
-  const context = { root: kernel.root, online: kernel.online, status, groups: () => kernel.groups() };
+  const { machine } = kernel.parts;
   const cpusFile = (show: () => string, parse: (text: string, possible: number) => ParsedCpus): FileNode => ({
     read: () => `${show()}\n`,
-    write: (text) => writeCpus(context, group, parse(text, machine.possibleCpus)),
+    write: (text) => writeCpus(kernel, group, parse(text, machine.possibleCpus)),
   });
   const list = () => formatCpuList([...group.cpus].sort((left, right) => left - right));
   const mask = () => formatCpuMask(group.cpus, machine.possibleCpus);

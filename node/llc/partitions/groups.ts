@@ -3,6 +3,7 @@ import { fail, type Outcome, succeed } from '../../../protocols/schema/outcome.t
 import type { Logger } from '../../ports.ts';
 import { type Span, spanMask } from '../allocation/spans.ts';
 import type { DomainState, Step, WayState } from '../allocation/types.ts';
+import { formatMask } from '../masks.ts';
 import { ResctrlError, type ResctrlFs } from '../resctrl/port.ts';
 import type { ResctrlTopology } from '../resctrl/resctrl-topology.ts';
 import { formatSchemata, parseSchemata } from '../resctrl/schemata.ts';
@@ -145,7 +146,7 @@ export async function compare(
   for (const [domain, mask] of masksOf(state, group === lease.id ? lease.id : null)) {
     const actual = masks.get(domain);
     if (actual === mask) continue;
-    const found = `domain ${domain} has mask ${actual?.toString(16)}, not ${mask.toString(16)}`;
+    const found = `domain ${domain} has mask ${formatMask(actual ?? 0)}, not ${formatMask(mask)}`;
     lease.become(unenforced(`another program changed ${group}: ${found}`));
   }
   for (const pid of lease.pids) {

@@ -4,20 +4,17 @@
  * moment.
  */
 import { fail, type Outcome, succeed } from '../../../protocols/schema/outcome.ts';
-import type { Cancel, Clock, Logger } from '../../ports.ts';
+import type { Cancel, Clock } from '../../ports.ts';
 import type { CacheUse } from '../../state/types.ts';
 import { DEFAULT_POOL_LIMITS, type PoolLimits } from '../allocation/types.ts';
 import { readOccupancy } from '../resctrl/occupancy.ts';
-import { ResctrlError, type ResctrlFs } from '../resctrl/port.ts';
-import type { Topology } from '../types.ts';
+import { ResctrlError } from '../resctrl/port.ts';
 import { Accounts } from './accounts.ts';
 import { GroupNames } from './group-names.ts';
 import type { Shortage } from './groups.ts';
 import { HeldLease } from './held-lease.ts';
 import type { Mount } from './mount.ts';
-import { MountKeeper } from './mount-keeper.ts';
-import type { RootNote } from './root-group.ts';
-import type { ThreadsOf } from './tasks.ts';
+import { MountKeeper, type MountKeeperDependencies } from './mount-keeper.ts';
 import {
   type Lease,
   type PartitionRefusal,
@@ -49,18 +46,10 @@ export interface PartitionManagerOptions {
   readonly emulated?: boolean;
 }
 
-export interface PartitionManagerDependencies {
-  readonly fs: ResctrlFs;
+export interface PartitionManagerDependencies extends Omit<MountKeeperDependencies, 'names'> {
   readonly clock: Clock;
-  readonly logger: Logger;
   /** Peer id: groups bear a hash of it. */
   readonly nodeId: string;
-  readonly topology: Topology;
-  readonly threadsOf: ThreadsOf;
-  /** Keeps root's mask over a crash. */
-  readonly note: RootNote;
-  /** What is lent or free has changed. */
-  readonly onChange?: () => void;
 }
 
 const DEFAULTS = {

@@ -4,32 +4,22 @@
  * There is one lock, that of the filesystem (`ResctrlLock`), and one way to it, `alone`: every operation has its turn there, with the
  * mount as all turns before left it. What is only counted changes without awaiting anything, so it needs no lock.
  */
-import type { Logger } from '../../ports.ts';
-import type { PoolLimits } from '../allocation/types.ts';
-import { ResctrlError, type ResctrlFs, readIfThere } from '../resctrl/port.ts';
+import { ResctrlError, readIfThere } from '../resctrl/port.ts';
 import { type ResctrlTopology, readResctrlTopology } from '../resctrl/resctrl-topology.ts';
 import type { Topology } from '../types.ts';
-import type { GroupNames } from './group-names.ts';
 import { type PoolBandwidth, planPoolBandwidth } from './groups.ts';
-import { Mount } from './mount.ts';
-import type { RootNote } from './root-group.ts';
+import { Mount, type MountParts } from './mount.ts';
 import { isAbsent, messageOf } from './survey.ts';
-import type { ThreadsOf } from './tasks.ts';
 
-export interface MountKeeperOptions {
-  readonly reserveWays: number;
-  readonly limits: PoolLimits;
+export interface MountKeeperOptions extends Pick<MountParts, 'reserveWays' | 'limits'> {
   readonly poolBandwidthPercent: number | null;
   readonly emulated: boolean;
 }
 
-export interface MountKeeperDependencies {
-  readonly fs: ResctrlFs;
-  readonly logger: Logger;
+export interface MountKeeperDependencies
+  extends Pick<MountParts, 'fs' | 'logger' | 'names' | 'note' | 'threadsOf'> {
   readonly topology: Topology;
-  readonly names: GroupNames;
-  readonly note: RootNote;
-  readonly threadsOf: ThreadsOf;
+  /** What is lent or free has changed. */
   readonly onChange?: () => void;
 }
 

@@ -32,6 +32,7 @@ export interface MountParts {
   readonly logger: Logger;
   readonly topology: ResctrlTopology;
   readonly names: GroupNames;
+  /** Keeps root's mask over a crash. */
   readonly note: RootNote;
   readonly threadsOf: ThreadsOf;
   readonly limits: PoolLimits;

@@ -18,7 +18,7 @@ export interface RootNote {
   save(text: string | null): Promise<void>;
 }
 
-export interface RootGroupParts {
+interface RootGroupParts {
   readonly fs: ResctrlFs;
   readonly topology: ResctrlTopology;
   readonly note: RootNote;

@@ -28,17 +28,12 @@ export async function readOccupancy(fs: ResctrlFs, group: string): Promise<Domai
 }
 
 async function sample(fs: ResctrlFs, directory: string, domain: number): Promise<DomainCounters> {
-  const [llcOccupancy, mbmTotal, mbmLocal] = await Promise.all(
+  const [llcOccupancy = null, mbmTotal = null, mbmLocal = null] = await Promise.all(
     ['llc_occupancy', 'mbm_total_bytes', 'mbm_local_bytes'].map((name) =>
       readCounter(fs, `${directory}/${name}`),
     ),
   );
-  return {
-    domain,
-    llcOccupancy: llcOccupancy ?? null,
-    mbmTotal: mbmTotal ?? null,
-    mbmLocal: mbmLocal ?? null,
-  };
+  return { domain, llcOccupancy, mbmTotal, mbmLocal };
 }
 
 /** `Unavailable`, `Error` and, with newer kernels, `Unassigned` stand where there is no number. */
