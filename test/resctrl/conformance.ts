@@ -1,6 +1,7 @@
 /**
  * What the daemon relies on in a resctrl filesystem, whichever it is: runs on the emulator with every test run, and
- * on a real mount by `node --import tsx test/resctrl/main.ts`. Works in groups of its own and puts back what it changes.
+ * on a real mount by `node --import tsx test/resctrl/main.ts`. Works in groups of its own and puts back what it
+ * changes.
  */
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';

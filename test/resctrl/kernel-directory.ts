@@ -1,4 +1,4 @@
-/** A directory that a kernel on paper keeps as the real one keeps its mount: so the real adapter, with its lock, can carry out whole runs. */
+/** A directory that a kernel on paper keeps as the real one keeps its mount, for the real adapter and its lock. */
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,8 +1,7 @@
 /**
- * Where runs of ways could stand: arrangements that make room for a newcomer, cheapest first. A partition that is moved loses
- * its warm lines, so moving it costs its ways; partitions that stay keep their place to the way.
+ * Where runs of ways could stand: arrangements that make room for a newcomer, cheapest first. A partition that is
+ * moved loses its warm lines, so moving it costs its ways; partitions that stay keep their place to the way.
  */
-
 import { intersect, unite, without } from '../masks.ts';
 import { placesIn, type Span, spanMask, spansOf } from './spans.ts';
 import type { Partition } from './types.ts';
@@ -141,8 +140,8 @@ function* exactly(
 }
 
 /**
- * For each size the index of its gap, or null when they don't fit together. Prefers the tightest gap. Exact: the numbers are so small
- * that a search with a memory is fast enough.
+ * For each size the index of its gap, or null when they don't fit together. Prefers the tightest gap. Exact: the
+ * numbers are so small that a search with a memory is fast enough.
  * @param sizes descending
  */
 export function pack(sizes: readonly number[], gaps: readonly number[]): number[] | null {

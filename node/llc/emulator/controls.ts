@@ -1,5 +1,4 @@
 /** The control values of the emulated hardware: a mask or a bandwidth for each resource, domain and CLOSID. */
-
 import { formatMask, fullMask, intersect, lowestRun, popCount, unite, without } from '../masks.ts';
 import type { ControlGroup } from './groups.ts';
 import type { CompleteMachine } from './machine.ts';

@@ -1,8 +1,7 @@
 /**
- * `cpus` and `cpus_list` in the emulator: how the kernel writes and reads sets of CPUs (lib/bitmap-str.c), and what a write does: a CPU
- * is in one control group, and in one of its monitors at most.
+ * `cpus` and `cpus_list` in the emulator: how the kernel writes and reads sets of CPUs (lib/bitmap-str.c), and what a
+ * write does: a CPU is in one control group, and in one of its monitors at most.
  */
-
 import type { Errno } from '../resctrl/port.ts';
 import type { ControlGroup, Group, MonitorGroup } from './groups.ts';
 import type { MountedKernel } from './kernel.ts';

@@ -1,4 +1,4 @@
-/** What the emulated kernel keeps books of: its groups, the numbers that they hold (CLOSIDs and RMIDs), and its last words. */
+/** The books of the emulated kernel: its groups, the numbers that they hold, and the status of the last command. */
 import type { Clock } from '../../ports.ts';
 
 const STATUS_BYTES = 512;

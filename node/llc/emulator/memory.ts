@@ -1,6 +1,7 @@
 /**
- * What the emulated kernel holds, outside of the process that emulates it: as on hardware, groups outlive the daemon that made them,
- * so that one which was killed finds what its earlier life left. They don't outlive the machine's boot.
+ * What the emulated kernel holds, outside of the process that emulates it: as on hardware, groups outlive the daemon
+ * that made them, so that one which was killed finds what its earlier life left. They don't outlive the machine's
+ * boot.
  */
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { type ControlGroup, type Group, pathOf } from './groups.ts';

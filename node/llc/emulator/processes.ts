@@ -47,7 +47,7 @@ export class ProcProcesses implements ProcessTable {
     return process.pid;
   }
 
-  /** A process that ends while it is read is left out. Who cloned a thread isn't told: its process stands in, and its parent. */
+  /** Leaves out who ends while it is read. Who cloned a thread isn't told: its process stands in, and its parent. */
   async threads(): Promise<readonly ThreadInfo[]> {
     const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
     pids.sort((left, right) => left - right);
@@ -79,8 +79,9 @@ export async function threadsOf(pid: number): Promise<readonly number[]> {
 }
 
 /**
- * What an emulated cache is said to hold: the resident memory of a group's processes, as far as it fits into their ways. No
- * measurement of any cache: it only gives whole nodes on the emulator something that moves as the real counter does.
+ * What an emulated cache is said to hold: the resident memory of a group's processes, as far as it fits into their
+ * ways. No measurement of any cache: it only gives whole nodes on the emulator something that moves as the real
+ * counter does.
  */
 export function residentMemory(): CounterSource {
   /** Lines stay when their process is gone. */

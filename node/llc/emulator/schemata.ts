@@ -1,5 +1,4 @@
 /** A write to `schemata` in the emulator: every line is checked before any is applied. */
-
 import { formatMask, fullMask, isContiguous, lowestRun, popCount } from '../masks.ts';
 import type { Errno } from '../resctrl/port.ts';
 import type { Schema } from './controls.ts';

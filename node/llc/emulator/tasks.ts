@@ -2,7 +2,6 @@
  * Which thread is in which group. A thread is in its creator's group until it is moved. The creator's group *at
  * that moment* counts, so threads that aren't known yet are settled before anything moves.
  */
-
 import type { ControlGroup, Group } from './groups.ts';
 import type { ProcessTable, ThreadInfo } from './processes.ts';
 

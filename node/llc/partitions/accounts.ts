@@ -1,6 +1,7 @@
 /**
- * The leases of a node and what they count for. Those that nothing holds are counted as the allocator counts the others: a run that
- * gains nothing from cache takes its share of a pool, others their ways. So they use up what there is, or there would be no end of them.
+ * The leases of a node and what they count for. Those that nothing holds are counted as the allocator counts the
+ * others: a run that gains nothing from cache takes its share of a pool, others their ways. So they use up what there
+ * is, or there would be no end of them.
  */
 import { largestLoan } from '../allocation/allocator.ts';
 import { freeMask, unpromisedWays } from '../allocation/domain.ts';

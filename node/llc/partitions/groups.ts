@@ -1,4 +1,4 @@
-/** Our groups in resctrl: makes them, writes the masks that a plan of the allocator asks for, and limits the pool's memory bandwidth. */
+/** Makes our groups, writes the masks that the allocator asks for, and limits the pool's memory bandwidth. */
 import { fail, type Outcome, succeed } from '../../../protocols/schema/outcome.ts';
 import type { Logger } from '../../ports.ts';
 import { type Span, spanMask } from '../allocation/spans.ts';
@@ -64,7 +64,7 @@ export class OurGroups {
     return 'made';
   }
 
-  /** A group that only counts, and tells which threads of the pool belong to a lease. Without one, null, it can't be moved up. */
+  /** A group that tells which threads of the pool are of a lease, and counts for them. Null: it can't be had. */
   async makeMonitor(leaseId: string): Promise<string | null> {
     const group = `${this.#parts.pool}/mon_groups/${leaseId}`;
     try {
@@ -83,7 +83,8 @@ export class OurGroups {
 
   /**
    * Writes the masks of a plan one after the other; takes all back when one is refused.
-   * @param before the state that the steps start from; its reserves are where groups go in domains that they hold nothing of
+   * @param before the state that the steps start from; its reserves are where groups go in domains that they hold
+   * nothing of
    */
   async carry(before: WayState, steps: readonly Step[]): Promise<Carried> {
     const pools = new Map(before.domains.map(({ id, pool }) => [id, pool]));
@@ -174,8 +175,8 @@ const BANDWIDTH = 'MB';
 const UNLIMITED_PERCENT = 100;
 
 /**
- * A limit in percent, where the machine has memory bandwidth allocation (MBA); not below the least of the hardware, and rounded up to
- * its steps. The failure is a sentence that says why there is none.
+ * A limit in percent, where the machine has memory bandwidth allocation (MBA); not below the least of the hardware,
+ * and rounded up to its steps. The failure is a sentence that says why there is none.
  */
 export async function planPoolBandwidth(
   wanted: number,

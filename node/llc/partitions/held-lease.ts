@@ -53,6 +53,11 @@ export class HeldLease implements Lease {
     return this.#group === this.id ? 'partition' : 'pool';
   }
 
+  /** Without a monitoring group its threads can't be told from those of other members of the pool. */
+  get canMoveUp(): boolean {
+    return this.monitor !== null || this.pids.size === 0;
+  }
+
   get enforcement(): Enforcement {
     return this.standing.enforcement;
   }

@@ -1,7 +1,7 @@
 /**
- * Holds runs to their ways by resctrl, and says truthfully when it can't. What is lent is decided by the allocator and carried out
- * by `Mount`, each operation in its turn of `MountKeeper.alone`; here are the leases, and the waiting for what the kernel lacks for a
- * moment.
+ * Holds runs to their ways by resctrl, and says truthfully when it can't. What is lent is decided by the allocator
+ * and carried out by `Mount`, each operation in its turn of `MountKeeper.alone`; here are the leases, and the waiting
+ * for what the kernel lacks for a moment.
  */
 import { fail, type Outcome, succeed } from '../../../protocols/schema/outcome.ts';
 import type { Cancel, Clock } from '../../ports.ts';
@@ -40,8 +40,8 @@ export interface PartitionManagerOptions {
   /** How often counters are sampled, who waits is moved up, and a lost mount is looked for. @default 1000 */
   readonly maintenanceMs?: number;
   /**
-   * On an emulated resctrl everything is carried out as on hardware, and nothing is held. So that nobody takes a demo for the real
-   * thing, leases then say `unenforced`, and what hardware would have made of them. @default false
+   * On an emulated resctrl everything is carried out as on hardware, and nothing is held. So that nobody takes a demo
+   * for the real thing, leases then say `unenforced`, and what hardware would have made of them. @default false
    */
   readonly emulated?: boolean;
 }

@@ -1,8 +1,9 @@
 /**
  * Finds the mounted resctrl, keeps what this node holds in it, and tells when it is lost.
  *
- * There is one lock, that of the filesystem (`ResctrlLock`), and one way to it, `alone`: every operation has its turn there, with the
- * mount as all turns before left it. What is only counted changes without awaiting anything, so it needs no lock.
+ * There is one lock, that of the filesystem (`ResctrlLock`), and one way to it, `alone`: every operation has its turn
+ * there, with the mount as all turns before left it. What is only counted changes without awaiting anything, so it
+ * needs no lock.
  */
 import { ResctrlError, readIfThere } from '../resctrl/port.ts';
 import { type ResctrlTopology, readResctrlTopology } from '../resctrl/resctrl-topology.ts';
@@ -59,8 +60,8 @@ export class MountKeeper {
   alone(work: (mount: Mount) => Promise<void>): Promise<void>;
   alone<T>(work: (mount: Mount) => Promise<T>, otherwise: (reason: string) => T): Promise<T>;
   /**
-   * `work` has the mount alone. `otherwise` runs in its place and turn where nothing is mounted (any more), other programs don't let
-   * go of the lock, or the kernel refused what it should not.
+   * `work` has the mount alone. `otherwise` runs in its place and turn where nothing is mounted (any more), other
+   * programs don't let go of the lock, or the kernel refused what it should not.
    */
   async alone<T>(
     work: (mount: Mount) => Promise<T>,

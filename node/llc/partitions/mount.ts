@@ -1,8 +1,8 @@
 /**
- * One mounted resctrl and what this node holds in it: each operation here changes the allocator's state, the leases and the kernel
- * together. All of it runs under the lock of the filesystem; errors of a mount that is gone come out as they are.
+ * One mounted resctrl and what this node holds in it: each operation here changes the allocator's state, the leases
+ * and the kernel together. All of it runs under the lock of the filesystem; errors of a mount that is gone come out
+ * as they are.
  */
-
 import type { Logger } from '../../ports.ts';
 import { giveBack, lend, promote } from '../allocation/allocator.ts';
 import { rebase } from '../allocation/rebase.ts';
@@ -97,7 +97,7 @@ export class Mount {
     return this.#leases.has(lease.id);
   }
 
-  /** Takes into account what other programs did since: ways and classes that they took, groups of ours that they removed. */
+  /** Takes in what other programs did since: ways and classes that they took, groups of ours that they removed. */
   async refresh(): Promise<void> {
     const { fs, topology, names } = this.#parts;
     const seen = await survey(fs, topology, names);
@@ -170,7 +170,7 @@ export class Mount {
   /** Moves up who waits, as far as classes of service and monitoring ids reach. */
   async promoteAll(): Promise<void> {
     const { fs } = this.#parts;
-    const passed = new Set(this.leases.filter(cannotBeFollowed).map(({ id }) => id));
+    const passed = new Set(this.leases.filter((lease) => !lease.canMoveUp).map(({ id }) => id));
     for (let up = promote(this.#state, passed); up !== null; up = promote(this.#state, passed)) {
       const { id } = up;
       const lease = this.#leases.get(id);
@@ -189,11 +189,8 @@ export class Mount {
       await this.#carryOut(up.state, up.steps.slice(own), true);
       if (monitor !== null) await removeGroup(fs, monitor);
       lease.trail.restart();
-      lease.join(
-        id,
-        id,
-        all ? ENFORCED : unenforced('not all of its threads could be moved into its partition'),
-      );
+      const reason = 'not all of its threads could be moved into its partition';
+      lease.join(id, id, all ? ENFORCED : unenforced(reason));
       await this.#tidy();
     }
   }
@@ -220,7 +217,7 @@ export class Mount {
     await this.#tidy();
   }
 
-  /** Null, or why the masks could not be written; then nothing has changed. `anyway`: what was given up stays given up. */
+  /** Null, or why the masks could not be written; then nothing has changed, but for what is given up `anyway`. */
   async #carryOut(next: WayState, steps: readonly Step[], anyway = false): Promise<string | null> {
     const before = this.#state;
     try {
@@ -296,11 +293,6 @@ export class Mount {
       for (const { id } of members) if (pool !== null) show(id, spanMask(pool));
     }
   }
-}
-
-/** Its threads can't be told from those of other members. */
-function cannotBeFollowed(lease: HeldLease): boolean {
-  return lease.monitor === null && lease.pids.size > 0;
 }
 
 function poolReason(lease: HeldLease, wait: string | null): string {

@@ -1,6 +1,6 @@
 /**
- * The group of everything that isn't ours. While we hold ways of a domain it keeps to the reserve; then it gets back what it had.
- * What it had is noted where it outlives a crash.
+ * The group of everything that isn't ours. While we hold ways of a domain it keeps to the reserve; then it gets back
+ * what it had. What it had is noted where it outlives a crash.
  */
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import { type Span, spanMask, spansOf } from '../allocation/spans.ts';

@@ -21,17 +21,9 @@ export interface Survey {
 }
 
 /** Entries of the root directory that are no groups. */
-const CONTROL_FILES: ReadonlySet<string> = new Set([
-  'cpus',
-  'cpus_list',
-  'info',
-  'mode',
-  'mon_data',
-  'mon_groups',
-  'schemata',
-  'size',
-  'tasks',
-]);
+const CONTROL_FILES: ReadonlySet<string> = new Set(
+  'cpus cpus_list info mode mon_data mon_groups schemata size tasks'.split(' '),
+);
 
 /** Null when there is no such group. */
 export async function readMasks(fs: ResctrlFs, group: string): Promise<Map<number, number> | null> {

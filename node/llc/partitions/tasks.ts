@@ -29,7 +29,7 @@ export async function strayThreads(
   return (await threadsOf(pid)).filter((tid) => !inside.has(tid));
 }
 
-/** Moves a process with all its threads through `groups` one after the other. Returns those that stayed out of the last. */
+/** Moves all threads of a process through `groups` one after the other. Returns those that are not in the last. */
 export async function moveProcess(
   fs: ResctrlFs,
   groups: readonly string[],

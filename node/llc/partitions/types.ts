@@ -1,10 +1,11 @@
 /**
- * The contract between the worker and whatever holds its runs to their ways of the cache: resctrl (`PartitionManager`), or
- * nothing but accounts (`UnenforcedPartitions`). How ways are held has the same words here, in gossip, REST and the CLI (`Hold`):
+ * The contract between the worker and whatever holds its runs to their ways of the cache: resctrl
+ * (`PartitionManager`), or nothing but accounts (`UnenforcedPartitions`). How ways are held has the same words here,
+ * in gossip, REST and the CLI (`Hold`):
  * - `partition`: the run has them alone;
  * - `pool`: it shares them with other runs that gain little from cache, or that wait for a partition;
- * - `counted`: nothing holds them, they are only accounted for.
- * What the kernel then does about it is the `Enforcement`: enforced, shared, unenforced.
+ * - `counted`: nothing holds them, they are only accounted for. What the kernel then does about it is the
+ *   `Enforcement`: enforced, shared, unenforced.
  */
 import type { Hold } from '../../../protocols/gossip/index.ts';
 import type { Outcome } from '../../../protocols/schema/outcome.ts';

@@ -1,6 +1,6 @@
 /**
- * Exclusive flock(2) on a directory, which Node doesn't have: a shell that lives as long as we need it takes the lock through
- * util-linux `flock` and keeps the descriptor.
+ * Exclusive flock(2) on a directory, which Node doesn't have: a shell that lives as long as we need it takes the lock
+ * through util-linux `flock` and keeps the descriptor.
  *
  * The directory is only open while the lock is held or asked for: otherwise it couldn't be unmounted. When this
  * process ends, however it ends, the shell reads the end of its input, and ends, and the lock with it.

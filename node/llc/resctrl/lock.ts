@@ -1,8 +1,9 @@
 /**
- * The one lock of a resctrl filesystem. The reason for it: whatever a node does there is to read who holds what, to decide, to make a
- * group and to write masks, and all of that is only right while nobody else does the same. Others are operations of this process, which
- * take turns in the order of asking, and other programs, which the kernel's documentation asks to take flock(2) on the mounted
- * directory (filesystems/resctrl.rst, "Locking between applications"). So a turn here includes that lock.
+ * The one lock of a resctrl filesystem. The reason for it: whatever a node does there is to read who holds what, to
+ * decide, to make a group and to write masks, and all of that is only right while nobody else does the same. Others
+ * are operations of this process, which take turns in the order of asking, and other programs, which the kernel's
+ * documentation asks to take flock(2) on the mounted directory (filesystems/resctrl.rst, "Locking between
+ * applications"). So a turn here includes that lock.
  */
 
 /** The lock between programs. */
@@ -22,8 +23,8 @@ export class ResctrlLock {
   }
 
   /**
-   * Not reentrant: `work` must not ask for the same lock. `refused` runs in its place, in the same turn, when other programs don't
-   * let go. Rejects as these do, and when the lock turns out to have been lost meanwhile.
+   * Not reentrant: `work` must not ask for the same lock. `refused` runs in its place, in the same turn, when other
+   * programs don't let go. Rejects as these do, and when the lock turns out to have been lost meanwhile.
    */
   hold<T>(work: () => Promise<T>, refused: (cause: unknown) => T = rethrow): Promise<T> {
     const turn = this.#last.then(async () => {

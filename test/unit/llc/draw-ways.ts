@@ -19,8 +19,8 @@ function drawLayers(ways: number, layers: readonly Layer[]): string {
 }
 
 /**
- * `R` reserve, `S` pool, `#` held by other programs, `.` free; partitions by the letter that `label` gives. What ways I/O devices
- * share is drawn apart, by `drawIo`.
+ * `R` reserve, `S` pool, `#` held by other programs, `.` free; partitions by the letter that `label` gives. What ways
+ * I/O devices share is drawn apart, by `drawIo`.
  */
 export function drawWays(domain: DomainState, label: (id: string) => string): string {
   const reserve = spanMask(domain.reserve);

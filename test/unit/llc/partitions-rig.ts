@@ -197,7 +197,8 @@ export function watched(rig: Rig): ResctrlFs {
       for (const other of busy.slice(index + 1)) {
         for (const [domain, mask] of masks) {
           const theirs = other.masks.get(domain) ?? 0;
-          // In domains where groups hold nothing they share the reserve, and root's ways; root may have left the reserve for a longer run.
+          // In domains where groups hold nothing they share the reserve, and root's ways;
+          // root may have left the reserve for a longer run.
           if (mask === theirs && rig.reserves(domain).includes(mask)) continue;
           const shared = mask & theirs & ~(root.get(domain) ?? 0);
           if (shared !== 0)
