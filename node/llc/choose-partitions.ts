@@ -54,8 +54,8 @@ export async function choosePartitions(
 ): Promise<Outcome<ChosenPartitions, string>> {
   const { mode } = options;
   const { topology } = dependencies;
-  const account = (why: string) => succeed(accounting(why, options, dependencies));
-  if (mode === 'unenforced') return account('the node was started with --llc unenforced');
+  const count = (why: string) => succeed(counting(why, options, dependencies));
+  if (mode === 'unenforced') return count('the node was started with --llc unenforced');
   if (mode === 'emulated') {
     const fs = (dependencies.emulate ?? emulator(options, dependencies))(topology);
     return succeed({ partitions: manage(fs, topology, options, dependencies), kind: mode, topology });
@@ -75,10 +75,10 @@ export async function choosePartitions(
     }
     await fs[Symbol.asyncDispose]();
     if (mode === 'resctrl') return fail(divided.error.message);
-    return account(divided.error.message);
+    return count(divided.error.message);
   }
   const why = found.kind === 'usable' ? '--llc-geometry overrides what resctrl would hold' : found.message;
-  return mode === 'resctrl' ? fail(why) : account(why);
+  return mode === 'resctrl' ? fail(why) : count(why);
 }
 
 /** As most servers of Intel's have it; emulated only where it is asked for, because it has fewer classes of service. */
@@ -92,7 +92,7 @@ const emulator =
       { processes: new ProcProcesses(), clock, counters: residentMemory(), memory: fileMemory(file) },
     );
 
-function accounting(
+function counting(
   why: string,
   { poolBandwidth }: ChoiceOptions,
   { topology, onChange, logger }: ChoiceDependencies,

@@ -361,6 +361,51 @@ describe('PartitionManager', () => {
     assert.equal(node.freeWays(0), 10);
   });
 
+  test('counts a run, and says why, while another program does not let go of the lock', async () => {
+    await using rig = new Rig();
+    let isHeldElsewhere = false;
+    const fs = watched(rig);
+    const node = await rig.node('node-a', {
+      ...fs,
+      locked: async (work, refused) =>
+        isHeldElsewhere && refused ? refused(new Error('held elsewhere')) : fs.locked(work, refused),
+    });
+    const held = await take(rig, node);
+    isHeldElsewhere = true;
+    const lease = await take(rig, node, { ways: 3 });
+    assert.deepEqual([lease.hold, lease.reason], ['counted', 'held elsewhere']);
+    assert.equal(node.freeWays(0), 5);
+    assert.deepEqual(await node.verify(held), {
+      enforcement: 'unenforced',
+      reason: 'it could not be read back: held elsewhere',
+    });
+    await node.release(held);
+    assert.equal((await rig.groups()).length, 1, 'nobody could remove it');
+    isHeldElsewhere = false;
+    await node.maintain();
+    assert.deepEqual([await rig.groups(), node.freeWays(0)], [[], 7]);
+  });
+
+  test('keeps what was done when the lock is found to be lost afterwards', async () => {
+    await using rig = new Rig();
+    let isLost = false;
+    const fs = watched(rig);
+    const node = await rig.node('node-a', {
+      ...fs,
+      async locked(work, refused) {
+        const value = await fs.locked(work, refused);
+        if (isLost) throw new Error('lost');
+        return value;
+      },
+    });
+    isLost = true;
+    const lease = await take(rig, node);
+    assert.deepEqual([lease.hold, lease.enforcement], ['partition', 'enforced']);
+    assert.ok(rig.log.some(({ level, message }) => level === 'warn' && /lock .* was lost/.test(message)));
+    await node.release(lease);
+    assert.deepEqual(await rig.groups(), []);
+  });
+
   test('gives root back what somebody gave it while nothing was lent', async () => {
     await using rig = new Rig();
     const node = await rig.node();
