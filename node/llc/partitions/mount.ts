@@ -137,7 +137,8 @@ export class Mount {
     lease.ways = Math.max(ways, this.topology.minWays);
     if (span !== null) lease.join(group, group, ENFORCED);
     else {
-      const reason = poolReason(lease, wait);
+      const needs = wait ?? 'all classes of service (CLOSIDs) are in use';
+      const reason = sensitive ? needs : 'it gains nothing from cache of its own';
       lease.join(group, await this.#groups.makeMonitor(id), { enforcement: 'shared', reason });
     }
     this.#showMasks();
@@ -293,9 +294,4 @@ export class Mount {
       for (const { id } of members) if (pool !== null) show(id, spanMask(pool));
     }
   }
-}
-
-function poolReason(lease: HeldLease, wait: string | null): string {
-  if (!lease.sensitive) return 'it gains nothing from cache of its own';
-  return wait ?? 'all classes of service (CLOSIDs) are in use';
 }
