@@ -1,6 +1,6 @@
 /**
- * The composition root: the one place that builds and wires the parts of a node, from top to bottom. Nothing reaches a part
- * that stands below it. Parts start in the order of their dependence and stop in reverse.
+ * The composition root: the one place that builds and wires the parts of a node, from top to bottom. Nothing reaches a
+ * part that stands below it. Parts start in the order of their dependence and stop in reverse.
  */
 import { join } from 'node:path';
 import { ModelThread } from '../predictor/model/model-thread.ts';

@@ -5,7 +5,8 @@ import { mean } from '../protocols/schema/statistics.ts';
  * More cache never slows a program down (an LRU cache of k ways holds what one of k - 1 holds: Mattson et al., 1970),
  * so between two measured points the truth lies between their times. That bounds the error of a straight line between
  * them: this is how flats cost nothing and a cliff is cornered by bisection. Slopes would need every point by that
- * bound alone, so an interval is also known once its neighbours lie on one line with it and what could hide in it is small.
+ * bound alone, so an interval is also known once its neighbours lie on one line with it and what could hide in it is
+ * small.
  */
 
 export interface SampledPoint {
@@ -27,7 +28,9 @@ export interface AdaptiveOptions {
 
 /** Two samples of one point say nothing of its spread that one could rely on. */
 const MIN_SAMPLES = 3;
-/** What may hide between points that lie on one line, in tolerances: so much a falling curve may be wrong by anywhere. */
+/**
+ * What may hide between points that lie on one line, in tolerances: so much a falling curve may be wrong by anywhere.
+ */
 const HIDDEN = 6;
 /** Beyond this ratio of its ends an interval is cut in the geometric middle: curves bend where cache is scarce. */
 const WIDE = 4;

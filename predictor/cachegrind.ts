@@ -1,9 +1,13 @@
 /**
  * Valgrind's simulated cache as this project uses it: what is simulated, how its output files are read (manual, section
- * "Cachegrind Output File Format") and what a miss costs. The profiler of a node and the dataset both measure by it. Pure.
+ * "Cachegrind Output File Format") and what a miss costs. The profiler of a node and the dataset both measure by it.
+ * Pure.
  */
 
-/** `--I1` and `--D1`: a first-level cache as most CPUs have had it for long; the same everywhere, so that curves can be compared. */
+/**
+ * `--I1` and `--D1`: a first-level cache as most CPUs have had it for long; the same everywhere, so that curves can be
+ * compared.
+ */
 export const L1_CACHE = '32768,8,64';
 
 /** Totals of one process. */
@@ -27,7 +31,9 @@ const CYCLES_PER_SECOND = 1e9;
 /** It stands in a note for people. */
 const MOST_COMMAND_CHARACTERS = 120;
 
-/** Null when the file is cut short or of another tool. The columns are those of --cache-sim=yes without --branch-sim. */
+/**
+ * Null when the file is cut short or of another tool. The columns are those of --cache-sim=yes without --branch-sim.
+ */
 export function parseSummary(file: {
   readonly head: string;
   readonly tail: string;

@@ -9,8 +9,9 @@ export const DEFAULT_MAX_SLOWDOWN = 1.05;
 /** How sure `atMost` is. */
 export const DEFAULT_CONFIDENCE = 0.9;
 /**
- * What is risked against what is spent, both in shares of the cache: a run that is slower than allowed is as bad as so many
- * caches, and as many again for each time its own length beyond. Above 1, so that what is certain to be too slow is never taken.
+ * What is risked against what is spent, both in shares of the cache: a run that is slower than allowed is as bad as so
+ * many caches, and as many again for each time its own length beyond. Above 1, so that what is certain to be too slow
+ * is never taken.
  */
 export const DEFAULT_RISK = 1.25;
 const EXCESS_RISK = 1.25;
@@ -52,8 +53,9 @@ export interface WayChoice {
 type Believed = Pick<Prediction, 'slowdown' | 'quantiles'> & Partial<Pick<Prediction, 'tail'>>;
 
 /**
- * The ways that stay within the allowed slowdown: of a curve that is certain the fewest, of an uncertain one those whose share of
- * the cache and risk of being too slow are least together. Then as many more as bring, each of them, at least what generosity asks for.
+ * The ways that stay within the allowed slowdown: of a curve that is certain the fewest, of an uncertain one those
+ * whose share of the cache and risk of being too slow are least together. Then as many more as bring, each of them, at
+ * least what generosity asks for.
  * @param prediction of at least one way
  */
 export function chooseWays(prediction: Believed, options: ChoiceOptions = {}): WayChoice {
@@ -83,8 +85,8 @@ export function exceedings({ slowdown, tail }: Believed, maxSlowdown: number): n
 }
 
 /**
- * The slowdown that is not exceeded with probability `level`, for 1..n ways: between two known quantiles on a straight line,
- * beyond the outermost the outermost. The expected curve where no quantiles are known.
+ * The slowdown that is not exceeded with probability `level`, for 1..n ways: between two known quantiles on a straight
+ * line, beyond the outermost the outermost. The expected curve where no quantiles are known.
  */
 export function quantileCurve(
   { slowdown, quantiles }: Pick<Prediction, 'slowdown' | 'quantiles'>,

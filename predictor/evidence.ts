@@ -1,9 +1,10 @@
 /**
- * What a task's benchmarks and the times of its runs say, as curves for the predictor. Pure, and blind to the order of what it is given.
+ * What a task's benchmarks and the times of its runs say, as curves for the predictor. Pure, and blind to the order of
+ * what it is given.
  *
- * Times of runs in held ways are points of curves (`run`); where nothing held the ways they only say how long it takes (`wallclock`).
- * After a change of behaviour (see `change.ts`) what was measured before it counts for less with every run and every day, and
- * in the end for nothing. Levels are never mixed in one curve: before and after are two curves.
+ * Times of runs in held ways are points of curves (`run`); where nothing held the ways they only say how long it takes
+ * (`wallclock`). After a change of behaviour (see `change.ts`) what was measured before it counts for less with every
+ * run and every day, and in the end for nothing. Levels are never mixed in one curve: before and after are two curves.
  */
 import { type Change, changeOf } from '../protocols/schema/change.ts';
 import { withoutOutliers } from './robust.ts';
@@ -30,7 +31,9 @@ export interface Evidence {
   readonly drift: Drift | null;
 }
 
-/** Curves that the predictor is given at most: what sees the cache first, then what counts the most, then the newest. */
+/**
+ * Curves that the predictor is given at most: what sees the cache first, then what counts the most, then the newest.
+ */
 export const MOST_CURVES = 64;
 /** Samples of one point at most: the latest. */
 export const MOST_SAMPLES = 16;
@@ -41,7 +44,10 @@ const HALF_LIFE_MS = DAY_MS;
 const HALF_LIFE_RUNS = 16;
 /** What counts for less than this counts for nothing. */
 const LEAST_WEIGHT = 1 / 8;
-/** Where nothing held the ways the neighbours may have changed, and not the task: what saw the cache is doubted, never silenced. */
+/**
+ * Where nothing held the ways the neighbours may have changed, and not the task: what saw the cache is doubted, never
+ * silenced.
+ */
 const LEAST_CACHE_WEIGHT_UNHELD = 1 / 2;
 /** Runs of a size that took as long as before show that a change elsewhere isn't one of theirs. */
 const UNCHANGED_RUNS = 3;

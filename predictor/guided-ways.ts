@@ -1,4 +1,7 @@
-/** Which way count a benchmark that may stop early measures next, so that the choice of ways gets as good as it can. Pure. */
+/**
+ * Which way count a benchmark that may stop early measures next, so that the choice of ways gets as good as it can.
+ * Pure.
+ */
 import { DEFAULT_MAX_SLOWDOWN, DEFAULT_RISK, exceedings } from './choose-ways.ts';
 import type { Prediction } from './types.ts';
 
@@ -13,9 +16,9 @@ export interface GuideOptions {
 }
 
 /**
- * A candidate either keeps the slowdown or not; more cache never hurts, so either answer settles one side of it. While the
- * executions that are left suffice to settle everything by halves they are spent so that they do; else the candidate is measured
- * after which the choice costs least on average.
+ * A candidate either keeps the slowdown or not; more cache never hurts, so either answer settles one side of it. While
+ * the executions that are left suffice to settle everything by halves they are spent so that they do; else the
+ * candidate is measured after which the choice costs least on average.
  * @param measured way counts that are known already
  * @returns null when no execution would change the choice
  */

@@ -18,8 +18,8 @@ export interface DotsQuestion {
 }
 
 /**
- * The points at this input size that see the cache, relative to the full cache: the time with that is what the curve's longest
- * point and the prediction for its ways say.
+ * The points at this input size that see the cache, relative to the full cache: the time with that is what the curve's
+ * longest point and the prediction for its ways say.
  */
 export function measuredDots({ curves, geometry, inputSize, slowdown }: DotsQuestion): MeasuredDot[] {
   return curves

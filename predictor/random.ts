@@ -24,7 +24,9 @@ function mix(value: number): number {
   return (mixed ^ (mixed >>> 16)) >>> 0;
 }
 
-/** Normal numbers, mean 0 and variance 1, from uniform ones (Box and Muller, 1958; the other of each pair is not kept). */
+/**
+ * Normal numbers, mean 0 and variance 1, from uniform ones (Box and Muller, 1958; the other of each pair is not kept).
+ */
 export function normalFrom(random: () => number): () => number {
   return () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 }

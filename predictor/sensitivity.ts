@@ -3,8 +3,8 @@ import { DEFAULT_CONFIDENCE, DEFAULT_MAX_SLOWDOWN, quantileCurve } from './choos
 import type { Prediction } from './types.ts';
 
 /**
- * False only when it is as sure as asked for that one way slows it by no more than is allowed. A curve without quantiles is
- * sure of the input size that it was measured at, and of no other; what was never benchmarked may gain.
+ * False only when it is as sure as asked for that one way slows it by no more than is allowed. A curve without
+ * quantiles is sure of the input size that it was measured at, and of no other; what was never benchmarked may gain.
  * @param prediction from profiles that see the cache
  */
 export function gainsFromCache(

@@ -1,6 +1,6 @@
 /**
- * What is believed of a slowdown: for each number of ways how likely it exceeds each of some thresholds. Between thresholds
- * probabilities lie on straight lines. Pure.
+ * What is believed of a slowdown: for each number of ways how likely it exceeds each of some thresholds. Between
+ * thresholds probabilities lie on straight lines. Pure.
  */
 
 export interface SlowdownTail {
@@ -44,7 +44,9 @@ export function expectedAbove(
   return area;
 }
 
-/** The slowdown that is exceeded with probability `1 - level`; the last threshold when even that is exceeded more often. */
+/**
+ * The slowdown that is exceeded with probability `1 - level`; the last threshold when even that is exceeded more often.
+ */
 export function quantileOf(thresholds: readonly number[], exceeds: readonly number[], level: number): number {
   const allowed = 1 - level;
   let before = 1;

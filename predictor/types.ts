@@ -12,7 +12,10 @@ import type { SlowdownTail } from './slowdown-tail.ts';
 export interface MeasuredCurve {
   readonly inputSize: number;
   readonly points: readonly { readonly ways: number; readonly seconds: readonly number[] }[];
-  /** The instrument, or `run` for times of runs in held partitions; times by `wallclock` say nothing about cache. @default wallclock */
+  /**
+   * The instrument, or `run` for times of runs in held partitions; times by `wallclock` say nothing about cache.
+   * @default wallclock
+   */
   readonly profiler?: string;
   /** Bytes of one way of the machine it was measured on. */
   readonly wayBytes: number;

@@ -1,7 +1,7 @@
 /**
- * Messages, entries and the hard state as bytes: Raft's hot path, so compact and without a schema's detour. The id of the
- * protocol that carries the messages (`/fsched/link/1.0.0`) is the version of their form, the format of the log on disk
- * (`level-log-store.ts`) that of entries and hard state. Decoding never throws: damaged bytes give an error value.
+ * Messages, entries and the hard state as bytes: Raft's hot path, so compact and without a schema's detour. The id of
+ * the protocol that carries the messages (`/fsched/link/1.0.0`) is the version of their form, the format of the log on
+ * disk (`level-log-store.ts`) that of entries and hard state. Decoding never throws: damaged bytes give an error value.
  */
 import { isValid } from '../../protocols/schema/check.ts';
 import { MAX_MEMBERS, NodeId as NodeIdSchema } from '../../protocols/schema/fields.ts';
@@ -15,7 +15,10 @@ export interface CodecFailure {
   readonly message: string;
 }
 
-/** The fields of each message after its term, in the order of their bytes; the place in this list is the message's number. */
+/**
+ * The fields of each message after its term, in the order of their bytes; the place in this list is the message's
+ * number.
+ */
 const MESSAGES: readonly (readonly [Message['type'], ...(readonly string[])])[] = [
   ['vote-request', 'pre', 'lastIndex', 'lastTerm'],
   ['vote-response', 'pre', 'granted'],

@@ -1,6 +1,5 @@
 /** Configurations and single-server changes of them (Ongaro's thesis, chapter 4). Pure. */
-import type { Outcome } from '../../protocols/schema/outcome.ts';
-import { fail, succeed } from '../../protocols/schema/outcome.ts';
+import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import type { Configuration, ConfigurationChange, Entry, NodeId } from './types.ts';
 
 export const EMPTY_CONFIGURATION: Configuration = { voters: [], learners: [] };

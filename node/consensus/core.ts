@@ -6,8 +6,7 @@
  * Ongaro's thesis, and asynchronous writes: inputs may be stepped while the disk is busy.
  */
 import { isMember } from './configuration.ts';
-import type { CoreOptions, CoreSeed, Dice } from './core-state.ts';
-import { CoreState } from './core-state.ts';
+import { type CoreOptions, type CoreSeed, CoreState, type Dice } from './core-state.ts';
 import {
   countOwnVote,
   onLeaderUnreachable,

@@ -5,21 +5,17 @@
  * `#step`, synchronously; only the disk is awaited.
  */
 
-import type { Outcome } from '../../protocols/schema/outcome.ts';
-import { fail } from '../../protocols/schema/outcome.ts';
+import { fail, type Outcome } from '../../protocols/schema/outcome.ts';
 import type { Cancel, Clock, Logger, Random } from '../ports.ts';
 import { decodeMessage, encodeMessage } from './codec.ts';
 import { RaftCore } from './core.ts';
 import { ConsensusError } from './errors.ts';
 import type { LogStore } from './log-store.ts';
 import type { Input, Persist, Proposed } from './messages.ts';
-import type { ConsensusOptions, TickPlan } from './options.ts';
-import { planTicks } from './options.ts';
-import type { ProposalOutcome } from './proposal-ledger.ts';
-import { CommandDesk, ProposalLedger } from './proposal-ledger.ts';
+import { type ConsensusOptions, planTicks, type TickPlan } from './options.ts';
+import { CommandDesk, ProposalLedger, type ProposalOutcome } from './proposal-ledger.ts';
 import { Replica } from './replica.ts';
-import type { StatusHead } from './status-view.ts';
-import { emptyStatus, sameHead, withdrawn } from './status-view.ts';
+import { emptyStatus, type StatusHead, sameHead, withdrawn } from './status-view.ts';
 import type {
   Committed,
   ConfigurationChange,

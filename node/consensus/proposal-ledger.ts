@@ -1,7 +1,6 @@
 /** Proposals of this node that wait to be committed and applied. */
 
-import type { Outcome } from '../../protocols/schema/outcome.ts';
-import { fail, succeed } from '../../protocols/schema/outcome.ts';
+import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import type { Proposed } from './messages.ts';
 import type { Committed, ProposalFailure } from './types.ts';
 

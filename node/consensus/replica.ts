@@ -3,8 +3,15 @@
  * one write in flight. Knows no promises and no timers, so that the simulator runs it as it is.
  */
 import type { RaftCore } from './core.ts';
-import type { Effects, Input, Message, Outgoing, Persist, Proposed } from './messages.ts';
-import { mergePersists } from './messages.ts';
+import {
+  type Effects,
+  type Input,
+  type Message,
+  mergePersists,
+  type Outgoing,
+  type Persist,
+  type Proposed,
+} from './messages.ts';
 import type { Entry, NodeId } from './types.ts';
 
 export interface ReplicaWorld {

@@ -107,6 +107,9 @@ export interface Consensus<Result> extends AsyncDisposable {
   onChange(listener: (status: ConsensusStatus) => void): Cancel;
   /** Makes this node a cluster of one: writes the first configuration. Only on an empty log. */
   bootstrap(): Promise<void>;
-  /** Forgets log, term and vote, durably, and waits to be added by a leader as a learner: this node has left its cluster. */
+  /**
+   * Forgets log, term and vote, durably, and waits to be added by a leader as a learner: this node has left its
+   * cluster.
+   */
   reset(): Promise<void>;
 }

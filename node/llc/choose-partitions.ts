@@ -1,21 +1,18 @@
 /** What holds the runs of this node to their ways: resctrl, an emulation of it, or accounts alone. */
-import { readdir } from 'node:fs/promises';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import type { Clock, Logger } from '../ports.ts';
 import { EmulatedResctrl } from './emulator/emulator.ts';
 import { machineLike } from './emulator/machine.ts';
 import { fileMemory } from './emulator/memory.ts';
-import { EmulatedPartitions } from './partitions/emulated.ts';
+import { ProcProcesses, residentMemory, threadsOf } from './emulator/processes.ts';
 import { PartitionManager } from './partitions/manager.ts';
 import { fileNote } from './partitions/root-group.ts';
 import type { Partitions } from './partitions/types.ts';
 import { UnenforcedPartitions } from './partitions/unenforced.ts';
 import { detectResctrl } from './resctrl/detect.ts';
 import type { ResctrlFs } from './resctrl/port.ts';
-import { ProcProcesses } from './resctrl/proc-processes.ts';
 import { RealResctrl } from './resctrl/real.ts';
 import { readResctrlTopology } from './resctrl/resctrl-topology.ts';
-import { residentMemory } from './resctrl/resident-memory.ts';
 import type { Topology } from './types.ts';
 
 export interface ChosenPartitions {
@@ -57,12 +54,11 @@ export async function choosePartitions(
 ): Promise<Outcome<ChosenPartitions, string>> {
   const { mode } = options;
   const { topology } = dependencies;
-  const account = (why: string) => succeed(accounting(why, options, dependencies));
-  if (mode === 'unenforced') return account('the node was started with --llc unenforced');
+  const count = (why: string) => succeed(counting(why, options, dependencies));
+  if (mode === 'unenforced') return count('the node was started with --llc unenforced');
   if (mode === 'emulated') {
-    const fs = (dependencies.emulate ?? emulator(options))(topology);
-    const manager = manage(fs, topology, options, dependencies);
-    return succeed({ partitions: new EmulatedPartitions(manager), kind: 'emulated', topology });
+    const fs = (dependencies.emulate ?? emulator(options, dependencies))(topology);
+    return succeed({ partitions: manage(fs, topology, options, dependencies), kind: mode, topology });
   }
   const found = await (dependencies.detect ?? detectResctrl)();
   if (found.kind === 'usable' && topology.source !== 'override') {
@@ -79,24 +75,24 @@ export async function choosePartitions(
     }
     await fs[Symbol.asyncDispose]();
     if (mode === 'resctrl') return fail(divided.error.message);
-    return account(divided.error.message);
+    return count(divided.error.message);
   }
   const why = found.kind === 'usable' ? '--llc-geometry overrides what resctrl would hold' : found.message;
-  return mode === 'resctrl' ? fail(why) : account(why);
+  return mode === 'resctrl' ? fail(why) : count(why);
 }
 
 /** As most servers of Intel's have it; emulated only where it is asked for, because it has fewer classes of service. */
 const EMULATED_MBA = { closids: 8, minBandwidth: 10, granularity: 10 };
 
 const emulator =
-  ({ emulatorFile: file, poolBandwidth }: ChoiceOptions): Emulate =>
+  ({ emulatorFile: file, poolBandwidth }: ChoiceOptions, { clock }: ChoiceDependencies): Emulate =>
   (topology) =>
     new EmulatedResctrl(
       { machine: { ...machineLike(topology), ...(poolBandwidth !== null && { mba: EMULATED_MBA }) } },
-      { processes: new ProcProcesses(), counters: residentMemory(), memory: fileMemory(file) },
+      { processes: new ProcProcesses(), clock, counters: residentMemory(), memory: fileMemory(file) },
     );
 
-function accounting(
+function counting(
   why: string,
   { poolBandwidth }: ChoiceOptions,
   { topology, onChange, logger }: ChoiceDependencies,
@@ -114,18 +110,12 @@ function accounting(
 function manage(
   fs: ResctrlFs,
   topology: Topology,
-  { noteFile, poolBandwidth }: ChoiceOptions,
+  { mode, noteFile, poolBandwidth }: ChoiceOptions,
   { nodeId, clock, logger, onChange }: ChoiceDependencies,
 ): PartitionManager {
   const note = fileNote(noteFile);
   return new PartitionManager(
-    { poolBandwidthPercent: poolBandwidth },
+    { poolBandwidthPercent: poolBandwidth, emulated: mode === 'emulated' },
     { fs, clock, logger, nodeId, topology, threadsOf, note, onChange },
   );
-}
-
-/** Empty when the process is gone. */
-async function threadsOf(pid: number): Promise<readonly number[]> {
-  const names = await readdir(`/proc/${pid}/task`).catch(() => []);
-  return names.map(Number);
 }

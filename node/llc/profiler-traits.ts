@@ -1,6 +1,5 @@
 /** What the master knows of each profiler without having one. Pure. */
-
-import type { ProfilerName } from '../state/types.ts';
+import type { ProfilerName } from '../../protocols/schema/task.ts';
 import type { LlcGeometry } from './geometry.ts';
 
 interface Traits {
@@ -9,7 +8,7 @@ interface Traits {
   readonly deterministic: boolean;
   /** Whether the ways are simulated: then one real way is enough, and nobody is disturbed. */
   readonly simulates: boolean;
-  /** Whether others on its LLC domain would falsify it: then it has the domain for itself, whatever ways it is given of it. */
+  /** Whether others on its LLC domain would falsify it: then nobody is beside it, whatever ways it is given. */
   readonly needsQuiet: boolean;
   /** A measured run may take so many times its time limit: cachegrind is 30 to 100 times slower than the program. */
   readonly timeFactor: number;
@@ -17,31 +16,21 @@ interface Traits {
   readonly maxExecutions: number;
 }
 
+const WALLCLOCK: Traits = {
+  seesCache: false,
+  deterministic: false,
+  simulates: false,
+  needsQuiet: false,
+  timeFactor: 1,
+  maxExecutions: 16,
+};
+
+const SEES_CACHE: Traits = { ...WALLCLOCK, seesCache: true, maxExecutions: 48 };
+
 export const TRAITS: Readonly<Record<ProfilerName, Traits>> = {
-  resctrl: {
-    seesCache: true,
-    deterministic: false,
-    simulates: false,
-    needsQuiet: true,
-    timeFactor: 1,
-    maxExecutions: 48,
-  },
-  cachegrind: {
-    seesCache: true,
-    deterministic: true,
-    simulates: true,
-    needsQuiet: false,
-    timeFactor: 100,
-    maxExecutions: 48,
-  },
-  wallclock: {
-    seesCache: false,
-    deterministic: false,
-    simulates: false,
-    needsQuiet: false,
-    timeFactor: 1,
-    maxExecutions: 16,
-  },
+  resctrl: { ...SEES_CACHE, needsQuiet: true },
+  cachegrind: { ...SEES_CACHE, deterministic: true, simulates: true, timeFactor: 100 },
+  wallclock: WALLCLOCK,
 };
 
 /** What `auto` takes, the best first. */
@@ -50,8 +39,8 @@ export const BY_MERIT: readonly ProfilerName[] = ['resctrl', 'cachegrind', 'wall
 const LINE_BYTES = 64;
 
 /**
- * The cache that a profiler measures in place of `domain`'s. Cachegrind's number of sets is a power of two, so a way of
- * another size becomes the power of two below it, and there are more of them: 16 ways of 1.25 MiB are measured as
+ * The cache that a profiler measures in place of `domain`'s. Cachegrind's number of sets is a power of two, so a way
+ * of another size becomes the power of two below it, and there are more of them: 16 ways of 1.25 MiB are measured as
  * 20 of 1 MiB. The size of the whole is kept to half a way.
  */
 export function measuredGeometry(profiler: ProfilerName, domain: LlcGeometry): LlcGeometry {

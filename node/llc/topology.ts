@@ -101,28 +101,17 @@ async function readCaches(cpuRoot: string, cpu: number): Promise<CacheEntry[]> {
 
 async function readCache(directory: string, cpu: number): Promise<CacheEntry | null> {
   const read = (name: string) => readText(join(directory, name));
-  const [level, type, id, shared, size, ways, line, sets] = await Promise.all(
-    [
-      'level',
-      'type',
-      'id',
-      'shared_cpu_list',
-      'size',
-      'ways_of_associativity',
-      'coherency_line_size',
-      'number_of_sets',
-    ].map(read),
-  );
-  const levelNumber = toNumber(level);
-  if (levelNumber === null || type?.trim() === 'Instruction') return null;
+  const readNumber = async (name: string) => toNumber(await read(name));
+  const numbers = ['level', 'id', 'ways_of_associativity', 'coherency_line_size', 'number_of_sets'];
+  const [[level = null, id = null, ways = null, line = null, sets = null], [type, shared, size]] =
+    await Promise.all([
+      Promise.all(numbers.map(readNumber)),
+      Promise.all(['type', 'shared_cpu_list', 'size'].map(read)),
+    ]);
+  if (level === null || type?.trim() === 'Instruction') return null;
   const sharedBy = parseCpuList(shared ?? '');
-  return {
-    cpu,
-    level: levelNumber,
-    id: toNumber(id),
-    sharedBy: sharedBy.length > 0 ? sharedBy : [cpu],
-    geometry: toGeometry(toBytes(size), toNumber(ways), toNumber(line), toNumber(sets)),
-  };
+  const geometry = toGeometry(toBytes(size), ways, line, sets);
+  return { cpu, level, id, sharedBy: sharedBy.length > 0 ? sharedBy : [cpu], geometry };
 }
 
 /** Zero ways is the kernel's word for unknown or fully associative; such a cache is cut into the assumed number. */
@@ -152,8 +141,8 @@ async function readText(path: string): Promise<string | null> {
   return readFile(path, 'utf8').catch(() => null);
 }
 
-function toNumber(text: string | null | undefined): number | null {
-  return text !== null && text !== undefined && /^\s*\d+\s*$/.test(text) ? Number(text) : null;
+function toNumber(text: string | null): number | null {
+  return text !== null && /^\s*\d+\s*$/.test(text) ? Number(text) : null;
 }
 
 /** `32768K` and the like. */

@@ -6,20 +6,19 @@
 import { nextWays } from '../../predictor/adaptive-ways.ts';
 import { guidedWays } from '../../predictor/guided-ways.ts';
 import type { Predictor } from '../../predictor/types.ts';
-import type { Answer, ApiFailure } from '../../protocols/schema/outcome.ts';
-import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
+import { type Answer, type ApiFailure, fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
+import type { Measurement, ProcessCensus, Run } from '../../protocols/schema/run.ts';
+import type { Measure, Profile, ProfilePoint } from '../../protocols/schema/task.ts';
 import type { LlcGeometry } from '../llc/geometry.ts';
 import { measuredGeometry, TRAITS } from '../llc/profiler-traits.ts';
 import type { CapacityBoard } from '../membership/capacity-board.ts';
 import type { Clock } from '../ports.ts';
 import type { Tables } from '../state/tables.ts';
-import type { Measure, Measurement, ProcessCensus, Profile, ProfilePoint, Run } from '../state/types.ts';
 import { chooseInstrument, type InstrumentChoice } from './instrument-choice.ts';
 import type { DomainView } from './placement.ts';
 import { type Propose, unavailable } from './propose.ts';
 import type { BenchmarkRequest } from './requests.ts';
-import type { RunService } from './run-service.ts';
-import { unknownTask } from './run-service.ts';
+import { type RunService, unknownTask } from './run-service.ts';
 
 /** Programs that take longer than this by themselves are not simulated unasked: it would be minutes for each point. */
 const AUTO_SIMULATES_WITHIN_S = 5;

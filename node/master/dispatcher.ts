@@ -3,12 +3,12 @@
  * worker takes the same one twice as one. A node that refused or could not be reached is left alone for a
  * while, so that the queue does not run against it.
  */
+
+import { isPlaced, type Run } from '../../protocols/schema/run.ts';
 import type { NodeId } from '../consensus/types.ts';
 import type { Mesh } from '../mesh/types.ts';
 import type { Clock, Logger } from '../ports.ts';
-import { isPlaced } from '../state/run-lifecycle.ts';
 import type { Tables } from '../state/tables.ts';
-import type { Run } from '../state/types.ts';
 import type { Propose } from './propose.ts';
 
 /** A worker may have to fetch the task's file before it answers. */

@@ -1,10 +1,9 @@
 /** By what, and where, a benchmark is measured. Pure. */
 
-import type { Answer } from '../../protocols/schema/outcome.ts';
-import { fail, succeed } from '../../protocols/schema/outcome.ts';
+import { type Answer, fail, succeed } from '../../protocols/schema/outcome.ts';
+import type { ProfilerName } from '../../protocols/schema/task.ts';
 import type { NodeId } from '../consensus/types.ts';
 import { BY_MERIT, TRAITS } from '../llc/profiler-traits.ts';
-import type { ProfilerName } from '../state/types.ts';
 import { splitCommand } from '../worker/command.ts';
 import type { DomainView } from './placement.ts';
 

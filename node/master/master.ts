@@ -5,16 +5,16 @@
 
 import { generosity } from '../../predictor/choose-ways.ts';
 import type { ModelHost } from '../../predictor/model-host.ts';
+import type { Member } from '../../protocols/schema/member.ts';
 import type { ControlRequest, ControlResponse } from '../../protocols/schema/messages.ts';
-import type { Answer } from '../../protocols/schema/outcome.ts';
-import { fail, succeed } from '../../protocols/schema/outcome.ts';
+import { type Answer, fail, succeed } from '../../protocols/schema/outcome.ts';
+import { isTerminal, type Run } from '../../protocols/schema/run.ts';
 import type { Consensus } from '../consensus/types.ts';
 import type { CapacityBoard } from '../membership/capacity-board.ts';
 import type { Mesh } from '../mesh/types.ts';
 import type { Clock, Logger, Random } from '../ports.ts';
-import { isTerminal } from '../state/run-lifecycle.ts';
 import type { Tables } from '../state/tables.ts';
-import type { ApplyResult, Member, Run } from '../state/types.ts';
+import type { ApplyResult } from '../state/types.ts';
 import { Autopilot } from './autopilot.ts';
 import { BenchmarkService } from './benchmark-service.ts';
 import { BlobReplicator } from './blob-replicator.ts';

@@ -5,7 +5,7 @@ import type { BlobShelf } from '../../protocols/blob/index.ts';
 import type { CapturedOutput } from '../../protocols/schema/attempt.ts';
 import { INLINE_OUTPUT_BYTES } from '../../protocols/schema/fields.ts';
 import type { Answer, Outcome } from '../../protocols/schema/outcome.ts';
-import type { Output } from '../state/types.ts';
+import type { Output } from '../../protocols/schema/run.ts';
 
 export interface OutputShelf {
   ingest(

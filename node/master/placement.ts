@@ -9,12 +9,11 @@
  */
 
 import type { CapacityNotice } from '../../protocols/schema/capacity.ts';
+import { isPlaced, type Run, type RunSpec } from '../../protocols/schema/run.ts';
 import type { NodeId } from '../consensus/types.ts';
 import { poolCapacity, sharedWays } from '../llc/allocation/pool.ts';
 import { DEFAULT_POOL_LIMITS } from '../llc/allocation/types.ts';
 import { TRAITS } from '../llc/profiler-traits.ts';
-import { isPlaced } from '../state/run-lifecycle.ts';
-import type { Run, RunSpec } from '../state/types.ts';
 
 export interface DomainView {
   readonly node: NodeId;

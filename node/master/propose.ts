@@ -1,10 +1,10 @@
 /** Proposals as the master's parts make them: commands in, the outcome of their application out. */
 
-import type { ApiFailure } from '../../protocols/schema/outcome.ts';
-import { fail, type Outcome } from '../../protocols/schema/outcome.ts';
+import type { Command } from '../../protocols/schema/command.ts';
+import { type ApiFailure, fail, type Outcome } from '../../protocols/schema/outcome.ts';
 import type { Consensus, ProposalFailure } from '../consensus/types.ts';
 import { encodeCommand } from '../state/commands.ts';
-import type { ApplyResult, Command } from '../state/types.ts';
+import type { ApplyResult } from '../state/types.ts';
 
 export type Propose = (command: Command) => Promise<Outcome<ApplyResult, ProposalFailure>>;
 

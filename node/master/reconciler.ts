@@ -5,12 +5,11 @@
  */
 
 import type { HeldAttempt } from '../../protocols/schema/attempt.ts';
+import { isPlaced, type Run } from '../../protocols/schema/run.ts';
 import type { NodeId } from '../consensus/types.ts';
 import type { Mesh } from '../mesh/types.ts';
 import type { Cancel, Clock, Logger } from '../ports.ts';
-import { isPlaced } from '../state/run-lifecycle.ts';
 import type { Tables } from '../state/tables.ts';
-import type { Run } from '../state/types.ts';
 import type { Dispatcher } from './dispatcher.ts';
 
 const PERIOD_MS = 1_000;

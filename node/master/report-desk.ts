@@ -3,10 +3,9 @@
 import type { AttemptReport, AttemptResult } from '../../protocols/schema/attempt.ts';
 import type { ControlResponse } from '../../protocols/schema/messages.ts';
 import type { Answer } from '../../protocols/schema/outcome.ts';
+import { isPlaced, type RunResult } from '../../protocols/schema/run.ts';
 import type { Clock, Logger } from '../ports.ts';
-import { isPlaced } from '../state/run-lifecycle.ts';
 import type { Tables } from '../state/tables.ts';
-import type { RunResult } from '../state/types.ts';
 import { type OutputShelf, storeOutput } from './outputs.ts';
 import type { Propose } from './propose.ts';
 

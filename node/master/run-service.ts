@@ -1,12 +1,12 @@
 /** Runs as clients ask for them: predicted, admitted, awaited. */
 
 import { MAX_PARAMETERS_BYTES } from '../../protocols/schema/fields.ts';
-import type { Answer } from '../../protocols/schema/outcome.ts';
-import { fail, succeed } from '../../protocols/schema/outcome.ts';
+import { type Answer, fail, succeed } from '../../protocols/schema/outcome.ts';
+import type { Mode, Run, RunChoice, RunSpec } from '../../protocols/schema/run.ts';
+import type { Task } from '../../protocols/schema/task.ts';
 import type { Clock, Random } from '../ports.ts';
 import { hasParameters } from '../state/parameters.ts';
 import type { Tables } from '../state/tables.ts';
-import type { Mode, Run, RunChoice, RunSpec, Task } from '../state/types.ts';
 import type { ExecuteRequest, RunRequest, SubmitRequest } from './requests.ts';
 import type { Scheduler } from './scheduler.ts';
 import { inputSizeOf } from './submission.ts';

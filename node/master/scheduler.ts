@@ -5,13 +5,14 @@
  */
 
 import type { CapacityNotice } from '../../protocols/schema/capacity.ts';
-import type { Answer } from '../../protocols/schema/outcome.ts';
-import { fail, succeed } from '../../protocols/schema/outcome.ts';
+import type { Command } from '../../protocols/schema/command.ts';
+import { type Answer, fail, succeed } from '../../protocols/schema/outcome.ts';
+import { type Assignment, isTerminal, type Run, type RunSpec } from '../../protocols/schema/run.ts';
 import type { CapacityBoard } from '../membership/capacity-board.ts';
 import type { Cancel, Clock, Logger, Random } from '../ports.ts';
-import { createRun, isTerminal } from '../state/run-lifecycle.ts';
+import { createRun } from '../state/run-lifecycle.ts';
 import type { Tables } from '../state/tables.ts';
-import type { ApplyResult, Assignment, Command, Run, RunSpec } from '../state/types.ts';
+import type { ApplyResult } from '../state/types.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import {
   type DomainView,

@@ -1,10 +1,9 @@
 /** Uploads: a file on the disks of a majority first, then a row in the tasks table. */
 
 import type { BlobShelf } from '../../protocols/blob/index.ts';
-import type { Answer, Outcome } from '../../protocols/schema/outcome.ts';
-import { fail, succeed } from '../../protocols/schema/outcome.ts';
+import { type Answer, fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
+import type { Task } from '../../protocols/schema/task.ts';
 import type { Clock, Random } from '../ports.ts';
-import type { Task } from '../state/types.ts';
 import { splitCommand } from '../worker/command.ts';
 import { type Propose, unavailable } from './propose.ts';
 import type { Upload } from './requests.ts';

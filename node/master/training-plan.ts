@@ -1,7 +1,9 @@
 /** Whether it is time to train the model again. Pure. */
 
+import type { LearnedFrom } from '../../protocols/schema/model.ts';
+import type { Profile } from '../../protocols/schema/task.ts';
 import { TRAITS } from '../llc/profiler-traits.ts';
-import type { LearnedFrom, Profile, RunTimes } from '../state/types.ts';
+import type { RunTimes } from '../state/types.ts';
 
 export interface TrainingRule {
   /** So many more tasks than at the last training whose curves see the cache. @default 4 */

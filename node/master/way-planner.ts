@@ -7,10 +7,11 @@ import { type Drift, describeDrift, type Evidence, evidenceOf } from '../../pred
 import { seesCache } from '../../predictor/model/known-curve.ts';
 import { gainsFromCache } from '../../predictor/sensitivity.ts';
 import type { CacheGeometry, Prediction, Predictor, PredictorInfo } from '../../predictor/types.ts';
+import type { Mode, RunChoice } from '../../protocols/schema/run.ts';
+import type { Task } from '../../protocols/schema/task.ts';
 import type { DriftView } from '../../protocols/schema/views.ts';
 import type { Clock, Logger } from '../ports.ts';
 import type { Tables } from '../state/tables.ts';
-import type { Mode, RunChoice, Task } from '../state/types.ts';
 import type { DomainView } from './placement.ts';
 import type { Scheduler } from './scheduler.ts';
 

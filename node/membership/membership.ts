@@ -6,7 +6,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { MAX_ADDRESSES } from '../../protocols/schema/fields.ts';
-import type { KnownPeer } from '../../protocols/schema/member.ts';
+import type { KnownPeer, Member } from '../../protocols/schema/member.ts';
 import type { JoinRequest, JoinResponse } from '../../protocols/schema/messages.ts';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import type { LogStore } from '../consensus/log-store.ts';
@@ -14,7 +14,7 @@ import type { Consensus, NodeId } from '../consensus/types.ts';
 import type { Mesh } from '../mesh/types.ts';
 import type { Cancel, Clock, Logger, Random } from '../ports.ts';
 import type { Tables } from '../state/tables.ts';
-import type { ApplyResult, Member } from '../state/types.ts';
+import type { ApplyResult } from '../state/types.ts';
 import { type ClusterIdentity, loadIdentity, saveIdentity } from './cluster-identity.ts';
 import { Joining, type MembershipFailure } from './joining.ts';
 

@@ -12,8 +12,12 @@ import { serveJoin } from '../../protocols/join/handler.ts';
 import { JOIN_PROTOCOL } from '../../protocols/join/index.ts';
 import { serveLink } from '../../protocols/link/handler.ts';
 import { FrameKind, LINK_PROTOCOL } from '../../protocols/link/index.ts';
-import type { ProofRefusal } from '../../protocols/proof/index.ts';
-import type { ControlRequest, ControlResponse, JoinRequest } from '../../protocols/schema/messages.ts';
+import type {
+  ControlRequest,
+  ControlResponse,
+  JoinRequest,
+  ProofRefusal,
+} from '../../protocols/schema/messages.ts';
 import type { NodeId } from '../consensus/types.ts';
 import type { Clock, Logger } from '../ports.ts';
 import type { BanList } from './ban-list.ts';

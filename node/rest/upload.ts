@@ -5,8 +5,8 @@ import { PassThrough, type Readable } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
 import { MAX_COMMAND_BYTES, MAX_NAME_BYTES } from '../../protocols/schema/fields.ts';
 import type { Answer } from '../../protocols/schema/outcome.ts';
+import type { Task } from '../../protocols/schema/task.ts';
 import { hasControlCharacters } from '../../protocols/schema/text.ts';
-import type { Task } from '../state/types.ts';
 import type { RestBackend } from './backend.ts';
 import { ApiError, toApiError, unwrap } from './errors.ts';
 

@@ -2,8 +2,11 @@
 import type { Duplex, Readable } from 'node:stream';
 import type { ModelHost } from '../../predictor/model-host.ts';
 import type { BlobShelf } from '../../protocols/blob/index.ts';
-import type { Answer, ApiFailure } from '../../protocols/schema/outcome.ts';
-import { fail, succeed } from '../../protocols/schema/outcome.ts';
+import type { Member } from '../../protocols/schema/member.ts';
+import type { LearnedFrom } from '../../protocols/schema/model.ts';
+import { type Answer, type ApiFailure, fail, succeed } from '../../protocols/schema/outcome.ts';
+import type { Mode, Output, Run } from '../../protocols/schema/run.ts';
+import type { Profile, Task } from '../../protocols/schema/task.ts';
 import type { ClusterView } from '../../protocols/schema/views.ts';
 import type { Consensus, NodeId } from '../consensus/types.ts';
 import type { Master } from '../master/master.ts';
@@ -28,10 +31,9 @@ import type {
   TaskView,
 } from '../rest/backend.ts';
 import type { Tables } from '../state/tables.ts';
-import type { ApplyResult, LearnedFrom, Member, Mode, Output, Profile, Run, Task } from '../state/types.ts';
+import type { ApplyResult } from '../state/types.ts';
 import type { BlobKeeper } from '../store/blob-keeper.ts';
-import type { ClusterViewDependencies } from './cluster-view.ts';
-import { viewCluster } from './cluster-view.ts';
+import { type ClusterViewDependencies, viewCluster } from './cluster-view.ts';
 import { decodeText, RunOutput, readOutput } from './run-output.ts';
 import type { RunWatch } from './run-watch.ts';
 

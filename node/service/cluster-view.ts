@@ -1,13 +1,14 @@
 /** What one node knows of the cluster, put together for people: REST's `/cluster`, and `fsched inspect`. */
 import type { CapacityNotice } from '../../protocols/schema/capacity.ts';
+import type { Member } from '../../protocols/schema/member.ts';
+import { isPlaced } from '../../protocols/schema/run.ts';
 import type { CapacityView, ClusterView, MemberView } from '../../protocols/schema/views.ts';
 import type { Consensus, ConsensusStatus } from '../consensus/types.ts';
 import type { CapacityBoard } from '../membership/capacity-board.ts';
 import type { Mesh } from '../mesh/types.ts';
 import type { Clock } from '../ports.ts';
-import { isPlaced } from '../state/run-lifecycle.ts';
 import type { Tables } from '../state/tables.ts';
-import type { ApplyResult, Member } from '../state/types.ts';
+import type { ApplyResult } from '../state/types.ts';
 
 /** A member that gossiped within this time is alive. */
 const ALIVE_MS = 3_500;

@@ -1,11 +1,9 @@
 /** `worker/add`: asks a node that runs and waits to leave its own empty cluster and join this one. */
-import type { KnownPeer } from '../../protocols/schema/member.ts';
-import type { Answer } from '../../protocols/schema/outcome.ts';
-import { fail } from '../../protocols/schema/outcome.ts';
+import type { KnownPeer, Member } from '../../protocols/schema/member.ts';
+import { type Answer, fail } from '../../protocols/schema/outcome.ts';
 import { parseTarget } from '../addresses.ts';
 import type { Master } from '../master/master.ts';
 import type { Mesh } from '../mesh/types.ts';
-import type { Member } from '../state/types.ts';
 
 export interface InvitationDependencies {
   readonly master: () => Master | null;

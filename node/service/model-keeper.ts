@@ -6,12 +6,11 @@
 import { buffer } from 'node:stream/consumers';
 import type { ModelHost } from '../../predictor/model-host.ts';
 import type { BlobShelf } from '../../protocols/blob/index.ts';
-import { SHIPPED_VERSION } from '../../protocols/schema/model.ts';
+import { type ModelVersion, SHIPPED_VERSION } from '../../protocols/schema/model.ts';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import { type BackOffRange, backOff } from '../back-off.ts';
 import type { Cancel, Clock, Logger } from '../ports.ts';
 import type { Tables } from '../state/tables.ts';
-import type { ModelVersion } from '../state/types.ts';
 import type { BlobKeeper } from '../store/blob-keeper.ts';
 
 /** After a failure. */

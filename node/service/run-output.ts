@@ -2,14 +2,12 @@
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import type { BlobShelf } from '../../protocols/blob/index.ts';
-import type { Answer } from '../../protocols/schema/outcome.ts';
-import { fail, succeed } from '../../protocols/schema/outcome.ts';
+import { type Answer, fail, succeed } from '../../protocols/schema/outcome.ts';
+import { isTerminal, type Output, type Run } from '../../protocols/schema/run.ts';
 import type { Mesh } from '../mesh/types.ts';
 import { pause } from '../pause.ts';
 import type { Clock } from '../ports.ts';
-import { isTerminal } from '../state/run-lifecycle.ts';
 import type { Tables } from '../state/tables.ts';
-import type { Output, Run } from '../state/types.ts';
 
 const POLL_MS = 200;
 

@@ -1,10 +1,8 @@
 /** Waits for runs to end, by watching the tables: it goes on working when this node stops being master. */
-import type { Answer, ApiFailure } from '../../protocols/schema/outcome.ts';
-import { fail, succeed } from '../../protocols/schema/outcome.ts';
+import { type Answer, type ApiFailure, fail, succeed } from '../../protocols/schema/outcome.ts';
+import { isTerminal, type Run } from '../../protocols/schema/run.ts';
 import type { Cancel, Clock } from '../ports.ts';
-import { isTerminal } from '../state/run-lifecycle.ts';
 import type { Tables } from '../state/tables.ts';
-import type { Run } from '../state/types.ts';
 
 type Waiter = (failure: ApiFailure | null) => void;
 

@@ -1,6 +1,5 @@
 /** The table of models: which weights every node should use, those before them, and candidates that came to nothing. */
-import { SHIPPED_VERSION } from '../../protocols/schema/model.ts';
-import type { DroppedModel, ModelVersion } from './types.ts';
+import { type DroppedModel, type ModelVersion, SHIPPED_VERSION } from '../../protocols/schema/model.ts';
 
 /** Versions that can still be gone back to; the files of older ones are no longer kept. */
 export const KEPT_MODELS = 16;

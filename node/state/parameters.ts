@@ -3,7 +3,7 @@
  * Pure.
  */
 import { createHash } from 'node:crypto';
-import type { Run, RunSpec } from './types.ts';
+import type { Run, RunSpec } from '../../protocols/schema/run.ts';
 
 export function dropParameters(run: Run): Run {
   const { parameters } = run.spec;

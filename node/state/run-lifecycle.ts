@@ -4,21 +4,11 @@
  * Every step of an attempt is fenced by (term, attempt): what comes late, or from a master or worker that was
  * given up, changes nothing. So a run has exactly one recorded result.
  */
-import type { Assignment, Command, Run, RunSpec, RunState } from './types.ts';
+import type { Command } from '../../protocols/schema/command.ts';
+import { type Assignment, isPlaced, isTerminal, type Run, type RunSpec } from '../../protocols/schema/run.ts';
 
 /** After so many attempts that came to nothing a run is `lost`. */
 export const MAX_ATTEMPTS = 5;
-
-const TERMINAL: ReadonlySet<RunState> = new Set(['succeeded', 'failed', 'timed_out', 'cancelled', 'lost']);
-
-export function isTerminal(run: Run): boolean {
-  return TERMINAL.has(run.state);
-}
-
-/** True while the run holds ways on a node. */
-export function isPlaced(run: Pick<Run, 'state'>): boolean {
-  return run.state === 'assigned' || run.state === 'running';
-}
 
 export function createRun(spec: RunSpec, assignment: Assignment | null): Run {
   return {

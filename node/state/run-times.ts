@@ -3,7 +3,8 @@
  * it costs the log nothing; bounded, so that it costs the memory little.
  */
 import { type Change, changeOf, changeRule, joinChanges } from '../../protocols/schema/change.ts';
-import type { Llc, Run, RunTime, RunTimes } from './types.ts';
+import type { Llc, Run, RunTime } from '../../protocols/schema/run.ts';
+import type { RunTimes } from './types.ts';
 
 /** Of one task with one command at one input size. */
 export const KEPT_TIMES = 64;

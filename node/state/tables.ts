@@ -3,22 +3,19 @@
  * entries give the same tables on every node. Indexes are derived and never stored.
  */
 import { createHash } from 'node:crypto';
+import type { TableVersions } from '../../protocols/schema/capacity.ts';
+import type { Command } from '../../protocols/schema/command.ts';
+import type { Member } from '../../protocols/schema/member.ts';
+import { isTerminal, type Run } from '../../protocols/schema/run.ts';
+import type { Profile, Task } from '../../protocols/schema/task.ts';
 import type { NodeId, StateMachine } from '../consensus/types.ts';
 import type { Cancel } from '../ports.ts';
 import { decodeCommand } from './commands.ts';
 import { ModelTable } from './models.ts';
 import { dropParameters } from './parameters.ts';
-import {
-  assignRun,
-  cancelRun,
-  createRun,
-  finishRun,
-  isTerminal,
-  requeueRun,
-  startRun,
-} from './run-lifecycle.ts';
+import { assignRun, cancelRun, createRun, finishRun, requeueRun, startRun } from './run-lifecycle.ts';
 import { RunTimeTable } from './run-times.ts';
-import type { ApplyResult, Command, Member, Profile, Run, RunTimes, TableVersions, Task } from './types.ts';
+import type { ApplyResult, RunTimes } from './types.ts';
 
 /**
  * Of the runs that are over, this many are kept, and of their outputs in the record so much; the one that ended longest

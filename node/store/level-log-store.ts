@@ -9,8 +9,14 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { Level } from 'level';
 import { decodeEntry, decodeHardState, encodeEntry, encodeHardState } from '../consensus/codec.ts';
-import type { LogStore, LogStoreErrorCode, LogWrite, StoredLog } from '../consensus/log-store.ts';
-import { INITIAL_HARD_STATE, LogStoreError } from '../consensus/log-store.ts';
+import {
+  INITIAL_HARD_STATE,
+  type LogStore,
+  LogStoreError,
+  type LogStoreErrorCode,
+  type LogWrite,
+  type StoredLog,
+} from '../consensus/log-store.ts';
 import type { Entry } from '../consensus/types.ts';
 
 const FORMAT_KEY = 'format';

@@ -115,7 +115,7 @@ export class Attempt {
   #enter(): ((pid: number) => Promise<void>) | null {
     const { lease } = this;
     const { partitions } = this.#deps;
-    if (lease === null || partitions.view().state === 'accounting') return null;
+    if (lease === null || partitions.view().state === 'counting') return null;
     return async (pid) => {
       await partitions.enter(lease, pid);
     };

@@ -1,7 +1,7 @@
 /** What a worker lends and to whom, as it is gossiped. */
 import type { Dispatch } from '../../protocols/schema/attempt.ts';
 import type { CapacityNotice, DomainMasks } from '../../protocols/schema/capacity.ts';
-import type { DomainView, Partitions } from '../llc/partitions/types.ts';
+import type { LentDomain, Partitions } from '../llc/partitions/types.ts';
 import type { Topology } from '../llc/types.ts';
 
 export type WorkerCapacity = Pick<CapacityNotice, 'domains' | 'runs'>;
@@ -22,7 +22,7 @@ export function describeCapacity(
       freeWays: partitions.freeWays(domain.id),
       masks: masksOf(view.get(domain.id)),
       minWays: view.get(domain.id)?.minWays ?? 1,
-      poolBandwidthPercent: view.get(domain.id)?.pool?.bandwidthPercent ?? null,
+      poolBandwidthPercent: view.get(domain.id)?.poolBandwidthPercent ?? null,
       occupancyBytes: sumOf(runs.filter((run) => run.domain === domain.id)),
     })),
     runs,
@@ -31,24 +31,17 @@ export function describeCapacity(
 
 function describeRun(
   { runId, attempt, domain, ways, sensitive }: Dispatch,
-  view: DomainView | undefined,
+  view: LentDomain | undefined,
 ): RunShare {
-  const isIt = (other: { readonly runId: string; readonly attempt: number }) =>
-    other.runId === runId && other.attempt === attempt;
-  const share = { runId, attempt, domain, ways, sensitive };
-  const own = view?.partitions.find(isIt);
-  if (own !== undefined)
-    return { ...share, hold: 'partition', mask: own.mask, occupancyBytes: own.occupancyBytes };
-  const member = view?.pool?.members.find(isIt);
-  if (member === undefined) return { ...share, hold: 'counted', mask: null, occupancyBytes: null };
-  const { occupancyBytes } = member;
-  return { ...share, hold: 'pool', mask: view?.pool?.mask ?? null, occupancyBytes };
+  const lease = view?.leases.find((each) => each.runId === runId && each.attempt === attempt);
+  const { hold, mask, occupancyBytes } = lease ?? { hold: 'counted', mask: null, occupancyBytes: null };
+  return { runId, attempt, domain, ways, sensitive, hold, mask, occupancyBytes };
 }
 
-function masksOf(view: DomainView | undefined): DomainMasks | null {
+function masksOf(view: LentDomain | undefined): DomainMasks | null {
   if (view === undefined) return null;
-  const { reserveMask: reserve, foreignMask: foreign, ioMask: io, pool } = view;
-  return { reserve, foreign, io, pool: pool?.mask ?? 0 };
+  const { reserveMask: reserve, foreignMask: foreign, ioMask: io, poolMask: pool } = view;
+  return { reserve, foreign, io, pool };
 }
 
 /** Null when nothing was counted of any. */

@@ -6,7 +6,9 @@ import { resolveProgram } from './command.ts';
 export interface ExecChain {
   /** Path of `taskset`; null: programs can't be pinned here. */
   readonly taskset: string | null;
-  /** Path of a `setpriv` that knows `--pdeathsig`; null: programs may outlive the daemon's crash until its next start. */
+  /**
+   * Path of a `setpriv` that knows `--pdeathsig`; null: programs may outlive the daemon's crash until its next start.
+   */
   readonly setpriv: string | null;
   /** Path of `prlimit`; null: what no control group limits isn't limited. */
   readonly prlimit: string | null;

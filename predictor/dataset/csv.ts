@@ -1,6 +1,7 @@
 /**
- * Curves as a table: `name,input_size,cos,exec_time`, one row a function, input size and number of ways, with the cache it
- * was measured on in a sidecar. The dataset is written in it, and whoever measured their own brings it in the same. Pure.
+ * Curves as a table: `name,input_size,cos,exec_time`, one row a function, input size and number of ways, with the cache
+ * it was measured on in a sidecar. The dataset is written in it, and whoever measured their own brings it in the same.
+ * Pure.
  */
 import { parseGeometry } from './sidecar.ts';
 import type { CurvePoint, CurveSet, FunctionCurve } from './types.ts';

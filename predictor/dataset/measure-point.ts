@@ -1,10 +1,10 @@
 /**
  * One point: a program at one input size with one number of ways in valgrind's simulated cache.
  *
- * The same to the digit wherever it runs, so all that reaches the program is fixed: its environment (valgrind's wrapper adds
- * the working directory to it, so that is `/`) and its own name (`/dev/fd/3`). What glibc chooses by CPU is not pinned:
- * valgrind shows the program one of its own (see `Tools.cpu`), and `glibc.cpu.hwcaps` itself takes a varying number of
- * instructions to be parsed (seen with glibc 2.36).
+ * The same to the digit wherever it runs, so all that reaches the program is fixed: its environment (valgrind's wrapper
+ * adds the working directory to it, so that is `/`) and its own name (`/dev/fd/3`). What glibc chooses by CPU is not
+ * pinned: valgrind shows the program one of its own (see `Tools.cpu`), and `glibc.cpu.hwcaps` itself takes a varying
+ * number of instructions to be parsed (seen with glibc 2.36).
  */
 import { spawn } from 'node:child_process';
 import { open, readFile, rm } from 'node:fs/promises';

@@ -1,4 +1,7 @@
-/** Points that are finished, so that a run which was interrupted goes on. One small file a point, named by all it depends on. */
+/**
+ * Points that are finished, so that a run which was interrupted goes on. One small file a point, named by all it
+ * depends on.
+ */
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -10,10 +10,15 @@ import type { Tools } from './sidecar.ts';
 const run = promisify(execFile);
 
 export const PYTHON = '/usr/bin/python3';
-/** No site packages, no user site, no folder of the script, no byte code written. `-I` would also drop PYTHONHASHSEED. */
+/**
+ * No site packages, no user site, no folder of the script, no byte code written. `-I` would also drop PYTHONHASHSEED.
+ */
 export const PYTHON_FLAGS = ['-S', '-s', '-P', '-B'] as const;
 export const GCC_FLAGS = ['-O2', '-static', '-std=gnu11', '-Wall'] as const;
-/** Before the random end of a folder for executables. The length of their path reaches them (glibc asks for it): not TMPDIR. */
+/**
+ * Before the random end of a folder for executables. The length of their path reaches them (glibc asks for it): not
+ * TMPDIR.
+ */
 export const SCRATCH_PREFIX = '/tmp/fsched-dataset-';
 const HEADERS = ['prng.h'] as const;
 
@@ -47,7 +52,9 @@ export async function findTools(): Promise<Tools> {
   return { valgrind, gcc, python, libc, cpu: await simulatedCpu() };
 }
 
-/** Valgrind emulates the CPUID of one of three CPUs, whichever the machine can follow (VEX, `guest_amd64_helpers.c`). */
+/**
+ * Valgrind emulates the CPUID of one of three CPUs, whichever the machine can follow (VEX, `guest_amd64_helpers.c`).
+ */
 async function simulatedCpu(): Promise<string> {
   const flags = /^flags\s*:(.*)$/m.exec(await readFile('/proc/cpuinfo', 'utf8'))?.[1]?.split(' ') ?? [];
   return ['avx2', 'avx'].find((flag) => flags.includes(flag)) ?? 'sse';

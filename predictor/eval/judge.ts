@@ -15,7 +15,10 @@ export interface Verdict {
   readonly regret: number;
   /** The slowdown at the ways chosen is within 5 % of the full cache. */
   readonly within: boolean;
-  /** Ways at which the truth lies in the band from 5 % to 95 %, of all measured and of those where it has a width; null without a band. */
+  /**
+   * Ways at which the truth lies in the band from 5 % to 95 %, of all measured and of those where it has a width; null
+   * without a band.
+   */
   readonly band: Band | null;
 }
 

@@ -7,8 +7,8 @@ const MODES = ['benchmarked', 'assisted-1', 'assisted-middle', 'assisted-2'] as 
 
 export interface Scenario {
   /**
-   * `benchmarked`: the size asked was benchmarked; `assisted-1`: any one other size of the function was; `assisted-middle`: that
-   * in the middle of its sizes was, as someone would choose it; `assisted-2`: two others were.
+   * `benchmarked`: the size asked was benchmarked; `assisted-1`: any one other size of the function was;
+   * `assisted-middle`: that in the middle of its sizes was, as someone would choose it; `assisted-2`: two others were.
    */
   readonly mode: (typeof MODES)[number];
   /** Executions that the benchmark of one size may take. */

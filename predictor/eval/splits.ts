@@ -11,7 +11,8 @@ export interface Split {
 }
 
 /**
- * Each curve is asked about in one split, and neither it nor, for `functions`, any other of its function is learned from there.
+ * Each curve is asked about in one split, and neither it nor, for `functions`, any other of its function is learned
+ * from there.
  * @param folds of even extent, dealt by a hash of the name; `all`: one a function, or a curve
  */
 export function splitsOf(set: CurveSet, leftOut: LeftOut, folds: number | 'all', seed: number): Split[] {

@@ -1,7 +1,8 @@
 /**
- * Questions whose answers are known, made from curves of functions: some points of one or two sizes revealed, a size asked for.
- * Varied so that few functions teach much: caches with fewer ways are parts of the measured one, a share of work without misses is
- * added or taken away, points are revealed as benchmarks do or at random, and some are noisy. Pure.
+ * Questions whose answers are known, made from curves of functions: some points of one or two sizes revealed, a size
+ * asked for. Varied so that few functions teach much: caches with fewer ways are parts of the measured one, a share of
+ * work without misses is added or taken away, points are revealed as benchmarks do or at random, and some are noisy.
+ * Pure.
  */
 import { nextWays } from '../adaptive-ways.ts';
 import { normalFrom, randomFrom } from '../random.ts';

@@ -1,7 +1,8 @@
 /**
- * What the network is told of a question: for each number of ways a row. A curve at another input size is shown shifted along the
- * bytes of cache as if the working set grew with the size to the power of 0, 1/2, 1, ...; the network learns which one to believe, from how many
- * bytes there are for a unit of input. Only ratios of times count: seconds of a simulated cache are none of any machine. Pure.
+ * What the network is told of a question: for each number of ways a row. A curve at another input size is shown shifted
+ * along the bytes of cache as if the working set grew with the size to the power of 0, 1/2, 1, ...; the network learns
+ * which one to believe, from how many bytes there are for a unit of input. Only ratios of times count: seconds of a
+ * simulated cache are none of any machine. Pure.
  */
 import type { CacheGeometry, MeasuredCurve } from '../types.ts';
 import { KnownCurve } from './known-curve.ts';
@@ -24,8 +25,8 @@ export interface Witnesses {
 }
 
 /**
- * The best curve of the nearest input size (by ratio), and of the next nearest; rather one on the other side of the size asked
- * for, since between two sizes is better known than beyond them. Null when there is none.
+ * The best curve of the nearest input size (by ratio), and of the next nearest; rather one on the other side of the
+ * size asked for, since between two sizes is better known than beyond them. Null when there is none.
  */
 export function chooseWitnesses(
   known: readonly MeasuredCurve[],

@@ -2,14 +2,20 @@
 import { mean } from '../../protocols/schema/statistics.ts';
 import type { CacheGeometry, MeasuredCurve } from '../types.ts';
 
-/** What is said of a number of ways, in log slowdown: on the straight line between measured points, and by the nearest on either side. */
+/**
+ * What is said of a number of ways, in log slowdown: on the straight line between measured points, and by the nearest
+ * on either side.
+ */
 export interface Level {
   readonly middle: number;
   /** Of the nearest measured point with at least so many ways: with fewer it is no faster. */
   readonly low: number;
   /** Of the nearest measured point with at most so many ways. */
   readonly high: number;
-  /** The straight line through the two nearest points with fewer ways, and through those with more; within `low` and `high`. */
+  /**
+   * The straight line through the two nearest points with fewer ways, and through those with more; within `low` and
+   * `high`.
+   */
   readonly fromLeft: number;
   readonly fromRight: number;
 }

@@ -72,7 +72,10 @@ function modeOf(
   return risk <= 1 - SURE ? 'ASSISTED' : 'INOP';
 }
 
-/** Along the power of the size by which the time grew between the two curves; linear where there is one. Shown; decides nothing. */
+/**
+ * Along the power of the size by which the time grew between the two curves; linear where there is one. Shown; decides
+ * nothing.
+ */
 function fullSeconds({ first, second }: Witnesses, inputSize: number): number {
   const steps = Math.log(Math.max(1, inputSize) / first.inputSize);
   if (steps === 0) return first.fullSeconds;

@@ -1,7 +1,8 @@
 /**
- * The model as the daemon sees it. Predictions and training have a thread each, started when first needed and ended when idle, so
- * that TensorFlow costs nothing until then and a training holds no prediction up. Until its thread is ready, and where it never is,
- * predictions are computed here and at once, in a millisecond: a new master must not wait for TensorFlow.
+ * The model as the daemon sees it. Predictions and training have a thread each, started when first needed and ended
+ * when idle, so that TensorFlow costs nothing until then and a training holds no prediction up. Until its thread is
+ * ready, and where it never is, predictions are computed here and at once, in a millisecond: a new master must not wait
+ * for TensorFlow.
  */
 import { createHash } from 'node:crypto';
 import { SHIPPED_VERSION } from '../../protocols/schema/model.ts';

@@ -1,4 +1,7 @@
-/** Worker thread of the model: everything that needs TensorFlow happens here, so that the event loop of the daemon doesn't wait. */
+/**
+ * Worker thread of the model: everything that needs TensorFlow happens here, so that the event loop of the daemon
+ * doesn't wait.
+ */
 import { createHash } from 'node:crypto';
 import { type MessagePort, parentPort } from 'node:worker_threads';
 import type { ModelReply, ModelRequest, ModelValue } from './messages.ts';

@@ -1,6 +1,6 @@
 /**
- * The network in TensorFlow.js: dense layers with max(0, x) between them, whose outputs are log odds. An input is one number of ways
- * of one question, an output one threshold of the slowdown.
+ * The network in TensorFlow.js: dense layers with max(0, x) between them, whose outputs are log odds. An input is one
+ * number of ways of one question, an output one threshold of the slowdown.
  */
 import type * as core from '@tensorflow/tfjs-core';
 import { normalFrom } from '../random.ts';
@@ -90,8 +90,9 @@ export interface Lesson {
 }
 
 /**
- * Trains a network by Adam on the cross entropy of all thresholds. The gradients are written out, since they are those of a chain of
- * dense layers: TensorFlow's core knows none by itself, and the package that brings them is many times as large.
+ * Trains a network by Adam on the cross entropy of all thresholds. The gradients are written out, since they are those
+ * of a chain of dense layers: TensorFlow's core knows none by itself, and the package that brings them is many times as
+ * large.
  */
 export function fitNetwork(
   start: Network,

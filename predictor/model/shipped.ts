@@ -1,4 +1,7 @@
-/** What the program ships with: trained weights, and the curves that they were trained on, which later trainings go on from. */
+/**
+ * What the program ships with: trained weights, and the curves that they were trained on, which later trainings go on
+ * from.
+ */
 import { readFile } from 'node:fs/promises';
 import { parseCurves } from '../dataset/csv.ts';
 import type { CurveSet } from '../dataset/types.ts';

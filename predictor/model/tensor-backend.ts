@@ -1,6 +1,6 @@
 /**
- * TensorFlow.js on the fastest back end that this machine has: `tfjs-node` where its native library could be installed, else
- * WebAssembly, else plain JavaScript. All three compute the same within float tolerance.
+ * TensorFlow.js on the fastest back end that this machine has: `tfjs-node` where its native library could be installed,
+ * else WebAssembly, else plain JavaScript. All three compute the same within float tolerance.
  */
 import { createRequire } from 'node:module';
 import { dirname, sep } from 'node:path';

@@ -1,6 +1,6 @@
 /**
- * A trained model as one file: 8 bytes of magic, the length of the header, the header as JSON, all weights as 32-bit floats, and the
- * SHA-256 of what stands before. Everything is little-endian.
+ * A trained model as one file: 8 bytes of magic, the length of the header, the header as JSON, all weights as 32-bit
+ * floats, and the SHA-256 of what stands before. Everything is little-endian.
  */
 import { createHash } from 'node:crypto';
 

@@ -6,16 +6,3 @@ export const MAX_FRAME_BYTES = 8 * 1024 * 1024;
 export const CALL_LIMIT_MS = 5000;
 /** The answerer gives up later than any caller. */
 export const SERVE_LIMIT_MS = 60_000;
-
-// TEMPORARY
-export type {
-  AttemptReport,
-  AttemptResult,
-  CapturedOutput,
-  Dispatch,
-  HeldAttempt,
-} from '../schema/attempt.ts';
-export type { ControlRequest, ControlResponse } from '../schema/messages.ts';
-export type { CacheUse, CounterSummary, Isolation, Llc, Measurement, ProcessCensus } from '../schema/run.ts';
-export type { Measure } from '../schema/task.ts';
-// END TEMPORARY

@@ -45,7 +45,3 @@ function judgeBy<S extends TSchema>(schema: S, speaker: (message: Value<S>) => s
     }
   };
 }
-
-// TEMPORARY
-export type { CapacityNotice, ClusterDigest, DomainMasks, Hold } from '../schema/capacity.ts';
-// END TEMPORARY

@@ -10,8 +10,3 @@ export const MAX_FRAME_BYTES = 2 * 1024 * 1024;
 export const PROOF_LIMIT_MS = 10_000;
 /** From there to the answer: the answerer's cluster must commit a member first. */
 export const ANSWER_LIMIT_MS = 30_000;
-
-export type { KnownPeer, NewMember } from '../schema/member.ts';
-// TEMPORARY
-export type { JoinRequest, JoinResponse } from '../schema/messages.ts';
-// END TEMPORARY

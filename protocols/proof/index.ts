@@ -25,7 +25,3 @@ export interface ProofParties {
   readonly answerer: string;
   readonly purpose: string;
 }
-
-// TEMPORARY
-export type { ProofRefusal } from '../schema/messages.ts';
-// END TEMPORARY

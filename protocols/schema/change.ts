@@ -1,9 +1,9 @@
 /**
  * Whether a task has changed its behaviour, by the times of its runs.
  *
- * THIS RULE IS FROZEN. The replicated tables remember changes (`node/state/run-times.ts`), so all nodes must see the same
- * ones: it is rule 1, and holds for commands of format 1 (`node/state/commands.ts`). A tuned rule is another one, beside
- * this, for the next format. `test/unit/protocols/change.test.ts` holds it to what it said.
+ * THIS RULE IS FROZEN. The replicated tables remember changes (`node/state/run-times.ts`), so all nodes must see the
+ * same ones: it is rule 1, and holds for commands of format 1 (`node/state/commands.ts`). A tuned rule is another one,
+ * beside this, for the next format. `test/unit/protocols/change.test.ts` holds it to what it said.
  */
 import { median, quartileSpread, spread } from './statistics.ts';
 
@@ -44,7 +44,10 @@ const BY_CHANCE = 3;
 
 export const changeRule = (held: boolean): Rule => (held ? HELD : UNHELD);
 
-/** How the last times differ from those before (or from `believed`, what another measurement says of them); null: they don't. */
+/**
+ * How the last times differ from those before (or from `believed`, what another measurement says of them); null: they
+ * don't.
+ */
 export function changeOf(series: Series, believed: readonly number[] | null = null): Change | null {
   const rule = changeRule(series.held);
   const recent = series.times.slice(-rule.recent);
@@ -75,8 +78,8 @@ function differs(before: number, after: number, share: number): boolean {
 }
 
 /**
- * What is known after another change: nothing, when it leads back to the level that was believed at first. The same change
- * seen at another number of ways, which happens later, is not another one.
+ * What is known after another change: nothing, when it leads back to the level that was believed at first. The same
+ * change seen at another number of ways, which happens later, is not another one.
  */
 export function joinChanges(known: Change | null, next: Change): Change | null {
   if (known === null) return next;

@@ -5,13 +5,13 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { silentLogger } from '../../node/adapters.ts';
+import { silentLogger, systemClock } from '../../node/adapters.ts';
 import { readHost } from '../../node/config/config.ts';
 import { loadConfig } from '../../node/config/load.ts';
 import { type Daemon, startDaemon } from '../../node/daemon.ts';
 import { EmulatedResctrl, type EmulatorOptions } from '../../node/llc/emulator/emulator.ts';
 import { machineLike } from '../../node/llc/emulator/machine.ts';
-import { ProcProcesses } from '../../node/llc/resctrl/proc-processes.ts';
+import { ProcProcesses } from '../../node/llc/emulator/processes.ts';
 import { eventually, RUN_AS, TestCluster } from '../support/daemon-process.ts';
 import { NODE, SLEEPER } from './programs.ts';
 
@@ -49,7 +49,10 @@ class Node implements AsyncDisposable {
       searchPath: process.env.PATH ?? '',
       emulate: (topology) => {
         const machine = { ...machineLike(topology), ...(closids && { closids }), ...(rmids && { rmids }) };
-        kernel = new EmulatedResctrl({ machine, ...options }, { processes: new ProcProcesses() });
+        kernel = new EmulatedResctrl(
+          { machine, ...options },
+          { processes: new ProcProcesses(), clock: systemClock },
+        );
         return kernel;
       },
     });

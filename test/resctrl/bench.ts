@@ -1,5 +1,5 @@
 /** The ground that a conformance test stands on: groups of its own, processes of its own, and everything put back. */
-import { ResctrlError, type ResctrlFs } from '../../node/llc/resctrl/port.ts';
+import { ResctrlError, type ResctrlFs, readIfThere } from '../../node/llc/resctrl/port.ts';
 import { type ResctrlTopology, readResctrlTopology } from '../../node/llc/resctrl/resctrl-topology.ts';
 
 export interface Subject extends AsyncDisposable {
@@ -29,22 +29,44 @@ const RMID_ATTEMPTS = 60;
 export class Bench implements AsyncDisposable {
   readonly fs: ResctrlFs;
   readonly topology: ResctrlTopology;
+  /** All ways. */
+  readonly fullMask: number;
+  /** Whether masks may have gaps. */
+  readonly sparseMasks: boolean;
+  /** Groups that can be monitored at once, with the root group; 0 without monitoring. */
+  readonly rmids: number;
   readonly #subject: Subject;
   readonly #processes: SubjectProcess[] = [];
   readonly #rootSchemata: string;
 
-  private constructor(subject: Subject, topology: ResctrlTopology, rootSchemata: string) {
+  private constructor(
+    subject: Subject,
+    topology: ResctrlTopology,
+    facts: { rootSchemata: string; fullMask: number; sparseMasks: boolean; rmids: number },
+  ) {
     this.fs = subject.fs;
     this.topology = topology;
+    this.fullMask = facts.fullMask;
+    this.sparseMasks = facts.sparseMasks;
+    this.rmids = facts.rmids;
     this.#subject = subject;
-    this.#rootSchemata = rootSchemata;
+    this.#rootSchemata = facts.rootSchemata;
   }
 
   static async open(subject: Subject): Promise<Bench> {
-    await removeOurGroups(subject.fs);
-    const topology = await readResctrlTopology(subject.fs, { domains: [] });
+    const { fs } = subject;
+    await removeOurGroups(fs);
+    const topology = await readResctrlTopology(fs, { domains: [] });
     if (!topology.ok) throw new Error(topology.error.message);
-    return new Bench(subject, topology.value, await subject.fs.read('schemata'));
+    const info = `info/${topology.value.caches[0]}`;
+    const sparse = await readIfThere(fs, `${info}/sparse_masks`);
+    return new Bench(subject, topology.value, {
+      rootSchemata: await fs.read('schemata'),
+      fullMask: Number.parseInt(await fs.read(`${info}/cbm_mask`), 16),
+      // Kernels that don't tell allow gaps on AMD only, which alone has no minimum.
+      sparseMasks: sparse === null ? (await fs.read(`${info}/min_cbm_bits`)) === '0\n' : sparse === '1\n',
+      rmids: Number((await readIfThere(fs, 'info/L3_MON/num_rmids')) ?? 0),
+    });
   }
 
   get cache(): string {

@@ -1,6 +1,7 @@
 /**
  * What the daemon relies on in a resctrl filesystem, whichever it is: runs on the emulator with every test run, and
- * on a real mount by `node --import tsx test/resctrl/main.ts`. Works in groups of its own and puts back what it changes.
+ * on a real mount by `node --import tsx test/resctrl/main.ts`. Works in groups of its own and puts back what it
+ * changes.
  */
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
@@ -14,7 +15,7 @@ export function describeResctrl(label: string, open: OpenSubject): void {
     const check = (name: string, body: (bench: Bench, test: TestContext) => Promise<void>) =>
       test(name, async (test) => {
         await using subject = await open();
-        await subject.fs.locked('exclusive', async () => {
+        await subject.fs.locked(async () => {
           await using bench = await Bench.open(subject);
           await body(bench, test);
         });
@@ -36,13 +37,14 @@ export function describeResctrl(label: string, open: OpenSubject): void {
   });
 }
 
-async function tellsMachine({ fs, topology }: Bench): Promise<void> {
+async function tellsMachine(bench: Bench): Promise<void> {
+  const { fs, topology } = bench;
   assert.ok(topology.ways >= topology.minWays && topology.ways <= 32);
-  assert.equal(topology.fullMask, fullMask(topology.ways));
+  assert.equal(bench.fullMask, fullMask(topology.ways));
   assert.ok(topology.closids >= 2);
   assert.ok(topology.domains.length >= 1);
   for (const domain of topology.domains) assert.ok(domain.wayBytes > 0);
-  assert.equal(without(topology.shareableBits, topology.fullMask), 0);
+  assert.equal(without(topology.shareableBits, bench.fullMask), 0);
   const resources = parseSchemata(await fs.read('schemata')).map(({ resource }) => resource);
   for (const cache of topology.caches) assert.ok(resources.includes(cache));
 }
@@ -79,13 +81,13 @@ async function holdsMasks(bench: Bench): Promise<void> {
   const narrow = fullMask(topology.minWays);
   const written = formatSchemata([{ resource: cache, values: new Map([[firstDomain, narrow]]) }]);
   for (const text of [written, `  ${written}`, `${cache}:${firstDomain}=0x${narrow.toString(16)};\n`]) {
-    await fs.write(`${group}/schemata`, bench.fullLines(topology.fullMask));
+    await fs.write(`${group}/schemata`, bench.fullLines(bench.fullMask));
     await fs.write(`${group}/schemata`, text);
     for (const line of parseSchemata(await fs.read(`${group}/schemata`))) {
       if (!line.resource.startsWith('L3')) continue;
       for (const [id, mask] of line.values) {
         const isWritten = line.resource === cache && id === firstDomain;
-        assert.equal(mask, isWritten ? narrow : topology.fullMask, `${line.resource}:${id} after ${text}`);
+        assert.equal(mask, isWritten ? narrow : bench.fullMask, `${line.resource}:${id} after ${text}`);
       }
     }
   }
@@ -108,13 +110,10 @@ async function refusesSchemata(bench: Bench): Promise<void> {
     [`${cache}:${id}=${tooWide}\n`, /Mask out of range/],
     [`${cache}:${id}=zz\n`, /Non-hex/],
     [`${cache}:${id}\n`, /Missing '='/],
-    [
-      `${cache}:${id}=${topology.fullMask.toString(16)};${id}=${topology.fullMask.toString(16)}\n`,
-      /Duplicate/,
-    ],
+    [`${cache}:${id}=${bench.fullMask.toString(16)};${id}=${bench.fullMask.toString(16)}\n`, /Duplicate/],
     [`NOSUCH:${id}=1\n`, /Unknown or unsupported resource name 'NOSUCH'/],
   ];
-  if (!topology.sparseMasks && topology.ways > 2) wrong.push([`${cache}:${id}=5\n`, /non-consecutive/]);
+  if (!bench.sparseMasks && topology.ways > 2) wrong.push([`${cache}:${id}=5\n`, /non-consecutive/]);
   if (Number(await fs.read(`info/${cache}/min_cbm_bits`)) > 0)
     wrong.push([`${cache}:${id}=0\n`, /out of range/]);
   const before = await fs.read(`${group}/schemata`);
@@ -137,10 +136,10 @@ async function checksAllLines(bench: Bench): Promise<void> {
 }
 
 async function refusesOverlap(bench: Bench): Promise<void> {
-  const { fs, topology } = bench;
+  const { fs } = bench;
   const group = await bench.group('overlap');
   await bench.group('other');
-  await fs.write(`${group}/schemata`, bench.fullLines(topology.fullMask));
+  await fs.write(`${group}/schemata`, bench.fullLines(bench.fullMask));
   const error = await refusal(fs.write(`${group}/mode`, 'exclusive\n'));
   assert.equal(error?.code, 'EINVAL');
   assert.match(error?.lastCmdStatus ?? '', /overlaps/);
@@ -153,9 +152,9 @@ async function refusesOverlap(bench: Bench): Promise<void> {
 /** The only one that changes the root group; it gets its ways back whatever happens. */
 async function keepsOthersOut(bench: Bench, test: TestContext): Promise<void> {
   const { fs, topology } = bench;
-  const usable = lowestRun(without(topology.fullMask, topology.shareableBits));
+  const usable = lowestRun(without(bench.fullMask, topology.shareableBits));
   const own = (usable & (fullMask(topology.minWays) * (usable & -usable))) >>> 0;
-  const rest = lowestRun(without(topology.fullMask, own));
+  const rest = lowestRun(without(bench.fullMask, own));
   if ((await bench.groups()).length > 0) return test.skip('other programs have groups here');
   if (own === 0 || rest === 0) return test.skip('all ways are shared with I/O');
   const group = await bench.group('exclusive');
@@ -168,14 +167,14 @@ async function keepsOthersOut(bench: Bench, test: TestContext): Promise<void> {
     if (resource.startsWith('L3')) for (const mask of values.values()) assert.equal(mask & own, 0);
   }
   for (const path of [`${other}/schemata`, 'schemata']) {
-    const error = await refusal(fs.write(path, bench.fullLines(topology.fullMask)));
+    const error = await refusal(fs.write(path, bench.fullLines(bench.fullMask)));
     assert.equal(error?.code, 'EINVAL');
     assert.match(error?.lastCmdStatus ?? '', /Overlaps with exclusive group/);
   }
-  const growth = await refusal(fs.write(`${group}/schemata`, bench.fullLines(topology.fullMask)));
+  const growth = await refusal(fs.write(`${group}/schemata`, bench.fullLines(bench.fullMask)));
   assert.equal(growth?.code, 'EINVAL');
   await fs.write(`${group}/mode`, 'shareable\n');
-  await fs.write(`${other}/schemata`, bench.fullLines(topology.fullMask));
+  await fs.write(`${other}/schemata`, bench.fullLines(bench.fullMask));
 }
 
 async function movesThreads(bench: Bench): Promise<void> {
@@ -237,8 +236,7 @@ async function permitsTopOnly(bench: Bench): Promise<void> {
 async function runsOutOfClosids(bench: Bench, test: TestContext): Promise<void> {
   const { fs, topology } = bench;
   const free = topology.closids - 1 - (await bench.groups()).length;
-  if (topology.rmids > 0 && topology.rmids <= topology.closids + 1)
-    return test.skip('RMIDs would run out first');
+  if (bench.rmids > 0 && bench.rmids <= topology.closids + 1) return test.skip('RMIDs would run out first');
   const made: string[] = [];
   for (let index = 0; index < free; index++) made.push(await bench.group(`full-${index}`));
   const error = await refusal(bench.group('one-too-many'));
@@ -253,7 +251,7 @@ async function runsOutOfClosids(bench: Bench, test: TestContext): Promise<void> 
 async function countsInMonitors(bench: Bench, test: TestContext): Promise<void> {
   const { fs, topology } = bench;
   const group = await bench.group('counted');
-  if (topology.rmids === 0) {
+  if (bench.rmids === 0) {
     assert.deepEqual(await readOccupancy(fs, group), []);
     return test.skip('nothing is monitored here');
   }

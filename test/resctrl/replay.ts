@@ -1,9 +1,9 @@
 /** Plays a transcript of a real kernel against the emulator and compares every answer. */
 import assert from 'node:assert/strict';
-import { EmulatedResctrl } from '../../node/llc/emulator/emulator.ts';
+import type { EmulatedResctrl } from '../../node/llc/emulator/emulator.ts';
 import type { EmulatedMachine } from '../../node/llc/emulator/machine.ts';
 import { ResctrlError } from '../../node/llc/resctrl/port.ts';
-import { SimulatedProcesses } from '../../node/llc/resctrl/process-table.ts';
+import { create, emulate, groupsOf, rename, SimulatedProcesses, unlink } from './paper-machine.ts';
 import { parseTranscript, type TranscriptStep } from './transcript.ts';
 
 /** The recorded machine's counters never changed: each RMID had so many bytes in each domain. */
@@ -64,7 +64,7 @@ export class Replay {
     this.steps = parseTranscript(transcript);
     const header = this.steps.find((step) => step.kind === 'header');
     this.#isCdp = header?.options.includes('cdp') ?? false;
-    this.#emulator = new EmulatedResctrl(
+    this.#emulator = emulate(
       { machine: machineOf(this.steps), cdp: this.#isCdp, limboMs: Number.POSITIVE_INFINITY },
       {
         processes: this.#processes,
@@ -107,7 +107,7 @@ export class Replay {
         return assert.equal(count(await this.#tidsIn('g1/tasks'), step.tid), step.inGroup);
       case 'proc-groups': {
         const { control, monitor } = step;
-        return assert.deepEqual(await this.#emulator.groupsOf(this.#firstProcess), { control, monitor });
+        return assert.deepEqual(await groupsOf(this.#emulator, this.#firstProcess), { control, monitor });
       }
       case 'flock':
         return this.#flock(step);
@@ -173,11 +173,11 @@ export class Replay {
       case 'rmdir':
         return this.#emulator.rmdir(path);
       case 'rename':
-        return this.#emulator.rename(path, argument);
+        return rename(this.#emulator, path);
       case 'creat':
-        return this.#emulator.create(path);
+        return create(this.#emulator, path);
       case 'unlink':
-        return this.#emulator.unlink(path);
+        return unlink(this.#emulator, path);
       case 'write':
         return this.#write(path, argument);
     }
@@ -208,8 +208,8 @@ export class Replay {
 
   async #flock(step: Step<'flock'>): Promise<void> {
     let secondHolds = false;
-    const second = await this.#emulator.locked('exclusive', async () => {
-      const promise = this.#emulator.locked('exclusive', async () => {
+    const second = await this.#emulator.locked(async () => {
+      const promise = this.#emulator.locked(async () => {
         secondHolds = true;
       });
       await this.#emulator.list('');

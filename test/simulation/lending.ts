@@ -13,10 +13,12 @@ import {
   waitingOf,
 } from '../../node/master/placement.ts';
 import { decodeCommand, encodeCommand } from '../../node/state/commands.ts';
-import { createRun, isPlaced } from '../../node/state/run-lifecycle.ts';
+import { createRun } from '../../node/state/run-lifecycle.ts';
 import { Tables } from '../../node/state/tables.ts';
-import type { ApplyResult, Assignment, Command, Run, RunSpec } from '../../node/state/types.ts';
+import type { ApplyResult } from '../../node/state/types.ts';
 import type { CapacityNotice } from '../../protocols/schema/capacity.ts';
+import type { Command } from '../../protocols/schema/command.ts';
+import { type Assignment, isPlaced, type Run, type RunSpec } from '../../protocols/schema/run.ts';
 import { domainOf, specOf } from '../builders/nouns.ts';
 import { Violation } from './checker.ts';
 import type { Prng } from './prng.ts';

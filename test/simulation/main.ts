@@ -3,8 +3,7 @@
  * npm run simulate -- --seed S               runs one and tells what happens in it
  */
 import { parseArgs } from 'node:util';
-import type { SimulationResult } from './simulation.ts';
-import { simulate } from './simulation.ts';
+import { type SimulationResult, simulate } from './simulation.ts';
 
 const { values } = parseArgs({
   options: {

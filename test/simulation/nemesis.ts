@@ -5,8 +5,7 @@ import type { ConfigurationChange } from '../../node/consensus/types.ts';
 import type { Client } from './client.ts';
 import type { Network } from './network.ts';
 import type { Prng } from './prng.ts';
-import type { Scenario } from './scenario.ts';
-import { TICK_MS } from './scenario.ts';
+import { type Scenario, TICK_MS } from './scenario.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { SimNode } from './sim-node.ts';
 

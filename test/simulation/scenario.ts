@@ -1,7 +1,6 @@
 /** What a seed decides before a run begins. */
 import type { Configuration } from '../../node/consensus/types.ts';
-import type { NetworkWeather } from './network.ts';
-import { FAIR_WEATHER } from './network.ts';
+import { FAIR_WEATHER, type NetworkWeather } from './network.ts';
 import type { Prng } from './prng.ts';
 import type { DiskWeather } from './sim-node.ts';
 

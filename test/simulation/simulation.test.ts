@@ -4,8 +4,7 @@ import { test } from 'node:test';
 import { MUTANTS } from './mutants.ts';
 import { Nursery } from './plant.ts';
 import type { Dishonesty } from './sim-node.ts';
-import type { SimulationResult } from './simulation.ts';
-import { simulate } from './simulation.ts';
+import { type SimulationResult, simulate } from './simulation.ts';
 
 const SEEDS = 400;
 /** Within so many seeds each planted bug has to be found. */

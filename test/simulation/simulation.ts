@@ -12,11 +12,9 @@ import { Client } from './client.ts';
 import { Nemesis } from './nemesis.ts';
 import { FAIR_WEATHER, Network } from './network.ts';
 import { type Prng, prng } from './prng.ts';
-import type { Scenario } from './scenario.ts';
-import { drawScenario, ELECTION_TICKS, TICK_MS } from './scenario.ts';
+import { drawScenario, ELECTION_TICKS, type Scenario, TICK_MS } from './scenario.ts';
 import { Scheduler } from './scheduler.ts';
-import type { Dishonesty } from './sim-node.ts';
-import { SimNode } from './sim-node.ts';
+import { type Dishonesty, SimNode } from './sim-node.ts';
 import { chainWorkload, lendingWorkload, tablesWorkload, type Workload } from './workload.ts';
 
 export interface SimulationOptions {

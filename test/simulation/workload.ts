@@ -2,7 +2,10 @@
 
 import { encodeCommand } from '../../node/state/commands.ts';
 import { Tables } from '../../node/state/tables.ts';
-import type { ApplyResult, Command, ModelVersion, RunResult, RunSpec } from '../../node/state/types.ts';
+import type { ApplyResult } from '../../node/state/types.ts';
+import type { Command } from '../../protocols/schema/command.ts';
+import type { ModelVersion } from '../../protocols/schema/model.ts';
+import type { RunResult, RunSpec } from '../../protocols/schema/run.ts';
 import { peerId, resultOf, specOf } from '../builders/nouns.ts';
 import { LendingMachine } from './lending.ts';
 import type { Prng } from './prng.ts';

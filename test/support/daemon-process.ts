@@ -12,8 +12,8 @@ import { HANG_MS } from './hang.ts';
 
 const BUNDLE = join(import.meta.dirname, '../../dist/fsched.js');
 /**
- * Programs of tests are run by the Node of the tests, which may lie where `nobody` can't look. A sandbox brings it in; without
- * one, root has to say that programs run as root.
+ * Programs of tests are run by the Node of the tests, which may lie where `nobody` can't look. A sandbox brings it in;
+ * without one, root has to say that programs run as root.
  */
 export const RUN_AS: readonly string[] =
   process.getuid?.() === 0 && spawnSync('bwrap', ['--version']).status !== 0 ? ['--run-as', 'root'] : [];

@@ -1,4 +1,7 @@
-/** The clock of all tests but the simulator's, which draws the order of events from its seed: it stands still until it is told. */
+/**
+ * The clock of all tests but the simulator's, which draws the order of events from its seed: it stands still until it
+ * is told.
+ */
 import type { Cancel, Clock } from '../../node/ports.ts';
 
 interface Timer {

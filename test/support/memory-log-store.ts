@@ -1,7 +1,12 @@
 /** A `LogStore` in memory for tests and the simulator. It can lose what isn't synced, as a crash would. */
 
-import type { LogStore, LogWrite, StoredLog } from '../../node/consensus/log-store.ts';
-import { INITIAL_HARD_STATE, LogStoreError } from '../../node/consensus/log-store.ts';
+import {
+  INITIAL_HARD_STATE,
+  type LogStore,
+  LogStoreError,
+  type LogWrite,
+  type StoredLog,
+} from '../../node/consensus/log-store.ts';
 import type { Entry, HardState } from '../../node/consensus/types.ts';
 
 /** What is on the platters. */

@@ -1,6 +1,7 @@
 /**
- * Lends the ways of last-level caches: pure functions from a state and a request to a new state and the rewritings of masks that
- * lead there. What compaction could serve is never refused for fragmentation, unless no order of safe moves leads there.
+ * Lends the ways of last-level caches: pure functions from a state and a request to a new state and the rewritings of
+ * masks that lead there. What compaction could serve is never refused for fragmentation, unless no order of safe
+ * moves leads there.
  */
 import { fail, type Outcome, succeed } from '../../../protocols/schema/outcome.ts';
 import { unpromisedWays } from './domain.ts';
@@ -31,7 +32,7 @@ export function partitionsLeft(state: WayState): number {
   return state.closids - 1 - state.domains.reduce((sum, { partitions }) => sum + partitions.length, 0);
 }
 
-/** A partition for a run that gains from one; a place in the pool for others, and while classes of service are used up. */
+/** A partition for a run that gains from one; a place in the pool for others, and while CLOSIDs are used up. */
 export function lend(state: WayState, request: WayRequest): Outcome<Loan, Refusal> {
   const domain = state.domains.find(({ id }) => id === request.domain);
   if (domain === undefined) return refuse('UNKNOWN_DOMAIN', `there is no LLC domain ${request.domain}`);
@@ -48,7 +49,7 @@ export function lend(state: WayState, request: WayRequest): Outcome<Loan, Refusa
   return joinPool(state, domain, { ...request, ways });
 }
 
-/** Takes back what `id` holds; the pool is fitted to who is left. Nothing is moved for it, and nobody moved up: see `promote`. */
+/** Takes back what `id` holds, and fits the pool to who is left. Nobody else is moved, nor moved up (see `promote`). */
 export function giveBack(state: WayState, id: string): Plan {
   const domain = state.domains.find((each) => holds(each, id));
   if (domain === undefined) return { state, steps: [] };
@@ -64,7 +65,7 @@ export function giveBack(state: WayState, id: string): Plan {
   return { state: withDomain(state, fitted?.domain ?? left), steps };
 }
 
-/** Moves up who has waited longest among those that a partition can be made for; null when there is none. `except` are passed over. */
+/** Moves up who has waited longest among those that a partition can be made for, but for `except`; null: nobody. */
 export function promote(state: WayState, except: ReadonlySet<string> = new Set()): Loan | null {
   if (partitionsLeft(state) <= 0) return null;
   const waiting = state.domains
@@ -124,7 +125,7 @@ function joinPool(state: WayState, domain: DomainState, request: WayRequest): Ou
   return succeed(loan({ ...state, nextTicket: state.nextTicket + 1 }, id, found));
 }
 
-export function holds(domain: DomainState, id: string): boolean {
+function holds(domain: DomainState, id: string): boolean {
   return domain.partitions.some((each) => each.id === id) || domain.members.some((each) => each.id === id);
 }
 

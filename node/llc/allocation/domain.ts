@@ -1,5 +1,4 @@
 /** A domain at the start, and what is free in it. */
-
 import { fullMask, intersect, popCount, unite, without } from '../masks.ts';
 import { poolDemand } from './pool.ts';
 import { placesIn, type Span, spanMask, spansOf } from './spans.ts';
@@ -59,7 +58,7 @@ export function freeMask(domain: DomainState): number {
   return domain.pool === null ? free : without(free, spanMask(domain.pool));
 }
 
-/** Ways that can still be promised: what is lendable but for partitions and what the pool's members count for. Negative when foreign programs took ours. */
+/** Ways that neither partitions nor the pool's members count for. Negative when foreign programs took ours. */
 export function unpromisedWays(domain: DomainState, limits: PoolLimits): number {
   const lent = domain.partitions.reduce((sum, { span }: { span: Span }) => sum + span.count, 0);
   return popCount(lendableMask(domain)) - lent - poolDemand(domain, limits);

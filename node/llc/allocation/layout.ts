@@ -1,10 +1,8 @@
 /**
- * Where runs of ways could stand: arrangements that make room for a newcomer, cheapest first. A partition that is moved loses
- * its warm lines, so moving it costs its ways; partitions that stay keep their place to the way.
+ * Where runs of ways could stand: arrangements that make room for a newcomer, cheapest first. A partition that is
+ * moved loses its warm lines, so moving it costs its ways; partitions that stay keep their place to the way.
  */
-
 import { intersect, unite, without } from '../masks.ts';
-import { pack } from './packing.ts';
 import { placesIn, type Span, spanMask, spansOf } from './spans.ts';
 import type { Partition } from './types.ts';
 
@@ -138,5 +136,40 @@ function* exactly(
     // The items that follow are no larger.
     if (item.span.count * size < cost) return;
     for (const rest of exactly(items, index + 1, cost - item.span.count, size - 1)) yield [item, ...rest];
+  }
+}
+
+/**
+ * For each size the index of its gap, or null when they don't fit together. Prefers the tightest gap. Exact: the
+ * numbers are so small that a search with a memory is fast enough.
+ * @param sizes descending
+ */
+export function pack(sizes: readonly number[], gaps: readonly number[]): number[] | null {
+  const room = [...gaps];
+  const chosen: number[] = [];
+  const failed = new Set<string>();
+  const spare = gaps.reduce((sum, gap) => sum + gap, 0) - sizes.reduce((sum, size) => sum + size, 0);
+  if (spare < 0) return null;
+  return descend(0) ? chosen : null;
+
+  function descend(index: number): boolean {
+    const size = sizes[index];
+    if (size === undefined) return true;
+    const key = `${index}:${room.toSorted((a, b) => a - b).join()}`;
+    if (failed.has(key)) return false;
+    const order = [...room.keys()].sort((a, b) => (room[a] ?? 0) - (room[b] ?? 0) || a - b);
+    let last = -1;
+    for (const gap of order) {
+      const before = room[gap] ?? 0;
+      // Gaps of one length are alike.
+      if (before < size || before === last) continue;
+      last = before;
+      room[gap] = before - size;
+      chosen[index] = gap;
+      if (descend(index + 1)) return true;
+      room[gap] = before;
+    }
+    failed.add(key);
+    return false;
   }
 }

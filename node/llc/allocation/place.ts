@@ -1,5 +1,4 @@
-/** Puts the partitions and the pool of one domain where they shall be: the search for a plan that can also be carried out. */
-
+/** Puts the partitions and the pool of a domain where they shall be: finds a plan that can be carried out. */
 import { unite, without } from '../masks.ts';
 import { freeMask, lendableMask } from './domain.ts';
 import { arrangements, type Problem } from './layout.ts';
@@ -23,8 +22,8 @@ export interface Change {
 }
 
 /**
- * Finds room for the newcomer (and for a pool, when the domain has members), with as little moving as possible. `after` is the
- * domain with its new members; its partitions and pool still stand as they do now.
+ * Finds room for the newcomer (and for a pool, when the domain has members), with as little moving as possible.
+ * `after` is the domain with its new members; its partitions and pool still stand as they do now.
  */
 export function place(after: DomainState, limits: PoolLimits, change: Change): Placement | null {
   const lendable = lendableMask(after);
@@ -54,7 +53,7 @@ export function settle(after: DomainState, limits: PoolLimits): Placement | null
   return carryOut(after, limits, { newcomer: null }, after.partitions, null);
 }
 
-/** First the pool stays as it is, then it is put elsewhere at the size that it should have, and at last it is squeezed. */
+/** First the pool stays as it is, then it is put elsewhere at the size that it should have, then it is squeezed. */
 function poolStances(after: DomainState, limits: PoolLimits, change: Change): (Span | number)[] {
   const demand = poolDemand(after, limits);
   if (demand === 0) return [0];

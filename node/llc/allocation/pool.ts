@@ -1,5 +1,4 @@
 /** How large the pool of a domain shall be, and where. */
-
 import { intersect, popCount } from '../masks.ts';
 import { placesIn, type Span, spanMask } from './spans.ts';
 import type { DomainState, PoolLimits, PoolMember } from './types.ts';
@@ -9,7 +8,7 @@ export function poolFloor({ minBits }: DomainState, { minWays }: PoolLimits): nu
   return Math.max(minBits, minWays);
 }
 
-/** Ways that so many runs which gain nothing from cache share. What a node lends and what the master counts are both this. */
+/** Ways that so many runs which gain nothing from cache share, for the node that lends as for the master. */
 export function sharedWays(runs: number, floor: number, { membersPerWay }: PoolLimits): number {
   return runs === 0 ? 0 : Math.max(floor, Math.ceil(runs / membersPerWay));
 }
@@ -17,7 +16,7 @@ export function sharedWays(runs: number, floor: number, { membersPerWay }: PoolL
 /** So many runs can share one pool. */
 export const poolCapacity = ({ maxWays, membersPerWay }: PoolLimits): number => maxWays * membersPerWay;
 
-/** Ways that its members are counted with: insensitive ones share, waiting ones bring theirs along. 0 without members. */
+/** Ways that its members count for: insensitive ones share, waiting ones bring theirs along; 0 without any. */
 export function poolDemand(
   domain: DomainState,
   limits: PoolLimits,
@@ -31,8 +30,8 @@ export function poolDemand(
 }
 
 /**
- * The best run of `floor` to `demand` ways in `free`: the longest, then the one that keeps most of `now`, then on the ways that I/O
- * shares (partitions avoid these), then the highest. Null when not even `floor` ways are together.
+ * The best run of `floor` to `demand` ways in `free`: the longest, then the one that keeps most of `now`, then on the
+ * ways that I/O shares (partitions avoid these), then the highest. Null when not even `floor` ways are together.
  */
 export function choosePool(
   free: number,

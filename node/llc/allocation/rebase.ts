@@ -1,5 +1,4 @@
 /** What changes when other programs take or leave classes of service and ways. */
-
 import { intersect } from '../masks.ts';
 import { withDomain } from './allocator.ts';
 import { place } from './place.ts';
@@ -12,7 +11,8 @@ export interface Rebase extends Plan {
 }
 
 /**
- * Gives way to other programs: partitions and pools on ways that these hold now are moved, and lost when there is no room.
+ * Gives way to other programs: partitions and pools on ways that these hold now are moved, and lost when there is no
+ * room.
  * @param foreign masks by domain id; a domain that is missing keeps its own
  */
 export function rebase(state: WayState, closids: number, foreign: ReadonlyMap<number, number>): Rebase {

@@ -1,13 +1,12 @@
-/** Contiguous runs of ways, and the masks that they are (`../masks.ts`). */
+/** Contiguous runs of ways, and the masks that they are. */
+import { fullMask } from '../masks.ts';
 
 export interface Span {
   readonly start: number;
   readonly count: number;
 }
 
-export function spanMask({ start, count }: Span): number {
-  return count >= 32 ? 0xffffffff : (((1 << count) - 1) << start) >>> 0;
-}
+export const spanMask = ({ start, count }: Span): number => fullMask(count) * 2 ** start;
 
 /** Maximal runs, lowest first. */
 export function spansOf(mask: number): Span[] {

@@ -1,8 +1,7 @@
 /**
- * The order in which masks are rewritten, such that no two holders overlap at any instant. A cycle is broken through free ways,
- * or by a holder being narrower until its turn comes.
+ * The order in which masks are rewritten, such that no two holders overlap at any instant. A cycle is broken through
+ * free ways, or by a holder being narrower until its turn comes.
  */
-
 import { unite, without } from '../masks.ts';
 import { overlap, placesIn, type Span, sameSpan, spanMask } from './spans.ts';
 

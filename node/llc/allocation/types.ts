@@ -67,8 +67,8 @@ export interface WayRequest {
 }
 
 /**
- * One rewriting of a mask. Steps are carried out in their order; after each, no two partitions overlap, nor does one the pool
- * (but a pool that is given up may still lie under the partition of its last member).
+ * One rewriting of a mask. Steps are carried out in their order; after each, no two partitions overlap, nor does one
+ * the pool (but a pool that is given up may still lie under the partition of its last member).
  */
 export interface Step {
   readonly domain: number;

@@ -1,5 +1,4 @@
 /** The control values of the emulated hardware: a mask or a bandwidth for each resource, domain and CLOSID. */
-
 import { formatMask, fullMask, intersect, lowestRun, popCount, unite, without } from '../masks.ts';
 import type { ControlGroup } from './groups.ts';
 import type { CompleteMachine } from './machine.ts';
@@ -27,8 +26,8 @@ export function schemasOf(machine: CompleteMachine, cdp: boolean): Schema[] {
 export class Controls {
   readonly schemas: readonly Schema[];
   readonly #machine: CompleteMachine;
-  /** By resource and domain, then by CLOSID. What was never written is full. */
-  readonly #values = new Map<string, Map<number, number>>();
+  /** By resource, domain and CLOSID. What was never written is full. */
+  readonly #values = new Map<string, number>();
 
   constructor(machine: CompleteMachine, cdp: boolean) {
     this.#machine = machine;
@@ -36,27 +35,20 @@ export class Controls {
   }
 
   get(schema: Pick<Schema, 'name' | 'kind'>, domain: number, closid: number): number {
-    return this.#values.get(`${schema.name}:${domain}`)?.get(closid) ?? this.default(schema);
+    return this.#values.get(`${schema.name}:${domain}:${closid}`) ?? this.default(schema);
   }
 
   set(schema: Schema, domain: number, closid: number, value: number): void {
-    const key = `${schema.name}:${domain}`;
-    const byClosid = this.#values.get(key) ?? new Map<number, number>();
-    this.#values.set(key, byClosid.set(closid, value));
+    this.#values.set(`${schema.name}:${domain}:${closid}`, value);
   }
 
-  /** Everything that was ever written: resource and domain, CLOSID, value. */
-  written(): [string, number, number][] {
-    return [...this.#values].flatMap(([key, byClosid]) =>
-      [...byClosid].map(([closid, value]): [string, number, number] => [key, closid, value]),
-    );
+  /** Everything that was ever written. */
+  written(): [string, number][] {
+    return [...this.#values];
   }
 
-  restore(written: readonly (readonly [string, number, number])[]): void {
-    for (const [key, closid, value] of written) {
-      const byClosid = this.#values.get(key) ?? new Map<number, number>();
-      this.#values.set(key, byClosid.set(closid, value));
-    }
+  restore(written: readonly (readonly [string, number])[]): void {
+    for (const [key, value] of written) this.#values.set(key, value);
   }
 
   default(schema: Pick<Schema, 'kind'>): number {

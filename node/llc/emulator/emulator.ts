@@ -2,19 +2,15 @@
  * The kernel's resctrl without the hardware: answers as Linux 6.1 does, down to the errno, the status of the last
  * command and the spaces in schemata, which a test holds to recorded transcripts. It allocates nothing.
  */
-import { systemClock } from '../../adapters.ts';
 import type { Clock } from '../../ports.ts';
+import { ResctrlLock } from '../resctrl/lock.ts';
 import { type Errno, ResctrlError, type ResctrlFs } from '../resctrl/port.ts';
-import { type ProcessTable, SimulatedProcesses } from '../resctrl/process-table.ts';
-import { type LockMode, RwQueue } from '../resctrl/rw-queue.ts';
-import { Rmids } from './groups.ts';
-import { type CounterSource, MountedKernel } from './kernel.ts';
+import { LastCommandStatus, Rmids } from './groups.ts';
+import { MountedKernel } from './kernel.ts';
 import { type CompleteMachine, completeMachine, type EmulatedMachine } from './machine.ts';
 import { type EmulatorMemory, freeze, thaw } from './memory.ts';
-import { type Directory, isDirectory, type Node, resolve } from './nodes.ts';
-import { LastCommandStatus } from './status.ts';
-import { controlOf } from './tasks.ts';
-import { rootDirectory } from './tree.ts';
+import type { CounterSource, ProcessTable } from './processes.ts';
+import { type Directory, isDirectory, type Node, resolve, rootDirectory } from './tree.ts';
 
 export interface EmulatorOptions {
   readonly machine: EmulatedMachine;
@@ -25,10 +21,8 @@ export interface EmulatorOptions {
 }
 
 export interface EmulatorDependencies {
-  /** @default processes that exist only on paper */
-  readonly processes?: ProcessTable;
-  /** @default the system's clock */
-  readonly clock?: Pick<Clock, 'monotonicMs'>;
+  readonly processes: ProcessTable;
+  readonly clock: Pick<Clock, 'monotonicMs'>;
   /** What `mon_data` shows. @default zeros */
   readonly counters?: CounterSource;
   /** Keeps the groups where they outlive this process. @default they end with it */
@@ -40,6 +34,12 @@ const NO_MEMORY: EmulatorMemory = { load: async () => null, save: async () => {}
 
 /** One write(2) to a kernfs file takes a page at most. */
 const MAX_WRITE_BYTES = 4096;
+
+interface Done<T> {
+  readonly value: T;
+}
+
+const DONE: Done<void> = { value: undefined };
 const UNMOUNTED: Directory = { entries: () => new Map() };
 
 export class EmulatedResctrl implements ResctrlFs {
@@ -47,140 +47,66 @@ export class EmulatedResctrl implements ResctrlFs {
   readonly #dependencies: Required<EmulatorDependencies>;
   readonly #status = new LastCommandStatus();
   readonly #rmids: Rmids;
-  readonly #lock = new RwQueue();
+  readonly #lock = new ResctrlLock();
   #kernel: MountedKernel | null = null;
   /** What was last kept; null before the first look. */
   #kept: string | null = null;
-  /** Operations run one after the other, as under the kernel's mutex. */
+  /** The kernel's own mutex: it carries out one call after the other, whoever calls. */
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(options: EmulatorOptions, dependencies: EmulatorDependencies = {}) {
-    this.machine = completeMachine(options.machine);
-    this.#dependencies = {
-      processes: new SimulatedProcesses(),
-      clock: systemClock,
-      counters: () => 0,
-      memory: NO_MEMORY,
-      ...dependencies,
-    };
-    this.#rmids = new Rmids(
-      {
-        count: this.machine.rmids ?? 0,
-        limboMs: options.limboMs ?? 0,
-        thresholdBytes: this.machine.maxThresholdOccupancy,
-      },
-      this.#dependencies.clock,
-    );
-    this.mount({ cdp: options.cdp ?? false });
+  constructor({ machine, cdp = false, limboMs = 0 }: EmulatorOptions, dependencies: EmulatorDependencies) {
+    this.machine = completeMachine(machine);
+    this.#dependencies = { counters: () => 0, memory: NO_MEMORY, ...dependencies };
+    const { rmids, maxThresholdOccupancy: thresholdBytes } = this.machine;
+    this.#rmids = new Rmids({ count: rmids ?? 0, limboMs, thresholdBytes }, dependencies.clock);
+    this.mount({ cdp });
   }
 
   read(path: string): Promise<string> {
-    return this.#run(`read ${path}`, async () => {
-      const node = this.#resolve(path);
-      if (typeof node === 'string') return node;
-      return isDirectory(node) ? 'EISDIR' : { value: await node.read() };
-    });
+    return this.#at('reads', `read ${path}`, path, async (node) =>
+      isDirectory(node) ? 'EISDIR' : { value: await node.read() },
+    );
   }
 
   write(path: string, text: string): Promise<void> {
-    return this.#run(
-      `write ${path} <- ${JSON.stringify(text)}`,
-      async () => {
-        const node = this.#resolve(path);
-        if (typeof node === 'string') return node;
-        if (isDirectory(node)) return 'EISDIR';
-        if (node.write === undefined) return 'EACCES';
-        if (Buffer.byteLength(text) > MAX_WRITE_BYTES) return 'E2BIG';
-        return (await node.write(text)) ?? { value: undefined };
-      },
-      'changes',
-    );
+    return this.#at('changes', `write ${path} <- ${JSON.stringify(text)}`, path, async (node) => {
+      if (isDirectory(node)) return 'EISDIR';
+      if (node.write === undefined) return 'EACCES';
+      if (Buffer.byteLength(text) > MAX_WRITE_BYTES) return 'E2BIG';
+      return (await node.write(text)) ?? DONE;
+    });
   }
 
   mkdir(path: string): Promise<void> {
-    return this.#run(
-      `mkdir ${path}`,
-      async () => {
-        const { parent, name } = splitPath(path);
-        const node = this.#resolve(path);
-        if (node !== 'ENOENT') return typeof node === 'string' ? node : 'EEXIST';
-        const directory = this.#resolve(parent);
-        if (typeof directory === 'string') return directory;
-        if (!isDirectory(directory)) return 'ENOTDIR';
-        if (name.includes('\n')) return 'EINVAL';
-        const errno = directory.make === undefined ? 'EPERM' : directory.make(name);
-        return errno ?? { value: undefined };
-      },
-      'changes',
-    );
+    return this.#run('changes', `mkdir ${path}`, async () => {
+      const names = namesOf(path);
+      const name = names.pop() ?? '';
+      const node = this.#resolve(path);
+      if (node !== 'ENOENT') return typeof node === 'string' ? node : 'EEXIST';
+      const directory = this.#resolve(names.join('/'));
+      if (typeof directory === 'string') return directory;
+      if (!isDirectory(directory)) return 'ENOTDIR';
+      if (name.includes('\n')) return 'EINVAL';
+      return (directory.make === undefined ? 'EPERM' : directory.make(name)) ?? DONE;
+    });
   }
 
   rmdir(path: string): Promise<void> {
-    return this.#run(
-      `rmdir ${path}`,
-      async () => {
-        const node = this.#resolve(path);
-        if (typeof node === 'string') return node;
-        if (!isDirectory(node)) return 'ENOTDIR';
-        if (path === '') return 'EBUSY';
-        const errno = node.remove === undefined ? 'EPERM' : await node.remove();
-        return errno ?? { value: undefined };
-      },
-      'changes',
-    );
+    return this.#at('changes', `rmdir ${path}`, path, async (node) => {
+      if (!isDirectory(node)) return 'ENOTDIR';
+      if (path === '') return 'EBUSY';
+      return (node.remove === undefined ? 'EPERM' : await node.remove()) ?? DONE;
+    });
   }
 
   list(path: string): Promise<string[]> {
-    return this.#run(`list ${path}`, async () => {
-      const node = this.#resolve(path);
-      if (typeof node === 'string') return node;
-      return isDirectory(node) ? { value: [...node.entries().keys()].sort() } : 'ENOTDIR';
-    });
+    return this.#at('reads', `list ${path}`, path, async (node) =>
+      isDirectory(node) ? { value: [...node.entries().keys()].sort() } : 'ENOTDIR',
+    );
   }
 
-  locked<T>(mode: LockMode, work: () => Promise<T>): Promise<T> {
-    return this.#lock.hold(mode, work);
-  }
-
-  /** unlink(2) is never permitted. */
-  unlink(path: string): Promise<void> {
-    return this.#run(`unlink ${path}`, async () => {
-      const node = this.#resolve(path);
-      if (typeof node === 'string') return node;
-      return isDirectory(node) ? 'EISDIR' : 'EPERM';
-    });
-  }
-
-  /** rename(2) is never permitted; newer kernels than the recorded one move monitor groups. */
-  rename(from: string, _to: string): Promise<void> {
-    return this.#run(`rename ${from}`, async () => {
-      const node = this.#resolve(from);
-      return typeof node === 'string' ? node : 'EPERM';
-    });
-  }
-
-  /** open(2) with O_CREAT and O_EXCL: no file can be added. */
-  create(path: string): Promise<void> {
-    return this.#run(`create ${path}`, async () => {
-      const node = this.#resolve(path);
-      return typeof node === 'string' && node !== 'ENOENT' ? node : node === 'ENOENT' ? 'EACCES' : 'EEXIST';
-    });
-  }
-
-  /** As in `/proc/TID/cpu_resctrl_groups`. Null when there is no such thread. */
-  groupsOf(tid: number): Promise<{ readonly control: string; readonly monitor: string } | null> {
-    return this.#run(`look for ${tid}`, async () => {
-      if (this.#kernel === null) return { value: { control: '', monitor: '' } };
-      await this.#kernel.tasks.settle();
-      const group = this.#kernel.tasks.groupOf(tid);
-      if (group === null) return { value: null };
-      const control = controlOf(group).name || '/';
-      return { value: { control, monitor: group.kind === 'monitor' ? group.name : '' } };
-    });
-  }
-
-  get isMounted(): boolean {
-    return this.#kernel !== null;
+  locked<T>(work: () => Promise<T>, refused?: (cause: unknown) => T): Promise<T> {
+    return this.#lock.hold(work, refused);
   }
 
   /** RMIDs that can't be given yet. */
@@ -233,18 +159,24 @@ export class EmulatedResctrl implements ResctrlFs {
     return resolve(this.#kernel === null ? UNMOUNTED : rootDirectory(this.#kernel), namesOf(path));
   }
 
-  #run<T>(
+  /** As `run`, for what is about a file or a directory that is there. */
+  #at<T>(
+    kind: 'reads' | 'changes',
     operation: string,
-    work: () => Promise<{ readonly value: T } | Errno>,
-    kind: 'reads' | 'changes' = 'reads',
+    path: string,
+    work: (node: Node) => Promise<Done<T> | Errno>,
   ): Promise<T> {
-    const remembered = async () => {
+    return this.#run(kind, operation, async () => {
+      const node = this.#resolve(path);
+      return typeof node === 'string' ? node : work(node);
+    });
+  }
+
+  #run<T>(kind: 'reads' | 'changes', operation: string, work: () => Promise<Done<T> | Errno>): Promise<T> {
+    const result = this.#last.then(async () => {
       await this.#recall();
       const done = await work();
       if (kind === 'changes') await this.#keep();
-      return done;
-    };
-    const result = this.#last.then(remembered).then((done) => {
       if (typeof done !== 'string') return done.value;
       const status = this.#kernel === null ? 'ok' : this.#status.read().trim();
       throw new ResctrlError(done, operation, status === 'ok' ? null : status);
@@ -255,8 +187,3 @@ export class EmulatedResctrl implements ResctrlFs {
 }
 
 const namesOf = (path: string): string[] => path.split('/').filter((name) => name !== '' && name !== '.');
-
-function splitPath(path: string): { readonly parent: string; readonly name: string } {
-  const names = namesOf(path);
-  return { parent: names.slice(0, -1).join('/'), name: names.at(-1) ?? '' };
-}

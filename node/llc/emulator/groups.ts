@@ -1,5 +1,7 @@
-/** The groups of the emulated kernel, and the numbers that they hold: CLOSIDs and RMIDs. */
+/** The books of the emulated kernel: its groups, the numbers that they hold, and the status of the last command. */
 import type { Clock } from '../../ports.ts';
+
+const STATUS_BYTES = 512;
 
 export interface ControlGroup {
   readonly kind: 'control';
@@ -25,19 +27,18 @@ export type Group = ControlGroup | MonitorGroup;
 /** The lowest free number first; 0 is the root group's. */
 export class Closids {
   readonly #used = new Set([0]);
-  readonly count: number;
+  readonly #count: number;
 
   constructor(count: number) {
-    this.count = count;
+    this.#count = count;
   }
 
   take(): number | null {
-    for (let closid = 0; closid < this.count; closid++) {
-      if (this.#used.has(closid)) continue;
-      this.#used.add(closid);
-      return closid;
-    }
-    return null;
+    let closid = 0;
+    while (this.#used.has(closid)) closid++;
+    if (closid >= this.#count) return null;
+    this.#used.add(closid);
+    return closid;
   }
 
   /** Of a group that was there before. */
@@ -56,7 +57,7 @@ export class Closids {
  */
 export class Rmids {
   readonly #free: number[];
-  readonly #limbo: { readonly rmid: number; readonly cleanAtMs: number }[] = [];
+  #limbo: { readonly rmid: number; readonly cleanAtMs: number }[] = [];
   readonly #clock: Pick<Clock, 'monotonicMs'>;
   readonly #limboMs: number;
   /** Of `info/L3_MON/max_threshold_occupancy`: kept and shown, but of no effect here. */
@@ -99,12 +100,43 @@ export class Rmids {
   }
 
   #clean(nowMs: number): void {
-    for (let index = 0; index < this.#limbo.length; ) {
-      const entry = this.#limbo[index];
-      if (entry !== undefined && entry.cleanAtMs <= nowMs) {
-        this.#free.push(entry.rmid);
-        this.#limbo.splice(index, 1);
-      } else index++;
-    }
+    const { clean = [], dirty = [] } = Object.groupBy(this.#limbo, ({ cleanAtMs }) =>
+      cleanAtMs <= nowMs ? 'clean' : 'dirty',
+    );
+    this.#free.push(...clean.map(({ rmid }) => rmid));
+    this.#limbo = dirty;
+  }
+}
+
+export const controlOf = (group: Group): ControlGroup => (group.kind === 'control' ? group : group.parent);
+
+/** In the filesystem, without a leading slash. */
+export function pathOf(group: Group): string {
+  if (group.kind === 'control') return group.name;
+  const parent = pathOf(group.parent);
+  return `${parent === '' ? '' : `${parent}/`}mon_groups/${group.name}`;
+}
+
+/**
+ * `info/last_cmd_status`: a buffer of 512 bytes that some commands clear and others only add to. A line that no
+ * longer fits is dropped, and everything after it, until the buffer is cleared.
+ */
+export class LastCommandStatus {
+  #text = '';
+  #overflown = false;
+
+  clear(): void {
+    this.#text = '';
+    this.#overflown = false;
+  }
+
+  add(line: string): void {
+    const text = `${this.#text}${line}\n`;
+    this.#overflown ||= Buffer.byteLength(text) >= STATUS_BYTES;
+    if (!this.#overflown) this.#text = text;
+  }
+
+  read(): string {
+    return this.#text === '' ? 'ok\n' : this.#text;
   }
 }

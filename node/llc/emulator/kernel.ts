@@ -2,33 +2,23 @@
 import type { Clock } from '../../ports.ts';
 import { popCount } from '../masks.ts';
 import type { Errno } from '../resctrl/port.ts';
-import type { ProcessTable } from '../resctrl/process-table.ts';
 import { Controls } from './controls.ts';
-import { Closids, type ControlGroup, type Group, type MonitorGroup, type Rmids } from './groups.ts';
+import {
+  Closids,
+  type ControlGroup,
+  controlOf,
+  type Group,
+  type LastCommandStatus,
+  type MonitorGroup,
+  pathOf,
+  type Rmids,
+} from './groups.ts';
 import type { CompleteMachine } from './machine.ts';
-import type { LastCommandStatus } from './status.ts';
-import { controlOf, TaskAssignments } from './tasks.ts';
+import type { CounterName, CounterSource, ProcessTable } from './processes.ts';
+import { TaskAssignments } from './tasks.ts';
 
 /** The kernel has room for so many CLOSIDs in its map. */
 const MAX_CLOSIDS = 32;
-
-export const COUNTERS = ['llc_occupancy', 'mbm_total_bytes', 'mbm_local_bytes'] as const;
-export type CounterName = (typeof COUNTERS)[number];
-
-/** Which counter of which group is asked for. Paths are as in the filesystem; '' is the root group. */
-export interface CounterQuery {
-  readonly group: string;
-  readonly rmid: number;
-  readonly domain: number;
-  readonly counter: CounterName;
-  /** Of the ways that it may fill there. */
-  readonly bytes: number;
-  /** Its processes, without those of its monitor groups. */
-  readonly pids: ReadonlySet<number>;
-}
-
-/** Bytes, or null where the hardware has no value (`Unavailable`). */
-export type CounterSource = (query: CounterQuery) => number | null | Promise<number | null>;
 
 export interface KernelParts {
   readonly machine: CompleteMachine;
@@ -207,13 +197,6 @@ export class MountedKernel {
   #freeRmid(rmid: number): void {
     if (this.monitors) this.parts.rmids.free(rmid);
   }
-}
-
-/** In the filesystem, without a leading slash. */
-export function pathOf(group: Group): string {
-  if (group.kind === 'control') return group.name;
-  const parent = pathOf(group.parent);
-  return `${parent === '' ? '' : `${parent}/`}mon_groups/${group.name}`;
 }
 
 function newControlGroup(name: string, closid: number, rmid: number, cpus: Iterable<number>): ControlGroup {

@@ -1,5 +1,4 @@
 /** What the emulator is told of the machine that it plays. */
-
 import { fullMask } from '../masks.ts';
 import type { Topology } from '../types.ts';
 
@@ -39,11 +38,10 @@ export interface EmulatedMachine {
   readonly maxThresholdOccupancy?: number;
 }
 
+/** Bandwidths in percent. */
 export interface EmulatedMba {
   readonly closids: number;
-  /** Percent. */
   readonly minBandwidth: number;
-  /** Percent. */
   readonly granularity: number;
 }
 

@@ -1,10 +1,11 @@
 /**
- * What the emulated kernel holds, outside of the process that emulates it: as on hardware, groups outlive the daemon that made them,
- * so that one which was killed finds what its earlier life left. They don't outlive the machine's boot.
+ * What the emulated kernel holds, outside of the process that emulates it: as on hardware, groups outlive the daemon
+ * that made them, so that one which was killed finds what its earlier life left. They don't outlive the machine's
+ * boot.
  */
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
-import type { ControlGroup, Group } from './groups.ts';
-import { type MountedKernel, pathOf } from './kernel.ts';
+import { type ControlGroup, type Group, pathOf } from './groups.ts';
+import type { MountedKernel } from './kernel.ts';
 import type { CompleteMachine } from './machine.ts';
 
 export interface EmulatorMemory {
@@ -12,7 +13,7 @@ export interface EmulatorMemory {
   save(text: string): Promise<void>;
 }
 
-interface SavedMonitor {
+interface SavedGroup {
   readonly name: string;
   readonly rmid: number;
   readonly cpus: readonly number[];
@@ -21,15 +22,9 @@ interface SavedMonitor {
 interface SavedKernel {
   readonly machine: CompleteMachine;
   readonly cdp: boolean;
-  readonly groups: readonly {
-    readonly name: string;
-    readonly closid: number;
-    readonly rmid: number;
-    readonly mode: ControlGroup['mode'];
-    readonly cpus: readonly number[];
-    readonly monitors: readonly SavedMonitor[];
-  }[];
-  readonly controls: readonly (readonly [string, number, number])[];
+  readonly groups: readonly (SavedGroup &
+    Pick<ControlGroup, 'closid' | 'mode'> & { readonly monitors: readonly SavedGroup[] })[];
+  readonly controls: readonly (readonly [string, number])[];
   /** Thread, process, path of its group. */
   readonly tasks: readonly (readonly [number, number, string])[];
 }
@@ -40,23 +35,20 @@ export function freeze(kernel: MountedKernel | null): string {
   const saved: SavedKernel = {
     machine: kernel.parts.machine,
     cdp: kernel.parts.cdp,
-    groups: kernel.groups().map(({ name, closid, rmid, mode, cpus, monitors }) => ({
-      name,
-      closid,
-      rmid,
-      mode,
-      cpus: [...cpus],
-      monitors: [...monitors.values()].map((each) => ({
-        name: each.name,
-        rmid: each.rmid,
-        cpus: [...each.cpus],
-      })),
-    })),
+    groups: kernel.groups().map(({ closid, mode, monitors, ...group }) => {
+      return { ...saveGroup(group), closid, mode, monitors: [...monitors.values()].map(saveGroup) };
+    }),
     controls: kernel.controls.written(),
     tasks: kernel.tasks.outside().map(([tid, pid, group]) => [tid, pid, pathOf(group)]),
   };
   return JSON.stringify(saved);
 }
+
+const saveGroup = ({ name, rmid, cpus }: Pick<Group, 'name' | 'rmid' | 'cpus'>): SavedGroup => ({
+  name,
+  rmid,
+  cpus: [...cpus],
+});
 
 /** Into a kernel that was just mounted. What is of another machine or mount stays away. */
 export function thaw(kernel: MountedKernel, text: string): void {

@@ -1,5 +1,4 @@
-/** How the kernel reads numbers and sets of CPUs from text (lib/kstrtox.c, lib/bitmap-str.c), for the emulator. */
-import type { Errno } from '../resctrl/port.ts';
+/** How the kernel reads numbers from text (lib/kstrtox.c), for the emulator. */
 
 const MAX_UNSIGNED_LONG = 0xffff_ffff_ffff_ffffn;
 const MAX_INT = 0x7fff_ffffn;
@@ -29,43 +28,4 @@ function parseDigits(text: string, base: 0 | 10 | 16): bigint | null {
   if (base === 0 && /^0[0-7]+$/.test(digits)) return BigInt(`0o${digits.slice(1)}`);
   if (base === 0 && /^0\d/.test(digits)) return null;
   return /^\d+$/.test(digits) ? BigInt(digits) : null;
-}
-
-export type ParsedCpus = { readonly cpus: Set<number> } | { readonly errno: Errno };
-
-/** `0-3,8`; empty is the empty set. The kernel's `all`, `N` and strides are left out: nobody writes them here. */
-export function parseCpuListAsKernel(text: string, possible: number): ParsedCpus {
-  const cpus = new Set<number>();
-  for (const part of text.split(/[\s,]+/).filter((piece) => piece !== '')) {
-    const match = /^(\d+)(?:-(\d+))?$/.exec(part);
-    if (match === null) return { errno: 'EINVAL' };
-    const [first, last] = [Number(match[1]), Number(match[2] ?? match[1])];
-    if (last < first) return { errno: 'EINVAL' };
-    if (last >= possible) return { errno: 'ERANGE' };
-    for (let cpu = first; cpu <= last; cpu++) cpus.add(cpu);
-  }
-  return { cpus };
-}
-
-/** Hexadecimal groups of 32 bits, the highest first: `ff,00000000`. */
-export function parseCpuMaskAsKernel(text: string, possible: number): ParsedCpus {
-  const groups = text.trim().split(',');
-  if (!groups.every((group) => /^[0-9a-f]{1,8}$/i.test(group))) return { errno: 'EINVAL' };
-  const bits = BigInt(`0x${groups.map((group) => group.padStart(8, '0')).join('')}`);
-  if (bits >> BigInt(possible) !== 0n) return { errno: 'EOVERFLOW' };
-  const cpus = new Set<number>();
-  for (let cpu = 0; cpu < possible; cpu++) if ((bits >> BigInt(cpu)) & 1n) cpus.add(cpu);
-  return { cpus };
-}
-
-/** As wide as the number of possible CPUs needs. */
-export function formatCpuMask(cpus: ReadonlySet<number>, possible: number): string {
-  let bits = 0n;
-  for (const cpu of cpus) bits |= 1n << BigInt(cpu);
-  const groups: string[] = [];
-  for (let low = 0; low < possible; low += 32) {
-    const width = Math.ceil(Math.min(32, possible - low) / 4);
-    groups.unshift(((bits >> BigInt(low)) & 0xffff_ffffn).toString(16).padStart(width, '0'));
-  }
-  return groups.join(',');
 }

@@ -1,64 +1,50 @@
 /** A write to `schemata` in the emulator: every line is checked before any is applied. */
-
 import { formatMask, fullMask, isContiguous, lowestRun, popCount } from '../masks.ts';
 import type { Errno } from '../resctrl/port.ts';
-import type { Controls, Schema } from './controls.ts';
+import type { Schema } from './controls.ts';
 import type { ControlGroup } from './groups.ts';
-import type { CompleteMachine } from './machine.ts';
+import type { MountedKernel } from './kernel.ts';
 import { parseUnsigned } from './numbers.ts';
-import type { LastCommandStatus } from './status.ts';
-
-export interface SchemataContext {
-  readonly machine: CompleteMachine;
-  readonly controls: Controls;
-  readonly status: LastCommandStatus;
-  readonly groups: () => Iterable<ControlGroup>;
-}
 
 /** Checked and not yet applied; the key keeps a second value for the same domain out. */
 type Staged = Map<string, { readonly schema: Schema; readonly domain: number; readonly value: number }>;
 
 /** What the kernel would return: an error, or null and it is done. */
-export function writeSchemata(context: SchemataContext, group: ControlGroup, text: string): Errno | null {
+export function writeSchemata(kernel: MountedKernel, group: ControlGroup, text: string): Errno | null {
   // Refused before anything is touched: the status keeps what it said before.
   if (!text.endsWith('\n')) return 'EINVAL';
-  context.status.clear();
+  kernel.parts.status.clear();
   const staged: Staged = new Map();
   for (const line of text.slice(0, -1).split('\n')) {
-    const errno = stageLine(context, group, line, staged);
+    const errno = stageLine(kernel, group, line, staged);
     if (errno !== null) return errno;
   }
   for (const { schema, domain, value } of staged.values()) {
-    context.controls.set(schema, domain, group.closid, value);
+    kernel.controls.set(schema, domain, group.closid, value);
   }
   return null;
 }
 
-function stageLine(
-  context: SchemataContext,
-  group: ControlGroup,
-  line: string,
-  staged: Staged,
-): Errno | null {
+function stageLine(kernel: MountedKernel, group: ControlGroup, line: string, staged: Staged): Errno | null {
   const colon = line.indexOf(':');
-  if (colon < 0) return refuse(context, "Missing ':'");
+  if (colon < 0) return refuse(kernel, "Missing ':'");
   const name = line.slice(0, colon).trim();
   const values = line.slice(colon + 1);
-  if (values === '') return refuse(context, `Missing '${name}' value`);
-  const schema = context.controls.schemas.find((candidate) => candidate.name === name);
-  if (schema === undefined) return refuse(context, `Unknown or unsupported resource name '${name}'`);
+  if (values === '') return refuse(kernel, `Missing '${name}' value`);
+  const schema = kernel.controls.schemas.find((candidate) => candidate.name === name);
+  if (schema === undefined) return refuse(kernel, `Unknown or unsupported resource name '${name}'`);
   const fields = values.split(';');
   // A semicolon at the end is taken; an empty field elsewhere isn't.
   if (fields.at(-1) === '') fields.pop();
   for (const field of fields) {
-    const errno = stageField(context, group, schema, field, staged);
+    const errno = stageField(kernel, group, schema, field, staged);
     if (errno !== null) return errno;
   }
   return null;
 }
 
 function stageField(
-  context: SchemataContext,
+  kernel: MountedKernel,
   group: ControlGroup,
   schema: Schema,
   field: string,
@@ -66,27 +52,29 @@ function stageField(
 ): Errno | null {
   const equals = field.indexOf('=');
   const domain = parseUnsigned(field.slice(0, Math.max(0, equals)), 10);
-  if (equals < 0 || domain === null) return refuse(context, "Missing '=' or non-numeric domain");
+  if (equals < 0 || domain === null) return refuse(kernel, "Missing '=' or non-numeric domain");
   // An unknown domain is refused without a word: the status stays clear.
-  if (!context.machine.domains.some(({ id }) => id === domain)) return 'EINVAL';
+  if (!kernel.parts.machine.domains.some(({ id }) => id === domain)) return 'EINVAL';
   const key = `${schema.name}:${domain}`;
-  if (staged.has(key)) return refuse(context, `Duplicate domain ${domain}`);
+  if (staged.has(key)) return refuse(kernel, `Duplicate domain ${domain}`);
   const text = field.slice(equals + 1).trim();
   const value =
-    schema.kind === 'cache' ? checkMask(context, group, schema, domain, text) : checkBandwidth(context, text);
-  if (typeof value === 'string') return refuse(context, value);
+    schema.kind === 'cache' ? checkMask(kernel, group, schema, domain, text) : checkBandwidth(kernel, text);
+  if (typeof value === 'string') return refuse(kernel, value);
   staged.set(key, { schema, domain, value });
   return null;
 }
 
 /** The mask, or why not. */
 function checkMask(
-  { machine, controls, groups }: SchemataContext,
+  kernel: MountedKernel,
   group: ControlGroup,
   schema: Schema,
   domain: number,
   text: string,
 ): number | string {
+  const { controls } = kernel;
+  const { machine } = kernel.parts;
   const mask = parseUnsigned(text, 16);
   if (mask === null) return `Non-hex character in the mask ${text}`;
   if ((mask === 0 && machine.minCbmBits > 0) || mask > fullMask(machine.ways)) return 'Mask out of range';
@@ -98,14 +86,14 @@ function checkMask(
     return `Need at least ${machine.minCbmBits} bits in the mask`;
   }
   const overlaps = (exclusive: boolean) =>
-    controls.overlaps(schema, domain, mask, group.closid, groups(), exclusive);
+    controls.overlaps(schema, domain, mask, group.closid, kernel.groups(), exclusive);
   if (overlaps(true)) return 'Overlaps with exclusive group';
   if (group.mode === 'exclusive' && overlaps(false)) return 'Overlaps with other group';
   return mask;
 }
 
 /** The bandwidth in percent, rounded up to what the hardware can hold, or why not. */
-function checkBandwidth({ machine, controls }: SchemataContext, text: string): number | string {
+function checkBandwidth({ parts: { machine }, controls }: MountedKernel, text: string): number | string {
   const minimum = machine.mba?.minBandwidth ?? 0;
   const maximum = controls.default({ kind: 'bandwidth' });
   const granularity = machine.mba?.granularity ?? 1;
@@ -115,7 +103,7 @@ function checkBandwidth({ machine, controls }: SchemataContext, text: string): n
   return Math.ceil(value / granularity) * granularity;
 }
 
-function refuse(context: SchemataContext, why: string): Errno {
-  context.status.add(why);
+function refuse(kernel: MountedKernel, why: string): Errno {
+  kernel.parts.status.add(why);
   return 'EINVAL';
 }

@@ -2,9 +2,8 @@
  * Which thread is in which group. A thread is in its creator's group until it is moved. The creator's group *at
  * that moment* counts, so threads that aren't known yet are settled before anything moves.
  */
-
-import type { ProcessTable, ThreadInfo } from '../resctrl/process-table.ts';
 import type { ControlGroup, Group } from './groups.ts';
+import type { ProcessTable, ThreadInfo } from './processes.ts';
 
 interface Assignment {
   readonly pid: number;
@@ -89,8 +88,6 @@ export class TaskAssignments {
     return [...this.#living.keys()].filter((tid) => isIn(this.groupOf(tid), group));
   }
 }
-
-export const controlOf = (group: Group): ControlGroup => (group.kind === 'control' ? group : group.parent);
 
 function isIn(inner: Group | null, outer: Group): boolean {
   return inner === outer || (inner?.kind === 'monitor' && inner.parent === outer);

@@ -1,20 +1,52 @@
 /** The files and directories of the emulated filesystem: what each says when read, and does when written. */
 import { formatCpuList } from '../cpu-list.ts';
+import { formatMask, fullMask } from '../masks.ts';
 import type { Errno } from '../resctrl/port.ts';
-import { writeCpus } from './cpus.ts';
-import type { ControlGroup, Group } from './groups.ts';
-import { infoDirectory } from './info.ts';
-import { COUNTERS, type MountedKernel } from './kernel.ts';
-import type { Directory, Entries, FileNode } from './nodes.ts';
+import type { Schema } from './controls.ts';
 import {
   formatCpuMask,
   type ParsedCpus,
   parseCpuListAsKernel,
   parseCpuMaskAsKernel,
-  parseInteger,
-} from './numbers.ts';
+  writeCpus,
+} from './cpus.ts';
+import { type ControlGroup, controlOf, type Group } from './groups.ts';
+import type { MountedKernel } from './kernel.ts';
+import { parseInteger, parseUnsigned } from './numbers.ts';
+import { COUNTERS } from './processes.ts';
 import { writeSchemata } from './schemata.ts';
-import { controlOf } from './tasks.ts';
+
+export interface FileNode {
+  read(): string | Promise<string>;
+  /** The error that write(2) gives, or null. Absent where the file may only be read. */
+  readonly write?: (text: string) => Errno | null | Promise<Errno | null>;
+}
+
+export interface Directory {
+  entries(): Entries;
+  /** What mkdir(2) in it does; absent where it is not permitted. */
+  readonly make?: (name: string) => Errno | null;
+  /** What rmdir(2) of it does; absent where it is not permitted. */
+  readonly remove?: () => Promise<Errno | null>;
+}
+
+export type Node = FileNode | Directory;
+/** Made when they are asked for. */
+export type Entries = Map<string, () => Node>;
+
+export const isDirectory = (node: Node): node is Directory => 'entries' in node;
+
+/** Follows `names` down from `root`. */
+export function resolve(root: Directory, names: readonly string[]): Node | 'ENOENT' | 'ENOTDIR' {
+  let node: Node = root;
+  for (const name of names) {
+    if (!isDirectory(node)) return 'ENOTDIR';
+    const make = node.entries().get(name);
+    if (make === undefined) return 'ENOENT';
+    node = make();
+  }
+  return node;
+}
 
 export function rootDirectory(kernel: MountedKernel): Directory {
   const entries: Entries = new Map([
@@ -36,10 +68,9 @@ export function rootDirectory(kernel: MountedKernel): Directory {
 
 function controlEntries(kernel: MountedKernel, group: ControlGroup): Entries {
   const { controls } = kernel;
-  const { machine, status } = kernel.parts;
   const schemata: FileNode = {
     read: () => controls.formatSchemata(group.closid),
-    write: (text) => writeSchemata({ machine, controls, status, groups: () => kernel.groups() }, group, text),
+    write: (text) => writeSchemata(kernel, group, text),
   };
   const entries: Entries = new Map([
     ...commonEntries(kernel, group),
@@ -52,11 +83,10 @@ function controlEntries(kernel: MountedKernel, group: ControlGroup): Entries {
 }
 
 function commonEntries(kernel: MountedKernel, group: Group): Entries {
-  const { machine, status } = kernel.parts;
-  const context = { root: kernel.root, online: kernel.online, status, groups: () => kernel.groups() };
+  const { machine } = kernel.parts;
   const cpusFile = (show: () => string, parse: (text: string, possible: number) => ParsedCpus): FileNode => ({
     read: () => `${show()}\n`,
-    write: (text) => writeCpus(context, group, parse(text, machine.possibleCpus)),
+    write: (text) => writeCpus(kernel, group, parse(text, machine.possibleCpus)),
   });
   const list = () => formatCpuList([...group.cpus].sort((left, right) => left - right));
   const mask = () => formatCpuMask(group.cpus, machine.possibleCpus);
@@ -149,4 +179,63 @@ async function writeTasks(kernel: MountedKernel, group: Group, text: string): Pr
   }
   kernel.tasks.move(tid, group);
   return null;
+}
+
+/** What the hardware can do, and the status of the last command. */
+function infoDirectory(kernel: MountedKernel): Directory {
+  const entries: Entries = new Map([['last_cmd_status', () => ({ read: () => kernel.parts.status.read() })]]);
+  for (const schema of kernel.controls.schemas) {
+    const files = schema.kind === 'cache' ? cacheFiles(kernel, schema) : bandwidthFiles(kernel, schema);
+    entries.set(schema.name, () => ({ entries: () => files }));
+  }
+  if (kernel.monitors) entries.set('L3_MON', () => ({ entries: () => monitoringFiles(kernel) }));
+  return { entries: () => entries };
+}
+
+function cacheFiles(kernel: MountedKernel, schema: Schema): Entries {
+  const { machine } = kernel.parts;
+  const files: Entries = new Map([
+    ['bit_usage', text(() => kernel.controls.formatBitUsage(schema, kernel.groups()))],
+    ['cbm_mask', text(() => `${formatMask(fullMask(machine.ways))}\n`)],
+    ['min_cbm_bits', text(() => `${machine.minCbmBits}\n`)],
+    ['num_closids', text(() => `${schema.closids}\n`)],
+    ['shareable_bits', text(() => `${formatMask(machine.shareableBits)}\n`)],
+  ]);
+  const sparse = text(() => `${Number(machine.sparseMasks)}\n`);
+  return machine.tellsSparseMasks ? files.set('sparse_masks', sparse) : files;
+}
+
+function bandwidthFiles(kernel: MountedKernel, schema: Schema): Entries {
+  const { mba } = kernel.parts.machine;
+  return new Map([
+    ['bandwidth_gran', text(() => `${mba?.granularity ?? 0}\n`)],
+    ['delay_linear', text(() => '1\n')],
+    ['min_bandwidth', text(() => `${mba?.minBandwidth ?? 0}\n`)],
+    ['num_closids', text(() => `${schema.closids}\n`)],
+  ]);
+}
+
+function monitoringFiles(kernel: MountedKernel): Entries {
+  const threshold: FileNode = {
+    read: () => `${kernel.parts.rmids.thresholdBytes}\n`,
+    write: (written) => writeThreshold(kernel, written),
+  };
+  return new Map([
+    ['max_threshold_occupancy', () => threshold],
+    ['mon_features', text(() => COUNTERS.map((counter) => `${counter}\n`).join(''))],
+    ['num_rmids', text(() => `${kernel.parts.machine.rmids}\n`)],
+  ]);
+}
+
+/** Bytes, at most one cache; says nothing in the status, and clears nothing there. */
+function writeThreshold(kernel: MountedKernel, written: string): Errno | null {
+  const { machine, rmids } = kernel.parts;
+  const bytes = parseUnsigned(written, 0);
+  if (bytes === null || bytes > machine.ways * machine.wayBytes) return 'EINVAL';
+  rmids.thresholdBytes = bytes;
+  return null;
+}
+
+function text(read: () => string): () => FileNode {
+  return () => ({ read });
 }

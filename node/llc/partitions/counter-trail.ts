@@ -1,11 +1,6 @@
 /** Peak and mean of a group's counters over the samples of a lease's life. */
-import type { CacheUse, CounterSummary } from '../../state/types.ts';
+import type { CacheUse, CounterSummary } from '../../../protocols/schema/run.ts';
 import type { DomainCounters } from '../resctrl/occupancy.ts';
-
-interface Reading {
-  readonly atMs: number;
-  readonly bytes: number;
-}
 
 export class CounterTrail {
   readonly #occupancy = new Summary();
@@ -23,8 +18,7 @@ export class CounterTrail {
   add(atMs: number, counters: DomainCounters): void {
     this.#samples++;
     if (counters.llcOccupancy !== null) this.#occupancy.add(counters.llcOccupancy, 1);
-    this.#total.add(atMs, counters.mbmTotal);
-    this.#local.add(atMs, counters.mbmLocal);
+    this.begin(atMs, counters);
   }
 
   /** Another group's counters follow: they began elsewhere. */
@@ -37,8 +31,8 @@ export class CounterTrail {
     return {
       samples: this.#samples,
       occupancyBytes: this.#occupancy.value(),
-      bandwidthBytesPerSecond: this.#total.value(),
-      localBandwidthBytesPerSecond: this.#local.value(),
+      bandwidthBytesPerSecond: this.#total.summary.value(),
+      localBandwidthBytesPerSecond: this.#local.summary.value(),
     };
   }
 }
@@ -64,8 +58,8 @@ class Summary {
 
 /** Bytes per second between readings; a counter that goes backwards has begun anew. */
 class Rate {
-  readonly #summary = new Summary();
-  #before: Reading | null = null;
+  readonly summary = new Summary();
+  #before: { readonly atMs: number; readonly bytes: number } | null = null;
 
   add(atMs: number, bytes: number | null): void {
     if (bytes === null) return;
@@ -73,14 +67,10 @@ class Rate {
     this.#before = { atMs, bytes };
     if (before === null || bytes < before.bytes || atMs <= before.atMs) return;
     const seconds = (atMs - before.atMs) / 1000;
-    this.#summary.add((bytes - before.bytes) / seconds, seconds);
+    this.summary.add((bytes - before.bytes) / seconds, seconds);
   }
 
   restart(): void {
     this.#before = null;
-  }
-
-  value(): CounterSummary | null {
-    return this.#summary.value();
   }
 }

@@ -23,9 +23,9 @@ export class GroupNames {
     return group.startsWith(this.prefix);
   }
 
-  /** Of another node on this machine. */
-  isKin(group: string): boolean {
-    return group.startsWith(FAMILY) && !this.isOurs(group);
+  /** Whether there are some of another node on this machine. */
+  hasKin(groups: readonly string[]): boolean {
+    return groups.some((group) => group.startsWith(FAMILY) && !this.isOurs(group));
   }
 }
 

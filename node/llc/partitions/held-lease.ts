@@ -1,5 +1,6 @@
 /** A lease as its holder sees it from inside: what of it is true now, and the weakest that was. */
-import type { Enforcement } from '../../state/types.ts';
+import type { Hold } from '../../../protocols/schema/capacity.ts';
+import type { Enforcement } from '../../../protocols/schema/run.ts';
 import { CounterTrail } from './counter-trail.ts';
 import type { Lease, PartitionRequest, Standing } from './types.ts';
 
@@ -21,12 +22,15 @@ export class HeldLease implements Lease {
   released = false;
   /** Position in its domain. */
   mask: number | null = null;
+  readonly #emulated: boolean;
   #group: string | null = null;
   #standing: Standing = { enforcement: 'unenforced', reason: 'it has not been lent yet' };
   #recorded: Standing | null = null;
 
-  constructor(id: string, request: PartitionRequest) {
+  /** @param emulated see `PartitionManagerOptions` */
+  constructor(id: string, request: PartitionRequest, emulated = false) {
     this.id = id;
+    this.#emulated = emulated;
     this.runId = request.runId;
     this.attempt = request.attempt;
     this.domain = request.domain;
@@ -34,24 +38,40 @@ export class HeldLease implements Lease {
     this.sensitive = request.sensitive;
   }
 
+  /** @throws TypeError for a lease that somebody else gave */
+  static of(lease: Lease): HeldLease {
+    if (lease instanceof HeldLease) return lease;
+    throw new TypeError('this lease is of another holder');
+  }
+
   get group(): string | null {
     return this.#group;
   }
 
+  get hold(): Hold {
+    if (this.#group === null) return 'counted';
+    return this.#group === this.id ? 'partition' : 'pool';
+  }
+
+  /** Without a monitoring group its threads can't be told from those of other members of the pool. */
+  get canMoveUp(): boolean {
+    return this.monitor !== null || this.pids.size === 0;
+  }
+
   get enforcement(): Enforcement {
-    return this.#standing.enforcement;
+    return this.standing.enforcement;
   }
 
   get reason(): string | null {
-    return this.#standing.reason;
+    return this.standing.reason;
   }
 
   get standing(): Standing {
-    return this.#standing;
+    return this.#told(this.#standing);
   }
 
   get recorded(): Standing {
-    return this.#recorded ?? this.#standing;
+    return this.#told(this.#recorded ?? this.#standing);
   }
 
   /** From now on the weakest standing is kept. */
@@ -75,9 +95,7 @@ export class HeldLease implements Lease {
 
   /** Nothing holds it any more. */
   lose(reason: string): void {
-    this.#group = null;
-    this.monitor = null;
-    this.mask = null;
+    this.leave();
     this.become({ enforcement: 'unenforced', reason });
   }
 
@@ -86,5 +104,14 @@ export class HeldLease implements Lease {
     this.#group = null;
     this.monitor = null;
     this.mask = null;
+  }
+
+  #told({ enforcement, reason }: Standing): Standing {
+    if (!this.#emulated) return { enforcement, reason };
+    const why = reason === null ? '' : ` (${reason})`;
+    return {
+      enforcement: 'unenforced',
+      reason: `emulated: with cache allocation it would be ${enforcement}${why}`,
+    };
   }
 }

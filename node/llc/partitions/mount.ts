@@ -1,31 +1,38 @@
 /**
- * One mounted resctrl and what this node holds in it. Everything here runs under the exclusive lock of the mount, one operation
- * after the other; errors of a mount that is gone come out as they are. Long, because each operation changes the allocator's state, the
- * leases and the kernel together, and must be read as one.
+ * One mounted resctrl and what this node holds in it: each operation here changes the allocator's state, the leases
+ * and the kernel together. All of it runs under the lock of the filesystem; errors of a mount that is gone come out
+ * as they are.
  */
-
 import type { Logger } from '../../ports.ts';
-import { giveBack, lend, openWays, promote } from '../allocation/allocator.ts';
-import { openDomain } from '../allocation/domain.ts';
+import { giveBack, lend, promote } from '../allocation/allocator.ts';
 import { rebase } from '../allocation/rebase.ts';
 import { spanMask } from '../allocation/spans.ts';
-import type { PoolLimits, Refusal, WayState } from '../allocation/types.ts';
+import type { PoolLimits, Refusal, Step, WayState } from '../allocation/types.ts';
 import { ResctrlError, type ResctrlFs } from '../resctrl/port.ts';
 import type { ResctrlTopology } from '../resctrl/resctrl-topology.ts';
 import type { GroupNames } from './group-names.ts';
+import { compare, OurGroups, type PoolBandwidth, type Shortage } from './groups.ts';
 import type { HeldLease } from './held-lease.ts';
-import { PlanCarrier } from './plan-carrier.ts';
-import type { PoolBandwidth } from './pool-bandwidth.ts';
 import { RootGroup, type RootNote } from './root-group.ts';
-import { readMasks, removeGroup, type Survey, survey } from './survey.ts';
-import { emptyInto, moveProcess, readTasks, strayThreads, type ThreadsOf } from './tasks.ts';
-import type { Standing } from './types.ts';
+import {
+  closidsBeside,
+  isAbsent,
+  messageOf,
+  openState,
+  removeGroup,
+  type Survey,
+  survey,
+  unlessVanished,
+} from './survey.ts';
+import { emptyInto, moveProcess, outside, readTasks, type ThreadsOf } from './tasks.ts';
+import { ENFORCED, unenforced } from './types.ts';
 
 export interface MountParts {
   readonly fs: ResctrlFs;
   readonly logger: Logger;
   readonly topology: ResctrlTopology;
   readonly names: GroupNames;
+  /** Keeps root's mask over a crash. */
   readonly note: RootNote;
   readonly threadsOf: ThreadsOf;
   readonly limits: PoolLimits;
@@ -34,33 +41,30 @@ export interface MountParts {
   readonly poolBandwidth: PoolBandwidth | null;
 }
 
-/** What the kernel lacks for a group: a class of service, a monitoring id, or one that is clean yet. */
-export type Shortage = 'CLOSID' | 'RMID' | 'LIMBO';
-
 export type Lent =
   | { readonly kind: 'lent' }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
   | { readonly kind: 'short'; readonly of: Shortage }
   | { readonly kind: 'failed'; readonly reason: string };
 
-const ENFORCED: Standing = { enforcement: 'enforced', reason: null };
-
 export class Mount {
+  readonly topology: ResctrlTopology;
+  /** Percent; null without a limit. */
+  readonly poolBandwidthPercent: number | null;
   readonly #parts: MountParts;
-  readonly #carrier: PlanCarrier;
+  readonly #groups: OurGroups;
   readonly #root: RootGroup;
   readonly #leases = new Map<string, HeldLease>();
   #state: WayState;
-  #foreign: Survey['foreign'];
-  /** Whether there may be a group of the pool. */
-  #hasPool = false;
 
   private constructor(parts: MountParts, root: RootGroup, seen: Survey) {
+    const { fs, logger, topology, names, poolBandwidth } = parts;
+    this.topology = topology;
+    this.poolBandwidthPercent = poolBandwidth?.percent ?? null;
     this.#parts = parts;
     this.#root = root;
-    this.#carrier = new PlanCarrier(parts.fs, parts.topology.caches, parts.names.pool);
-    this.#state = this.#opened(seen);
-    this.#foreign = seen.foreign;
+    this.#groups = new OurGroups({ fs, logger, caches: topology.caches, pool: names.pool, poolBandwidth });
+    this.#state = openState(seen, parts, root);
   }
 
   /** Removes what an earlier life of this node left, and gives root back what it had then. */
@@ -74,7 +78,7 @@ export class Mount {
     }
     if (before.ours.size > 0)
       logger.info({ groups: [...before.ours], tasks }, 'groups of an earlier life removed');
-    const isShrunk = before.ours.size > 0 || before.foreign.some(({ name }) => names.isKin(name));
+    const isShrunk = before.ours.size > 0 || names.hasKin(before.foreign);
     const root = await RootGroup.open(parts, before.root, isShrunk);
     const mount = new Mount(parts, root, await survey(fs, topology, names));
     await mount.#growRoot();
@@ -85,42 +89,28 @@ export class Mount {
     return this.#state;
   }
 
-  get foreign(): Survey['foreign'] {
-    return this.#foreign;
-  }
-
-  /** Percent; null without a limit. */
-  get poolBandwidthPercent(): number | null {
-    return this.#parts.poolBandwidth?.percent ?? null;
-  }
-
-  get topology(): ResctrlTopology {
-    return this.#parts.topology;
-  }
-
-  get leases(): Iterable<HeldLease> {
-    return this.#leases.values();
+  get leases(): readonly HeldLease[] {
+    return [...this.#leases.values()];
   }
 
   has(lease: HeldLease): boolean {
     return this.#leases.has(lease.id);
   }
 
-  /** Takes into account what other programs did since: ways and classes that they took, groups of ours that they removed. */
+  /** Takes in what other programs did since: ways and classes that they took, groups of ours that they removed. */
   async refresh(): Promise<void> {
     const { fs, topology, names } = this.#parts;
     const seen = await survey(fs, topology, names);
-    this.#foreign = seen.foreign;
     this.#root.seen(seen.root);
-    this.#hasPool = seen.ours.has(names.pool);
+    this.#groups.hasPool = seen.ours.has(names.pool);
     for (const group of seen.ours) {
       // Left by a removal that failed.
       if (group !== names.pool && !this.#leases.has(group)) await removeGroup(fs, group);
     }
     if (this.#leases.size === 0) {
-      if (seen.ours.has(names.pool)) await removeGroup(fs, names.pool);
-      if (!seen.foreign.some(({ name }) => names.isKin(name))) this.#root.adopt();
-      this.#state = this.#opened(seen);
+      await this.#groups.removePool();
+      if (!names.hasKin(seen.foreign)) this.#root.adopt();
+      this.#state = openState(seen, this.#parts, this.#root);
       return;
     }
     await this.#dropVanished(seen.ours);
@@ -135,7 +125,7 @@ export class Mount {
     if (!answer.ok) return { kind: 'refused', refusal: answer.error };
     const { span, state, steps } = answer.value;
     const group = span === null ? this.#parts.names.pool : id;
-    const made = await this.#make(group);
+    const made = await this.#groups.make(group);
     if (made !== 'made' && made !== 'there') return { kind: 'short', of: made };
     const failure = await this.#carryOut(state, steps);
     if (failure !== null) {
@@ -144,22 +134,21 @@ export class Mount {
       return { kind: 'failed', reason: failure };
     }
     this.#leases.set(id, lease);
-    lease.ways = Math.max(ways, this.#parts.topology.minWays);
+    lease.ways = Math.max(ways, this.topology.minWays);
     if (span !== null) lease.join(group, group, ENFORCED);
-    else
-      lease.join(group, await this.#makeMonitor(lease), {
-        enforcement: 'shared',
-        reason: poolReason(lease, wait),
-      });
+    else {
+      const needs = wait ?? 'all classes of service (CLOSIDs) are in use';
+      const reason = sensitive ? needs : 'it gains nothing from cache of its own';
+      lease.join(group, await this.#groups.makeMonitor(id), { enforcement: 'shared', reason });
+    }
     this.#showMasks();
     return { kind: 'lent' };
   }
 
   /** May be repeated after an error. */
   async release(lease: HeldLease): Promise<void> {
-    const { fs } = this.#parts;
-    if (!this.#leases.has(lease.id)) return;
-    if (lease.monitor !== null) await removeGroup(fs, lease.monitor);
+    if (!this.has(lease)) return;
+    if (lease.monitor !== null) await removeGroup(this.#parts.fs, lease.monitor);
     const plan = giveBack(this.#state, lease.id);
     const steps = plan.steps.filter(({ holder }) => holder !== lease.id);
     await this.#carryOut(plan.state, steps, true);
@@ -175,20 +164,20 @@ export class Mount {
     this.#root.seen(seen.root);
     for (const group of seen.ours) await removeGroup(fs, group);
     this.#leases.clear();
-    this.#state = this.#opened(seen);
+    this.#state = openState(seen, this.#parts, this.#root);
     await this.#growRoot();
   }
 
   /** Moves up who waits, as far as classes of service and monitoring ids reach. */
   async promoteAll(): Promise<void> {
     const { fs } = this.#parts;
-    const passed = new Set([...this.#leases.values()].filter(cannotBeFollowed).map(({ id }) => id));
+    const passed = new Set(this.leases.filter((lease) => !lease.canMoveUp).map(({ id }) => id));
     for (let up = promote(this.#state, passed); up !== null; up = promote(this.#state, passed)) {
       const { id } = up;
       const lease = this.#leases.get(id);
       passed.add(id);
       if (lease === undefined) continue;
-      if ((await this.#make(id)) !== 'made') break;
+      if ((await this.#groups.make(id)) !== 'made') break;
       // The pool is given up only after its last member has left it.
       const own = up.steps.findIndex(({ holder }) => holder === id) + 1;
       const failure = await this.#carryOut(up.state, up.steps.slice(0, own));
@@ -202,7 +191,7 @@ export class Mount {
       if (monitor !== null) await removeGroup(fs, monitor);
       lease.trail.restart();
       const reason = 'not all of its threads could be moved into its partition';
-      lease.join(id, id, all ? ENFORCED : { enforcement: 'unenforced', reason });
+      lease.join(id, id, all ? ENFORCED : unenforced(reason));
       await this.#tidy();
     }
   }
@@ -211,7 +200,7 @@ export class Mount {
     const { fs, threadsOf } = this.#parts;
     const { group, monitor } = lease;
     if (group === null) return;
-    await this.#unlessVanished(group, async () => {
+    await unlessVanished(fs, group, async () => {
       const path = monitor === null || monitor === group ? [group] : [group, monitor];
       const strays = await moveProcess(fs, path, pid, threadsOf);
       if (strays.length > 0) lease.become(outside(pid, strays));
@@ -221,56 +210,16 @@ export class Mount {
 
   /** Compares with what the kernel says; what is wrong goes on the lease. */
   async verify(lease: HeldLease): Promise<void> {
+    const { fs, threadsOf } = this.#parts;
     const { group } = lease;
-    if (group === null || (await this.#unlessVanished(group, () => this.#compare(lease, group)))) return;
+    if (group === null) return;
+    if (await unlessVanished(fs, group, () => compare(lease, group, this.#state, fs, threadsOf))) return;
     await this.refresh();
     await this.#tidy();
   }
 
-  async #compare(lease: HeldLease, group: string): Promise<void> {
-    const { fs, threadsOf } = this.#parts;
-    const { monitor } = lease;
-    const masks = await readMasks(fs, group);
-    if (masks === null) return;
-    const wanted = this.#carrier.masksOf(this.#state, group === lease.id ? lease.id : null);
-    for (const [domain, mask] of wanted) {
-      const actual = masks.get(domain);
-      if (actual === mask) continue;
-      const reason = `another program changed ${group}: domain ${domain} has mask ${actual?.toString(16)}, not ${mask.toString(16)}`;
-      lease.become({ enforcement: 'unenforced', reason });
-    }
-    for (const pid of lease.pids) {
-      const strays = await strayThreads(fs, monitor ?? group, pid, threadsOf);
-      if (strays.length > 0) lease.become(outside(pid, strays));
-    }
-  }
-
-  #opened({ foreignMasks, foreign }: Survey): WayState {
-    const { topology, reserveWays, limits } = this.#parts;
-    const domains = topology.domains.map(({ id }) =>
-      openDomain({
-        id,
-        ways: topology.ways,
-        minBits: topology.minWays,
-        ioMask: topology.shareableBits,
-        foreignMask: foreignMasks.get(id) ?? 0,
-        rootMask: this.#root.original(id),
-        reserveWays,
-      }),
-    );
-    return openWays(this.#closids(foreign), domains, limits);
-  }
-
-  #closids(foreign: Survey['foreign']): number {
-    return Math.max(0, this.#parts.topology.closids - 1 - foreign.length);
-  }
-
-  /** Null, or why the masks could not be written; then nothing has changed. `anyway`: what was given up stays given up. */
-  async #carryOut(
-    next: WayState,
-    steps: Parameters<PlanCarrier['carry']>[1],
-    anyway = false,
-  ): Promise<string | null> {
+  /** Null, or why the masks could not be written; then nothing has changed, but for what is given up `anyway`. */
+  async #carryOut(next: WayState, steps: readonly Step[], anyway = false): Promise<string | null> {
     const before = this.#state;
     try {
       await this.#root.shrink(next.domains);
@@ -279,28 +228,22 @@ export class Mount {
       if (anyway) this.#state = next;
       return messageOf(error);
     }
-    const carried = await this.#carrier.carry(before, steps);
+    const carried = await this.#groups.carry(before, steps);
     if (!carried.ok && isAbsent(carried.cause)) throw carried.cause;
     if (carried.ok || anyway) this.#state = next;
     this.#showMasks();
     if (carried.ok) return null;
-    this.#parts.logger.warn(
-      { err: carried.cause, broken: carried.broken },
-      'cache masks could not be rewritten',
-    );
-    for (const lease of this.#leases.values()) {
-      const holder = lease.group === lease.id ? lease.id : null;
-      if (!carried.broken.includes(holder)) continue;
-      lease.become({
-        enforcement: 'unenforced',
-        reason: `its mask could not be put back: ${messageOf(carried.cause)}`,
-      });
+    const { cause, broken } = carried;
+    this.#parts.logger.warn({ err: cause, broken }, 'cache masks could not be rewritten');
+    for (const lease of this.leases) {
+      if (broken.includes(lease.hold === 'partition' ? lease.id : null))
+        lease.become(unenforced(`its mask could not be put back: ${messageOf(cause)}`));
     }
-    return messageOf(carried.cause);
+    return messageOf(cause);
   }
 
   async #dropVanished(ours: ReadonlySet<string>): Promise<void> {
-    for (const lease of [...this.#leases.values()]) {
+    for (const lease of this.leases) {
       const { group } = lease;
       if (group === null || ours.has(group)) continue;
       this.#leases.delete(lease.id);
@@ -315,7 +258,7 @@ export class Mount {
 
   async #giveWay({ foreignMasks, foreign }: Survey): Promise<void> {
     const masks = new Map(this.#state.domains.map(({ id }) => [id, foreignMasks.get(id) ?? 0]));
-    const plan = rebase(this.#state, this.#closids(foreign), masks);
+    const plan = rebase(this.#state, closidsBeside(foreign, this.topology), masks);
     await this.#carryOut(plan.state, plan.steps, true);
     for (const id of plan.lost) {
       const lease = this.#leases.get(id);
@@ -325,63 +268,16 @@ export class Mount {
     }
   }
 
-  /** Also `there`, for the pool. */
-  async #make(group: string): Promise<'made' | 'there' | Shortage> {
-    try {
-      await this.#parts.fs.mkdir(group);
-      if (group === this.#parts.names.pool) await this.#madePool(group);
-      return 'made';
-    } catch (error) {
-      if (!(error instanceof ResctrlError)) throw error;
-      if (error.code === 'EEXIST') return 'there';
-      if (error.code === 'EBUSY') return 'LIMBO';
-      // The status may have older lines; the last one is of this command.
-      if (error.code === 'ENOSPC')
-        return /Out of RMIDs\s*$/.test(error.lastCmdStatus ?? '') ? 'RMID' : 'CLOSID';
-      throw error;
-    }
-  }
-
-  /** A limit goes with its group. That it can't be set is no reason to refuse a run. */
-  async #madePool(group: string): Promise<void> {
-    const { fs, logger, poolBandwidth } = this.#parts;
-    this.#hasPool = true;
-    if (poolBandwidth === null) return;
-    try {
-      await fs.write(`${group}/schemata`, poolBandwidth.schemata);
-    } catch (error) {
-      if (!(error instanceof ResctrlError) || isAbsent(error)) throw error;
-      logger.warn({ err: error }, 'the shared pool has no limit of memory bandwidth');
-    }
-  }
-
-  /** A group that only counts, and tells which threads of the pool belong to this lease. Without one it can't be moved up. */
-  async #makeMonitor(lease: HeldLease): Promise<string | null> {
-    const group = `${this.#parts.names.pool}/mon_groups/${lease.id}`;
-    try {
-      await this.#parts.fs.mkdir(group);
-      return group;
-    } catch (error) {
-      if (!(error instanceof ResctrlError) || error.code === 'ENODEV') throw error;
-      return null;
-    }
-  }
-
   /** Removes a pool without members, and gives root what is free of us. */
   async #tidy(): Promise<void> {
-    const { fs, names } = this.#parts;
-    if (this.#hasPool && this.#state.domains.every(({ members }) => members.length === 0)) {
-      await removeGroup(fs, names.pool);
-      this.#hasPool = false;
-    }
+    if (this.#state.domains.every(({ members }) => members.length === 0)) await this.#groups.removePool();
     await this.#growRoot();
     this.#showMasks();
   }
 
   async #growRoot(): Promise<void> {
-    const foreign = new Map(this.#state.domains.map(({ id, foreignMask }) => [id, foreignMask]));
     try {
-      await this.#root.grow(this.#state.domains, foreign);
+      await this.#root.grow(this.#state.domains);
     } catch (error) {
       if (!(error instanceof ResctrlError) || isAbsent(error)) throw error;
       this.#parts.logger.warn({ err: error }, 'the root group keeps its narrow mask');
@@ -389,51 +285,13 @@ export class Mount {
   }
 
   #showMasks(): void {
+    const show = (id: string, mask: number) => {
+      const lease = this.#leases.get(id);
+      if (lease !== undefined) lease.mask = mask;
+    };
     for (const { partitions, members, pool } of this.#state.domains) {
-      for (const { id, span } of partitions) this.#setMask(id, spanMask(span));
-      for (const { id } of members) if (pool !== null) this.#setMask(id, spanMask(pool));
+      for (const { id, span } of partitions) show(id, spanMask(span));
+      for (const { id } of members) if (pool !== null) show(id, spanMask(pool));
     }
   }
-
-  #setMask(id: string, mask: number): void {
-    const lease = this.#leases.get(id);
-    if (lease !== undefined) lease.mask = mask;
-  }
-
-  /** False when the group is gone: another program may remove it between any two steps. */
-  async #unlessVanished(group: string, work: () => Promise<void>): Promise<boolean> {
-    const exists = async () => (await readMasks(this.#parts.fs, group)) !== null;
-    try {
-      await work();
-    } catch (error) {
-      if (!isAbsent(error) || (await exists())) throw error;
-    }
-    return exists();
-  }
-}
-
-/** Its threads can't be told from those of other members. */
-function cannotBeFollowed(lease: HeldLease): boolean {
-  return lease.monitor === null && lease.pids.size > 0;
-}
-
-function poolReason(lease: HeldLease, wait: string | null): string {
-  if (!lease.sensitive) return 'it gains nothing from cache of its own';
-  return wait ?? 'all classes of service (CLOSIDs) are in use';
-}
-
-function outside(pid: number, tids: readonly number[]): Standing {
-  return {
-    enforcement: 'unenforced',
-    reason: `threads ${tids.join(', ')} of process ${pid} are outside of its group`,
-  };
-}
-
-/** Something was not there: a group, or all of resctrl. */
-export function isAbsent(error: unknown): boolean {
-  return error instanceof ResctrlError && ['ENOENT', 'ENODEV', 'ENOTDIR', 'EIO'].includes(error.code);
-}
-
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

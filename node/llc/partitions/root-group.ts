@@ -1,61 +1,55 @@
 /**
- * The group of everything that isn't ours. While we hold ways of a domain it keeps to the reserve; then it gets back what it had.
- * What it had is noted where it outlives a crash.
+ * The group of everything that isn't ours. While we hold ways of a domain it keeps to the reserve; then it gets back
+ * what it had. What it had is noted where it outlives a crash.
  */
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import { type Span, spanMask, spansOf } from '../allocation/spans.ts';
 import type { DomainState } from '../allocation/types.ts';
-import { fullMask, intersect, popCount, unite, without } from '../masks.ts';
+import { fullMask, intersect, without } from '../masks.ts';
 import type { ResctrlFs } from '../resctrl/port.ts';
 import type { ResctrlTopology } from '../resctrl/resctrl-topology.ts';
-import { type Masks, type Survey, schemataOf } from './survey.ts';
+import { parseSchemata } from '../resctrl/schemata.ts';
+import { type Masks, schemataOf } from './survey.ts';
 
-/** Keeps one line of text over a crash. */
+/** Keeps a line of text over a crash. */
 export interface RootNote {
   load(): Promise<string | null>;
   /** Durable when it resolves; null forgets. */
   save(text: string | null): Promise<void>;
 }
 
+interface RootGroupParts {
+  readonly fs: ResctrlFs;
+  readonly topology: ResctrlTopology;
+  readonly note: RootNote;
+}
+
 export class RootGroup {
-  readonly #fs: ResctrlFs;
-  readonly #topology: ResctrlTopology;
-  readonly #note: RootNote;
+  readonly #parts: RootGroupParts;
   #original: Masks;
   #noted: boolean;
   #now: Masks;
 
-  private constructor(
-    parts: { fs: ResctrlFs; topology: ResctrlTopology; note: RootNote },
-    original: Masks,
-    now: Masks,
-    noted: boolean,
-  ) {
-    this.#fs = parts.fs;
-    this.#topology = parts.topology;
-    this.#note = parts.note;
+  private constructor(parts: RootGroupParts, original: Masks, now: Masks, noted: boolean) {
+    this.#parts = parts;
     this.#original = original;
     this.#now = now;
     this.#noted = noted;
   }
 
   /** @param isShrunk whether the masks that root has now may be the work of a node */
-  static async open(
-    parts: { fs: ResctrlFs; topology: ResctrlTopology; note: RootNote },
-    now: Masks,
-    isShrunk: boolean,
-  ): Promise<RootGroup> {
+  static async open(parts: RootGroupParts, now: Masks, isShrunk: boolean): Promise<RootGroup> {
     const noted = parseNote(await parts.note.load());
     const full = fullMask(parts.topology.ways);
     const whole = new Map([...now.keys()].map((id) => [id, full]));
     // A note of another machine or mount doesn't fit.
-    const fits = noted !== null && [...now.keys()].every((id) => intersect(noted.get(id) ?? 0, full) !== 0);
+    const fits = [...now.keys()].every((id) => intersect(noted.get(id) ?? 0, full) !== 0);
     const original = fits ? noted : isShrunk ? whole : now;
     return new RootGroup(parts, original, now, fits);
   }
 
   original(domain: number): number {
-    return this.#original.get(domain) ?? fullMask(this.#topology.ways);
+    return this.#original.get(domain) ?? fullMask(this.#parts.topology.ways);
   }
 
   /** Takes over what was read. */
@@ -75,18 +69,15 @@ export class RootGroup {
   }
 
   /** After ways were given back. Ways that others hold are left to them. */
-  async grow(
-    domains: readonly Pick<DomainState, 'id' | 'partitions' | 'pool' | 'reserve'>[],
-    foreign: Survey['foreignMasks'],
-  ): Promise<void> {
+  async grow(domains: readonly DomainState[]): Promise<void> {
     const idle = domains.filter((domain) => !isBusy(domain));
-    const masks = idle.map(({ id, reserve }): [number, number] => {
-      const open = without(this.original(id), foreign.get(id) ?? 0);
+    const masks = idle.map(({ id, reserve, foreignMask }): [number, number] => {
+      const open = without(this.original(id), foreignMask);
       return [id, spanMask(longest(open) ?? reserve)];
     });
     await this.#write(new Map(masks));
     if (idle.length === domains.length && this.#noted) {
-      await this.#note.save(null);
+      await this.#parts.note.save(null);
       this.#noted = false;
     }
   }
@@ -95,15 +86,15 @@ export class RootGroup {
     const changed = new Map([...masks].filter(([id, mask]) => this.#now.get(id) !== mask));
     if (changed.size === 0) return;
     if (!this.#noted) {
-      await this.#note.save(formatNote(this.#original));
+      await this.#parts.note.save(formatNote(this.#original));
       this.#noted = true;
     }
-    await this.#fs.write('schemata', schemataOf(this.#topology.caches, changed));
+    await this.#parts.fs.write('schemata', schemataOf(this.#parts.topology.caches, changed));
     this.#now = new Map([...this.#now, ...changed]);
   }
 }
 
-export function isBusy({ partitions, pool }: Pick<DomainState, 'partitions' | 'pool'>): boolean {
+function isBusy({ partitions, pool }: DomainState): boolean {
   return partitions.length > 0 || pool !== null;
 }
 
@@ -122,7 +113,7 @@ export function fileNote(path: string): RootNote {
       if (text === null) return rm(path, { force: true });
       const handle = await open(`${path}.new`, 'w', 0o600);
       try {
-        await handle.writeFile(`${text}\n`);
+        await handle.writeFile(text);
         await handle.sync();
       } finally {
         await handle.close();
@@ -132,32 +123,11 @@ export function fileNote(path: string): RootNote {
   };
 }
 
-/** Forgets at the end of the process; for tests, and where no file can be kept. */
-export function memoryNote(): RootNote {
-  let kept: string | null = null;
-  return {
-    load: async () => kept,
-    save: async (text) => {
-      kept = text;
-    },
-  };
-}
-
 function longest(mask: number): Span | null {
   return spansOf(mask).toSorted((a, b) => b.count - a.count || b.start - a.start)[0] ?? null;
 }
 
-function formatNote(masks: Masks): string {
-  return [...masks].map(([id, mask]) => `${id}=${mask.toString(16)}`).join(';');
-}
+/** In the kernel's own notation of masks. */
+const formatNote = (masks: Masks): string => schemataOf(['L3'], masks);
 
-function parseNote(text: string | null): Masks | null {
-  const fields = (text ?? '').trim().split(';');
-  const masks = new Map<number, number>();
-  for (const field of fields) {
-    const match = /^(\d+)=([0-9a-f]{1,8})$/.exec(field);
-    if (match === null) return null;
-    masks.set(Number(match[1]), Number.parseInt(match[2] ?? '', 16));
-  }
-  return popCount([...masks.values()].reduce(unite, 0)) > 0 ? masks : null;
-}
+const parseNote = (text: string | null): Masks => parseSchemata(text ?? '')[0]?.values ?? new Map();

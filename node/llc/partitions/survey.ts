@@ -1,6 +1,9 @@
 /** Reads who holds what in resctrl: root's masks, our groups, and those of other programs. */
+import { openWays } from '../allocation/allocator.ts';
+import { openDomain } from '../allocation/domain.ts';
+import type { PoolLimits, WayState } from '../allocation/types.ts';
 import { fullMask, intersect, unite, without } from '../masks.ts';
-import { ResctrlError, type ResctrlFs } from '../resctrl/port.ts';
+import { inGroup, nullIf, ResctrlError, type ResctrlFs, readIfThere } from '../resctrl/port.ts';
 import type { ResctrlTopology } from '../resctrl/resctrl-topology.ts';
 import { formatSchemata, parseSchemata } from '../resctrl/schemata.ts';
 import type { GroupNames } from './group-names.ts';
@@ -11,23 +14,16 @@ export type Masks = ReadonlyMap<number, number>;
 export interface Survey {
   readonly root: Masks;
   readonly ours: ReadonlySet<string>;
-  readonly foreign: readonly { readonly name: string; readonly holdsWays: boolean }[];
+  /** Groups of other programs. Those that hold no ways use what everybody may use, ours included. */
+  readonly foreign: readonly string[];
   /** Ways that other programs hold. */
   readonly foreignMasks: Masks;
 }
 
 /** Entries of the root directory that are no groups. */
-const CONTROL_FILES: ReadonlySet<string> = new Set([
-  'cpus',
-  'cpus_list',
-  'info',
-  'mode',
-  'mon_data',
-  'mon_groups',
-  'schemata',
-  'size',
-  'tasks',
-]);
+const CONTROL_FILES: ReadonlySet<string> = new Set(
+  'cpus cpus_list info mode mon_data mon_groups schemata size tasks'.split(' '),
+);
 
 /** Null when there is no such group. */
 export async function readMasks(fs: ResctrlFs, group: string): Promise<Map<number, number> | null> {
@@ -59,7 +55,7 @@ export async function survey(fs: ResctrlFs, topology: ResctrlTopology, names: Gr
     groups.push({ name, masks, exclusive: mode !== 'shareable' });
   }
   const held = new Map<number, number>();
-  const hold = (masks: Masks) => {
+  const hold = (masks: Iterable<readonly [number, number]>) => {
     for (const [domain, mask] of masks) held.set(domain, unite(held.get(domain) ?? 0, mask));
   };
   for (const { masks, exclusive } of groups) if (exclusive) hold(masks);
@@ -67,14 +63,11 @@ export async function survey(fs: ResctrlFs, topology: ResctrlTopology, names: Gr
   const unchosen = new Map(
     [...root.keys()].map((id) => [id, without(fullMask(topology.ways), held.get(id) ?? 0)]),
   );
-  const foreign = groups.map(({ name, masks, exclusive }) => {
-    const chosen = exclusive
-      ? masks
-      : new Map([...masks].filter(([id, mask]) => !isOpen(mask, unchosen.get(id), root.get(id))));
-    hold(chosen);
-    return { name, holdsWays: chosen.size > 0 };
-  });
-  return { root, ours: new Set(entries.filter((name) => names.isOurs(name))), foreign, foreignMasks: held };
+  for (const { masks, exclusive } of groups) {
+    if (!exclusive) hold([...masks].filter(([id, mask]) => !isOpen(mask, unchosen.get(id), root.get(id))));
+  }
+  const ours = new Set(entries.filter((name) => names.isOurs(name)));
+  return { root, ours, foreign: groups.map(({ name }) => name), foreignMasks: held };
 }
 
 /** A group that may fill all that root may, or all that there is, holds no ways: it shares everybody's. */
@@ -83,27 +76,51 @@ function isOpen(mask: number, unchosen: number | undefined, root: number | undef
   return covers(unchosen) || covers(root);
 }
 
-export function inGroup(group: string, name: string): string {
-  return group === '' ? name : `${group}/${name}`;
+/** Harmless when it is gone. */
+export async function removeGroup(fs: ResctrlFs, group: string): Promise<void> {
+  await nullIf(['ENOENT', 'ENODEV'], fs.rmdir(group));
 }
 
-export async function readIfThere(fs: ResctrlFs, path: string): Promise<string | null> {
-  try {
-    return await fs.read(path);
-  } catch (error) {
-    const absent = ['ENOENT', 'ENOTDIR', 'ENODEV', 'EISDIR'];
-    if (error instanceof ResctrlError && absent.includes(error.code)) return null;
-    throw error;
-  }
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
-/** True when it was there. */
-export async function removeGroup(fs: ResctrlFs, group: string): Promise<boolean> {
+/** Something was not there: a group, or all of resctrl. */
+export function isAbsent(error: unknown): boolean {
+  return error instanceof ResctrlError && ['ENOENT', 'ENODEV', 'ENOTDIR', 'EIO'].includes(error.code);
+}
+
+/** Does `work` in a group. False when the group is gone: another program may remove it between any two steps. */
+export async function unlessVanished(
+  fs: ResctrlFs,
+  group: string,
+  work: () => Promise<void>,
+): Promise<boolean> {
+  const exists = async () => (await readMasks(fs, group)) !== null;
   try {
-    await fs.rmdir(group);
-    return true;
+    await work();
   } catch (error) {
-    if (error instanceof ResctrlError && (error.code === 'ENOENT' || error.code === 'ENODEV')) return false;
-    throw error;
+    if (!isAbsent(error) || (await exists())) throw error;
   }
+  return exists();
+}
+
+/** The allocator's state while we hold nothing. */
+export function openState(
+  { foreignMasks, foreign }: Survey,
+  parts: { readonly topology: ResctrlTopology; readonly reserveWays: number; readonly limits: PoolLimits },
+  root: { original(domain: number): number },
+): WayState {
+  const { topology, reserveWays, limits } = parts;
+  const { ways, minWays: minBits, shareableBits: ioMask } = topology;
+  const domains = topology.domains.map(({ id }) => {
+    const [foreignMask, rootMask] = [foreignMasks.get(id) ?? 0, root.original(id)];
+    return openDomain({ id, ways, minBits, ioMask, foreignMask, rootMask, reserveWays });
+  });
+  return openWays(closidsBeside(foreign, topology), domains, limits);
+}
+
+/** Classes of service that are ours: all but root's and those of other programs. */
+export function closidsBeside(foreign: Survey['foreign'], { closids }: ResctrlTopology): number {
+  return Math.max(0, closids - 1 - foreign.length);
 }

@@ -1,6 +1,6 @@
 /** Threads in groups. A write to `tasks` moves one thread; what it forks or clones afterwards follows it. */
-import { ResctrlError, type ResctrlFs } from '../resctrl/port.ts';
-import { inGroup } from './survey.ts';
+import { inGroup, nullIf, type ResctrlFs } from '../resctrl/port.ts';
+import { type Standing, unenforced } from './types.ts';
 
 /** Ids of the living threads of a process; none when it is gone. */
 export type ThreadsOf = (pid: number) => Promise<readonly number[]>;
@@ -10,23 +10,12 @@ const MAX_ROUNDS = 16;
 
 export async function readTasks(fs: ResctrlFs, group: string): Promise<Set<number>> {
   const text = await fs.read(inGroup(group, 'tasks'));
-  return new Set(
-    text
-      .split('\n')
-      .filter((line) => line !== '')
-      .map(Number),
-  );
+  return new Set(text.split('\n').filter(Boolean).map(Number));
 }
 
-/** False when that thread is gone. */
-export async function moveThread(fs: ResctrlFs, group: string, tid: number): Promise<boolean> {
-  try {
-    await fs.write(inGroup(group, 'tasks'), `${tid}\n`);
-    return true;
-  } catch (error) {
-    if (error instanceof ResctrlError && error.code === 'ESRCH') return false;
-    throw error;
-  }
+/** Harmless when that thread is gone. */
+async function moveThread(fs: ResctrlFs, group: string, tid: number): Promise<void> {
+  await nullIf(['ESRCH'], fs.write(inGroup(group, 'tasks'), `${tid}\n`));
 }
 
 /** Threads of `pid` that are not in the group. */
@@ -40,7 +29,7 @@ export async function strayThreads(
   return (await threadsOf(pid)).filter((tid) => !inside.has(tid));
 }
 
-/** Moves a process with all its threads through `groups` one after the other. Returns those that stayed out of the last. */
+/** Moves all threads of a process through `groups` one after the other. Returns those that are not in the last. */
 export async function moveProcess(
   fs: ResctrlFs,
   groups: readonly string[],
@@ -63,4 +52,8 @@ export async function emptyInto(fs: ResctrlFs, from: string, to: string): Promis
     for (const tid of inside) await moveThread(fs, to, tid);
   }
   return false;
+}
+
+export function outside(pid: number, tids: readonly number[]): Standing {
+  return unenforced(`threads ${tids.join(', ')} of process ${pid} are outside of its group`);
 }

@@ -1,9 +1,15 @@
 /**
- * The contract between the worker and whatever holds its runs to their ways of the cache: resctrl (`PartitionManager`), or
- * nothing but accounts (`UnenforcedPartitions`).
+ * The contract between the worker and whatever holds its runs to their ways of the cache: resctrl
+ * (`PartitionManager`), or nothing but accounts (`UnenforcedPartitions`). How ways are held has the same words here,
+ * in gossip, REST and the CLI (`Hold`):
+ * - `partition`: the run has them alone;
+ * - `pool`: it shares them with other runs that gain little from cache, or that wait for a partition;
+ * - `counted`: nothing holds them, they are only accounted for. What the kernel then does about it is the
+ *   `Enforcement`: enforced, shared, unenforced.
  */
+import type { Hold } from '../../../protocols/schema/capacity.ts';
 import type { Outcome } from '../../../protocols/schema/outcome.ts';
-import type { CacheUse, Enforcement } from '../../state/types.ts';
+import type { CacheUse, Enforcement } from '../../../protocols/schema/run.ts';
 
 export interface PartitionRequest {
   readonly runId: string;
@@ -21,11 +27,17 @@ export interface PartitionRefusal {
   readonly message: string;
 }
 
+export const STOPPING: PartitionRefusal = { code: 'STOPPING', message: 'This node lends no cache now.' };
+
 export interface Standing {
   readonly enforcement: Enforcement;
   /** Why enforcement is not `enforced`. */
   readonly reason: string | null;
 }
+
+export const ENFORCED: Standing = { enforcement: 'enforced', reason: null };
+
+export const unenforced = (reason: string): Standing => ({ enforcement: 'unenforced', reason });
 
 /** Ways lent to one attempt. Its fields tell what is true now: a lease moves up, is moved, or is lost. */
 export interface Lease extends Standing {
@@ -34,6 +46,7 @@ export interface Lease extends Standing {
   readonly domain: number;
   /** That it counts for; at least those of the request. */
   readonly ways: number;
+  readonly hold: Hold;
   /** Path of its group in resctrl; null when it has none. */
   readonly group: string | null;
   /** Ways of its domain that it may fill now, as bits; null when nothing holds it. */
@@ -42,7 +55,8 @@ export interface Lease extends Standing {
   readonly recorded: Standing;
 }
 
-export interface DomainView {
+/** What is lent of one LLC domain. */
+export interface LentDomain {
   readonly id: number;
   readonly ways: number;
   readonly wayBytes: number;
@@ -53,39 +67,25 @@ export interface DomainView {
   readonly foreignMask: number;
   readonly freeMask: number;
   readonly ioMask: number;
-  readonly pool: {
-    readonly mask: number;
-    /** Of memory; null: no limit. */
-    readonly bandwidthPercent: number | null;
-    readonly members: readonly {
-      readonly runId: string;
-      readonly attempt: number;
-      readonly waiting: boolean;
-      /** As of partitions. */
-      readonly occupancyBytes: number | null;
-    }[];
-  } | null;
-  readonly partitions: readonly {
-    readonly runId: string;
-    readonly attempt: number;
-    readonly mask: number;
-    readonly enforcement: Enforcement;
-    /** Last sample. May exceed the mask: old lines stay where they are. */
-    readonly occupancyBytes: number | null;
-  }[];
-  /** Runs that nothing holds. */
-  readonly unenforced: readonly { readonly runId: string; readonly attempt: number; readonly ways: number }[];
+  /** 0: there is no pool. */
+  readonly poolMask: number;
+  /** Of memory, for the pool; null: no limit, or no pool. */
+  readonly poolBandwidthPercent: number | null;
+  readonly leases: readonly LentWays[];
   /** The most that one run can be lent now. */
   readonly freeWays: number;
 }
 
+export interface LentWays extends Pick<Lease, 'runId' | 'attempt' | 'ways' | 'hold' | 'mask'> {
+  /** Last sample. May exceed the mask: old lines stay where they are. */
+  readonly occupancyBytes: number | null;
+}
+
 export interface PartitionsView {
-  readonly state: 'holding' | 'lost' | 'accounting' | 'stopped';
+  readonly state: 'holding' | 'lost' | 'counting' | 'stopped';
   /** Why nothing is held. */
   readonly reason: string | null;
-  readonly domains: readonly DomainView[];
-  /** Groups of other programs. Those that hold no ways use what everybody may use, ours included. */
-  readonly foreignGroups: readonly { readonly name: string; readonly holdsWays: boolean }[];
+  readonly domains: readonly LentDomain[];
 }
 
 export interface Partitions extends AsyncDisposable {

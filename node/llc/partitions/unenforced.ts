@@ -1,18 +1,19 @@
 /** Accounts for ways that nothing holds: for machines without resctrl. */
 import { fail, type Outcome, succeed } from '../../../protocols/schema/outcome.ts';
-import type { CacheUse } from '../../state/types.ts';
+import type { CacheUse } from '../../../protocols/schema/run.ts';
+import { DEFAULT_POOL_LIMITS } from '../allocation/types.ts';
 import type { Topology } from '../types.ts';
-import { countedFree, fitsCounted } from './free-ways.ts';
+import { Accounts } from './accounts.ts';
 import { HeldLease } from './held-lease.ts';
-import type {
-  Lease,
-  PartitionRefusal,
-  PartitionRequest,
-  Partitions,
-  PartitionsView,
-  Standing,
+import {
+  type Lease,
+  type PartitionRefusal,
+  type PartitionRequest,
+  type Partitions,
+  type PartitionsView,
+  STOPPING,
+  type Standing,
 } from './types.ts';
-import { countedView } from './view.ts';
 
 export interface UnenforcedPartitionsOptions {
   /** Why nothing is held; recorded with every run. */
@@ -29,22 +30,24 @@ export interface UnenforcedPartitionsDependencies {
 
 export class UnenforcedPartitions implements Partitions {
   readonly #reason: string;
-  readonly #reserveWays: number;
-  readonly #dependencies: UnenforcedPartitionsDependencies;
-  readonly #leases = new Set<HeldLease>();
+  readonly #accounts: Accounts;
+  readonly #onChange: () => void;
   #stopped = false;
 
-  constructor(options: UnenforcedPartitionsOptions, dependencies: UnenforcedPartitionsDependencies) {
-    this.#reason = options.reason;
-    this.#reserveWays = options.reserveWays ?? 0;
-    this.#dependencies = dependencies;
+  constructor(
+    { reason, reserveWays = 0 }: UnenforcedPartitionsOptions,
+    { topology, onChange = () => {} }: UnenforcedPartitionsDependencies,
+  ) {
+    this.#reason = reason;
+    this.#accounts = new Accounts({ topology, reserveWays, limits: DEFAULT_POOL_LIMITS });
+    this.#onChange = onChange;
   }
 
   async start(): Promise<void> {}
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#leases.clear();
+    this.#accounts.leases.clear();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -52,62 +55,36 @@ export class UnenforcedPartitions implements Partitions {
   }
 
   async acquire(request: PartitionRequest): Promise<Outcome<Lease, PartitionRefusal>> {
-    const { domain, ways } = request;
-    if (this.#stopped) return fail({ code: 'STOPPING', message: 'This node lends no cache now.' });
-    const free = this.freeWays(domain);
-    if (!this.#dependencies.topology.domains.some(({ id }) => id === domain)) {
-      return fail({ code: 'UNKNOWN_DOMAIN', message: `This node has no LLC domain ${domain}.` });
-    }
-    if (!Number.isInteger(ways) || ways < 1) {
-      return fail({ code: 'BAD_WAYS', message: `${ways} is no number of ways.` });
-    }
+    if (this.#stopped) return fail(STOPPING);
     const lease = new HeldLease(`${request.runId}-${request.attempt}`, request);
-    if (!fitsCounted(free, [...this.#leases], lease)) {
-      const message = `LLC domain ${domain} can lend ${free} ways at most, not ${ways}.`;
-      return fail({ code: 'FULL', message });
-    }
-    lease.lose(this.#reason);
-    this.#leases.add(lease);
-    this.#dependencies.onChange?.();
+    const refusal = this.#accounts.refuse(lease) ?? this.#accounts.count(lease, this.#reason, null);
+    if (refusal !== null) return fail(refusal);
+    this.#onChange();
     return succeed(lease);
   }
 
   async enter(lease: Lease, _pid: number): Promise<Standing> {
-    return { enforcement: lease.enforcement, reason: lease.reason };
+    return lease.recorded;
   }
 
   async verify(lease: Lease): Promise<Standing> {
-    return { enforcement: lease.enforcement, reason: lease.reason };
+    return lease.recorded;
   }
 
   async release(lease: Lease): Promise<void> {
-    if (lease instanceof HeldLease && this.#leases.delete(lease)) this.#dependencies.onChange?.();
+    if (lease instanceof HeldLease && this.#accounts.leases.delete(lease)) this.#onChange();
   }
 
-  async observe(_lease: Lease): Promise<CacheUse> {
-    return {
-      samples: 0,
-      occupancyBytes: null,
-      bandwidthBytesPerSecond: null,
-      localBandwidthBytesPerSecond: null,
-    };
+  async observe(lease: Lease): Promise<CacheUse> {
+    return HeldLease.of(lease).trail.summary();
   }
 
   freeWays(domain: number): number {
-    if (this.#stopped) return 0;
-    return countedFree(this.#dependencies.topology, this.#reserveWays, this.#leases, domain);
+    return this.#stopped ? 0 : this.#accounts.freeWays(domain, null);
   }
 
   view(): PartitionsView {
-    const state = this.#stopped ? 'stopped' : 'accounting';
-    const freeWays = (domain: number) => this.freeWays(domain);
-    const { topology } = this.#dependencies;
-    return countedView(
-      { state, reason: this.#reason },
-      topology,
-      this.#reserveWays,
-      [...this.#leases],
-      freeWays,
-    );
+    const state = this.#stopped ? 'stopped' : 'counting';
+    return { state, reason: this.#reason, domains: this.#accounts.view(null) };
   }
 }

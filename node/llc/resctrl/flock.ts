@@ -1,14 +1,13 @@
 /**
- * flock(2) on a directory, which Node doesn't have: a shell that lives as long as we need it takes the lock through
- * util-linux `flock` and keeps the descriptor. The kernel's documentation asks everybody who changes resctrl to do
- * so (filesystems/resctrl.rst, "Locking between applications").
+ * Exclusive flock(2) on a directory, which Node doesn't have: a shell that lives as long as we need it takes the lock
+ * through util-linux `flock` and keeps the descriptor.
  *
  * The directory is only open while the lock is held or asked for: otherwise it couldn't be unmounted. When this
  * process ends, however it ends, the shell reads the end of its input, and ends, and the lock with it.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { createInterface, type Interface } from 'node:readline';
-import type { LockMode, OuterLock } from './rw-queue.ts';
+import type { OuterLock } from './lock.ts';
 
 export type FlockErrorCode = 'FLOCK_MISSING' | 'FLOCK_TIMEOUT' | 'FLOCK_FAILED' | 'FLOCK_LOST';
 
@@ -17,8 +16,8 @@ export class FlockError extends Error {
   override readonly name = 'FlockError';
   readonly code: FlockErrorCode;
 
-  constructor(code: FlockErrorCode, message: string, cause?: unknown) {
-    super(message, { cause });
+  constructor(code: FlockErrorCode, message: string) {
+    super(message);
     this.code = code;
   }
 }
@@ -32,6 +31,7 @@ export interface FlockOptions {
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000;
+const ENDED = 'failed its helper has ended';
 
 /** Each request is one line, each answer too. `command` keeps a failed redirection from ending the shell. */
 const SCRIPT = `
@@ -39,10 +39,10 @@ command -v flock >/dev/null || { echo missing; exit; }
 echo ready
 while read -r request; do
   case $request in
-    x|s) if ! command exec 9<"$1"; then echo "failed cannot open $1"
-         elif flock -$request -w "$2" -E 75 9; then echo locked
-         else code=$?; exec 9<&-; [ $code = 75 ] && echo timeout || echo "failed flock ended with $code"; fi ;;
-    u) exec 9<&-; echo unlocked ;;
+    lock) if ! command exec 9<"$1"; then echo "failed cannot open $1"
+          elif flock -x -w "$2" -E 75 9; then echo locked
+          else code=$?; exec 9<&-; [ $code = 75 ] && echo timeout || echo "failed flock ended with $code"; fi ;;
+    unlock) exec 9<&-; echo unlocked ;;
   esac
 done 2>/dev/null`;
 
@@ -50,16 +50,16 @@ export class DirectoryFlock implements OuterLock, AsyncDisposable {
   readonly #options: Required<FlockOptions>;
   #helper: Helper | null = null;
 
-  constructor(options: FlockOptions) {
-    const searchPath = process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin';
-    this.#options = { timeoutMs: DEFAULT_TIMEOUT_MS, searchPath, ...options };
+  constructor({ directory, timeoutMs = DEFAULT_TIMEOUT_MS, searchPath }: FlockOptions) {
+    const path = searchPath ?? process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin';
+    this.#options = { directory, timeoutMs, searchPath: path };
   }
 
-  /** Not to be called again before `release`: one descriptor holds one lock. @throws FlockError */
-  async acquire(mode: LockMode): Promise<void> {
+  /** @throws FlockError */
+  async acquire(): Promise<void> {
     const { directory, timeoutMs } = this.#options;
     if (this.#helper === null || this.#helper.hasEnded) this.#helper = await Helper.start(this.#options);
-    const answer = await this.#helper.ask(mode === 'exclusive' ? 'x' : 's');
+    const answer = await this.#helper.ask('lock');
     if (answer === 'locked') return;
     if (answer === 'timeout') {
       const message = `another program has held the lock of ${directory} for ${timeoutMs} ms`;
@@ -70,8 +70,7 @@ export class DirectoryFlock implements OuterLock, AsyncDisposable {
 
   /** @throws FlockError when the lock was lost before */
   async release(): Promise<void> {
-    const answer = this.#helper === null || this.#helper.hasEnded ? '' : await this.#helper.ask('u');
-    if (answer === 'unlocked') return;
+    if ((await this.#helper?.ask('unlock')) === 'unlocked') return;
     const message = `the helper that held the lock of ${this.#options.directory} has ended`;
     throw new FlockError('FLOCK_LOST', `${message}: others may have changed it meanwhile`);
   }
@@ -83,11 +82,12 @@ export class DirectoryFlock implements OuterLock, AsyncDisposable {
   }
 }
 
+/** The shell. It answers one request after the other. */
 class Helper {
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #lines: Interface;
   readonly #waiting: ((answer: string) => void)[] = [];
-  #ended: Promise<void>;
+  readonly #ended: Promise<void>;
   hasEnded = false;
 
   private constructor({ directory, timeoutMs, searchPath }: Required<FlockOptions>) {
@@ -109,7 +109,7 @@ class Helper {
         resolve();
       };
       this.#child.on('error', (error) => end(`failed ${error.message}`));
-      this.#child.on('close', () => end('failed its helper has ended'));
+      this.#child.on('close', () => end(ENDED));
     });
   }
 
@@ -125,7 +125,7 @@ class Helper {
     );
   }
 
-  ask(request: 'x' | 's' | 'u'): Promise<string> {
+  ask(request: 'lock' | 'unlock'): Promise<string> {
     const answer = this.#answer();
     this.#child.stdin.write(`${request}\n`);
     return answer;
@@ -147,7 +147,7 @@ class Helper {
 
   #answer(): Promise<string> {
     return new Promise((resolve) => {
-      if (this.hasEnded) resolve('failed its helper has ended');
+      if (this.hasEnded) resolve(ENDED);
       else this.#waiting.push(resolve);
     });
   }

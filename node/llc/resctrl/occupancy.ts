@@ -1,5 +1,5 @@
 /** Samples of the counters of a group: how much of each cache it holds, and how many bytes it moved. */
-import { ResctrlError, type ResctrlFs } from './port.ts';
+import { inGroup, nullIf, type ResctrlFs } from './port.ts';
 
 export interface DomainCounters {
   readonly domain: number;
@@ -17,29 +17,23 @@ export interface DomainCounters {
  * @throws ResctrlError ENOENT when there is no such group
  */
 export async function readOccupancy(fs: ResctrlFs, group: string): Promise<DomainCounters[]> {
-  const inGroup = (name: string) => (group === '' ? name : `${group}/${name}`);
   const names = await fs.list(group);
   if (!names.includes('mon_data')) return [];
-  const directories = (await unlessGone(fs.list(inGroup('mon_data')))) ?? [];
+  const directories = (await unlessGone(fs.list(inGroup(group, 'mon_data')))) ?? [];
   const samples = directories.flatMap((name) => {
     const domain = /^mon_L3_(\d+)$/.exec(name)?.[1];
-    return domain === undefined ? [] : [sample(fs, inGroup(`mon_data/${name}`), Number(domain))];
+    return domain === undefined ? [] : [sample(fs, inGroup(group, `mon_data/${name}`), Number(domain))];
   });
   return (await Promise.all(samples)).sort((left, right) => left.domain - right.domain);
 }
 
 async function sample(fs: ResctrlFs, directory: string, domain: number): Promise<DomainCounters> {
-  const [llcOccupancy, mbmTotal, mbmLocal] = await Promise.all(
+  const [llcOccupancy = null, mbmTotal = null, mbmLocal = null] = await Promise.all(
     ['llc_occupancy', 'mbm_total_bytes', 'mbm_local_bytes'].map((name) =>
       readCounter(fs, `${directory}/${name}`),
     ),
   );
-  return {
-    domain,
-    llcOccupancy: llcOccupancy ?? null,
-    mbmTotal: mbmTotal ?? null,
-    mbmLocal: mbmLocal ?? null,
-  };
+  return { domain, llcOccupancy, mbmTotal, mbmLocal };
 }
 
 /** `Unavailable`, `Error` and, with newer kernels, `Unassigned` stand where there is no number. */
@@ -49,12 +43,5 @@ async function readCounter(fs: ResctrlFs, path: string): Promise<number | null> 
 }
 
 /** A domain's files go when its last CPU is taken offline, and the kernel may refuse to read a counter. */
-async function unlessGone<T>(reading: Promise<T>): Promise<T | null> {
-  try {
-    return await reading;
-  } catch (error) {
-    const gone = ['ENOENT', 'ENODEV', 'EIO', 'EINVAL'];
-    if (error instanceof ResctrlError && gone.includes(error.code)) return null;
-    throw error;
-  }
-}
+const unlessGone = <T>(reading: Promise<T>): Promise<T | null> =>
+  nullIf(['ENOENT', 'ENODEV', 'EIO', 'EINVAL'], reading);

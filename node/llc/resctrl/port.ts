@@ -5,23 +5,12 @@
  * Facts of the kernel's behaviour: Documentation/filesystems/resctrl.rst and recorded transcripts.
  */
 
-export type Errno =
-  | 'EINVAL'
-  | 'ENOENT'
-  | 'EEXIST'
-  | 'ENOSPC'
-  | 'EBUSY'
-  | 'EPERM'
-  | 'ESRCH'
-  | 'EACCES'
-  | 'ENODEV'
-  | 'EIO'
-  | 'ENOTDIR'
-  | 'EISDIR'
-  | 'ENOTEMPTY'
-  | 'ERANGE'
-  | 'EOVERFLOW'
-  | 'E2BIG';
+// biome-ignore format: one name a line would say no more
+export const ERRNOS = [
+  'EINVAL', 'ENOENT', 'EEXIST', 'ENOSPC', 'EBUSY', 'EPERM', 'ESRCH', 'EACCES',
+  'ENODEV', 'EIO', 'ENOTDIR', 'EISDIR', 'ENOTEMPTY', 'ERANGE', 'EOVERFLOW', 'E2BIG',
+] as const;
+export type Errno = (typeof ERRNOS)[number];
 
 /** The kernel refused. The errno decides; `lastCmdStatus` only explains, and may be stale. */
 export class ResctrlError extends Error {
@@ -48,6 +37,22 @@ export interface ResctrlFs extends AsyncDisposable {
   rmdir(path: string): Promise<void>;
   /** Names in a directory, without `.` and `..`. */
   list(path: string): Promise<string[]>;
-  /** Holds flock(2) on the root directory while `work` runs: exclusive to change, shared to read. */
-  locked<T>(mode: 'exclusive' | 'shared', work: () => Promise<T>): Promise<T>;
+  /** Runs `work` under the one lock of this filesystem; see `ResctrlLock.hold`, also for `refused`. */
+  locked<T>(work: () => Promise<T>, refused?: (cause: unknown) => T): Promise<T>;
 }
+
+/** Null when the kernel refused it with one of `codes`. */
+export async function nullIf<T>(codes: readonly Errno[], work: Promise<T>): Promise<T | null> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof ResctrlError && codes.includes(error.code)) return null;
+    throw error;
+  }
+}
+
+export const readIfThere = (fs: ResctrlFs, path: string): Promise<string | null> =>
+  nullIf(['ENOENT', 'ENOTDIR', 'ENODEV', 'EISDIR'], fs.read(path));
+
+/** @param group '' is the root group */
+export const inGroup = (group: string, name: string): string => (group === '' ? name : `${group}/${name}`);

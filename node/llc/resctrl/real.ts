@@ -4,8 +4,8 @@ import { mkdir, readdir, readFile, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { DirectoryFlock } from './flock.ts';
-import { type Errno, ResctrlError, type ResctrlFs } from './port.ts';
-import { type LockMode, RwQueue } from './rw-queue.ts';
+import { ResctrlLock } from './lock.ts';
+import { ERRNOS, type Errno, ResctrlError, type ResctrlFs } from './port.ts';
 
 export interface RealResctrlOptions {
   /** Where it is mounted. @default /sys/fs/resctrl */
@@ -16,32 +16,13 @@ export interface RealResctrlOptions {
 
 export const DEFAULT_RESCTRL_ROOT = '/sys/fs/resctrl';
 
-const KNOWN: ReadonlySet<string> = new Set<Errno>([
-  'EINVAL',
-  'ENOENT',
-  'EEXIST',
-  'ENOSPC',
-  'EBUSY',
-  'EPERM',
-  'ESRCH',
-  'EACCES',
-  'ENODEV',
-  'EIO',
-  'ENOTDIR',
-  'EISDIR',
-  'ENOTEMPTY',
-  'ERANGE',
-  'EOVERFLOW',
-  'E2BIG',
-]);
-
 const openFile = promisify(open);
 const closeFile = promisify(close);
 
 export class RealResctrl implements ResctrlFs {
   readonly root: string;
   readonly #flock: DirectoryFlock;
-  readonly #lock: RwQueue;
+  readonly #lock: ResctrlLock;
 
   constructor(options: RealResctrlOptions = {}) {
     this.root = options.root ?? DEFAULT_RESCTRL_ROOT;
@@ -49,7 +30,7 @@ export class RealResctrl implements ResctrlFs {
       directory: this.root,
       ...(options.lockTimeoutMs === undefined ? {} : { timeoutMs: options.lockTimeoutMs }),
     });
-    this.#lock = new RwQueue(this.#flock);
+    this.#lock = new ResctrlLock(this.#flock);
   }
 
   read(path: string): Promise<string> {
@@ -80,9 +61,9 @@ export class RealResctrl implements ResctrlFs {
     return (await this.#attempt(`list ${path}`, path, (directory) => readdir(directory))).sort();
   }
 
-  /** Not reentrant. @throws FlockError when the lock can't be had, or was lost while `work` ran */
-  locked<T>(mode: LockMode, work: () => Promise<T>): Promise<T> {
-    return this.#lock.hold(mode, work);
+  /** @throws FlockError when the lock can't be had and there is no `refused`, or when it was lost while `work` ran */
+  locked<T>(work: () => Promise<T>, refused?: (cause: unknown) => T): Promise<T> {
+    return this.#lock.hold(work, refused);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -122,5 +103,5 @@ function writeOnce(descriptor: number, bytes: Buffer): Promise<void> {
 
 function codeOf(cause: unknown): Errno {
   const code = cause instanceof Error && 'code' in cause ? cause.code : null;
-  return typeof code === 'string' && KNOWN.has(code) ? (code as Errno) : 'EIO';
+  return ERRNOS.find((known) => known === code) ?? 'EIO';
 }

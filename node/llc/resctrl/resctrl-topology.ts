@@ -2,7 +2,7 @@
 import { fail, type Outcome, succeed } from '../../../protocols/schema/outcome.ts';
 import { popCount } from '../masks.ts';
 import type { Topology } from '../types.ts';
-import { ResctrlError, type ResctrlFs } from './port.ts';
+import { type ResctrlFs, readIfThere } from './port.ts';
 import { parseSchemata, parseSizes } from './schemata.ts';
 
 export interface ResctrlDomain {
@@ -18,20 +18,12 @@ export interface ResctrlTopology {
   readonly caches: readonly ['L3'] | readonly ['L3DATA', 'L3CODE'];
   readonly domains: readonly ResctrlDomain[];
   readonly ways: number;
-  /** All `ways` bits. */
-  readonly fullMask: number;
   /** The fewest ways of a mask; at least 1, though AMD would take an empty mask. */
   readonly minWays: number;
-  /** Whether masks may have gaps. */
-  readonly sparseMasks: boolean;
   /** Ways that I/O devices use too; groups that have them can't be exclusive. */
   readonly shareableBits: number;
   /** Groups at once, with the root group: the smallest number over all enabled resources. */
   readonly closids: number;
-  /** Groups that can be monitored at once, with the root group; 0 without monitoring. */
-  readonly rmids: number;
-  /** As `llc_occupancy`; empty without monitoring. */
-  readonly monitoringFeatures: readonly string[];
   /** Percent; null without memory bandwidth allocation. */
   readonly mba: { readonly minBandwidth: number; readonly granularity: number } | null;
 }
@@ -56,29 +48,19 @@ export async function readResctrlTopology(
     return fail({ code: 'NO_L3', message });
   }
   const [cache] = caches;
-  const [cbmMask, minBits, shareable, sparse] = await Promise.all([
+  const [cbmMask, minBits, shareable] = await Promise.all([
     fs.read(`info/${cache}/cbm_mask`),
     fs.read(`info/${cache}/min_cbm_bits`),
     readIfThere(fs, `info/${cache}/shareable_bits`),
-    readIfThere(fs, `info/${cache}/sparse_masks`),
   ]);
-  const fullMask = Number.parseInt(cbmMask, 16);
-  const minCbmBits = Number(minBits);
-  const monitored = resources.includes('L3_MON');
+  const ways = popCount(Number.parseInt(cbmMask, 16));
   return succeed({
     caches,
-    domains: await readDomains(fs, cache, popCount(fullMask), sysfs),
-    ways: popCount(fullMask),
-    fullMask,
-    minWays: Math.max(1, minCbmBits),
-    // Kernels that don't tell allow gaps on AMD only, which alone has no minimum.
-    sparseMasks: sparse === null ? minCbmBits === 0 : Number(sparse) === 1,
+    domains: await readDomains(fs, cache, ways, sysfs),
+    ways,
+    minWays: Math.max(1, Number(minBits)),
     shareableBits: Number.parseInt(shareable ?? '0', 16),
     closids: await readClosids(fs, resources),
-    rmids: monitored ? Number(await fs.read('info/L3_MON/num_rmids')) : 0,
-    monitoringFeatures: monitored
-      ? (await fs.read('info/L3_MON/mon_features')).split('\n').filter(Boolean)
-      : [],
     mba: resources.includes('MB') ? await readMba(fs) : null,
   });
 }
@@ -118,14 +100,4 @@ async function readMba(fs: ResctrlFs): Promise<ResctrlTopology['mba']> {
     fs.read('info/MB/bandwidth_gran'),
   ]);
   return { minBandwidth: Number(minBandwidth), granularity: Number(granularity) };
-}
-
-async function readIfThere(fs: ResctrlFs, path: string): Promise<string | null> {
-  try {
-    return await fs.read(path);
-  } catch (error) {
-    const absent = error instanceof ResctrlError && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
-    if (absent) return null;
-    throw error;
-  }
 }

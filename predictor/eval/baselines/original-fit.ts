@@ -1,8 +1,8 @@
 /**
- * The original Fsched's predictor, without its bugs. It knows functions by `time = a + b / (1 + sqrt(ways - 1))`, fitted to
- * each of their input sizes. A benchmarked task is taken for the known curve with the smallest squared error. At an
- * input size that was not benchmarked it takes the nearest size of that function, scaled by the ratio of the sizes.
- * The ways are where the slope of the curve reaches the generosity.
+ * The original Fsched's predictor, without its bugs. It knows functions by `time = a + b / (1 + sqrt(ways - 1))`,
+ * fitted to each of their input sizes. A benchmarked task is taken for the known curve with the smallest squared error.
+ * At an input size that was not benchmarked it takes the nearest size of that function, scaled by the ratio of the
+ * sizes. The ways are where the slope of the curve reaches the generosity.
  */
 import { mean } from '../../../protocols/schema/statistics.ts';
 import type { CurveSet, FunctionCurve } from '../../dataset/types.ts';
@@ -25,8 +25,8 @@ interface Known extends Formula {
 }
 
 /**
- * @param unit of time: the original has `seconds`, with which short functions get one way whatever they need; `relative`
- * to the time with the most ways is what it might have meant
+ * @param unit of time: the original has `seconds`, with which short functions get one way whatever they need;
+ * `relative` to the time with the most ways is what it might have meant
  */
 export function originalFit(name: string, unit: 'seconds' | 'relative'): Method {
   return {

@@ -2,8 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { applyChange, quorum } from '../../../node/consensus/configuration.ts';
-import type { MembershipView, PlannedMember } from '../../../node/consensus/membership.ts';
-import { planMembership } from '../../../node/consensus/membership.ts';
+import {
+  type MembershipView,
+  type PlannedMember,
+  planMembership,
+} from '../../../node/consensus/membership.ts';
 import type { Configuration } from '../../../node/consensus/types.ts';
 
 const members = (text: string): PlannedMember[] =>

@@ -86,8 +86,8 @@ export function movedWays(before: DomainState, after: DomainState): number {
 }
 
 /**
- * Tries every sequence of safe moves: the fewest ways that must end elsewhere for a run of `ways` to be free; null when no
- * sequence makes room. Only for small domains. The pool may be put anywhere at its floor.
+ * Tries every sequence of safe moves: the fewest ways that must end elsewhere for a run of `ways` to be free; null
+ * when no sequence makes room. Only for small domains. The pool may be put anywhere at its floor.
  */
 export function bruteForce(domain: DomainState, limits: PoolLimits, ways: number): number | null {
   if (ways > unpromisedWays(domain, limits)) return null;

@@ -1,11 +1,11 @@
 /** Runs transcripts of the way allocator: commands, `----`, and what they did to the drawn ways. */
 import { giveBack, largestLoan, lend, openWays, promote } from '../../../node/llc/allocation/allocator.ts';
 import { openDomain } from '../../../node/llc/allocation/domain.ts';
-import { drawIo, drawWays, hexMask } from '../../../node/llc/allocation/draw.ts';
 import { rebase } from '../../../node/llc/allocation/rebase.ts';
-import type { Span } from '../../../node/llc/allocation/spans.ts';
+import { type Span, spanMask } from '../../../node/llc/allocation/spans.ts';
 import { DEFAULT_POOL_LIMITS, type Step, type WayState } from '../../../node/llc/allocation/types.ts';
-import { fullMask } from '../../../node/llc/masks.ts';
+import { formatMask, fullMask } from '../../../node/llc/masks.ts';
+import { drawIo, drawWays } from './draw-ways.ts';
 
 /** Blocks are separated by an empty line; a comment begins with `#`. */
 export function runTranscript(text: string): string {
@@ -78,7 +78,7 @@ function run(state: WayState, command: string): { state: WayState; lines: string
 }
 
 function describe({ domain, holder, from, to }: Step): string {
-  const hex = (span: Span | null) => (span === null ? '-' : hexMask(span));
+  const hex = (span: Span | null) => (span === null ? '-' : formatMask(spanMask(span)));
   return `domain ${domain}: ${holder ?? 'pool'} ${hex(from)} -> ${hex(to)}`;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Golden transcripts of the way allocator. After a change that is meant, rewrite them with FSCHED_REWRITE=1 and read the
- * difference.
+ * Golden transcripts of the way allocator. After a change that is meant, rewrite them with FSCHED_REWRITE=1 and read
+ * the difference.
  */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';

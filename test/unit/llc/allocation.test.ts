@@ -10,7 +10,7 @@ import {
   promote,
 } from '../../../node/llc/allocation/allocator.ts';
 import { freeMask, openDomain, unpromisedWays } from '../../../node/llc/allocation/domain.ts';
-import { pack } from '../../../node/llc/allocation/packing.ts';
+import { pack } from '../../../node/llc/allocation/layout.ts';
 import { rebase } from '../../../node/llc/allocation/rebase.ts';
 import { spansOf } from '../../../node/llc/allocation/spans.ts';
 import { orderMoves } from '../../../node/llc/allocation/transition.ts';

@@ -5,12 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { EmulatedResctrl, type EmulatorOptions } from '../../../node/llc/emulator/emulator.ts';
+import type { EmulatedResctrl, EmulatorOptions } from '../../../node/llc/emulator/emulator.ts';
 import { machineLike } from '../../../node/llc/emulator/machine.ts';
 import { fileMemory } from '../../../node/llc/emulator/memory.ts';
+import type { ThreadInfo } from '../../../node/llc/emulator/processes.ts';
 import { fullMask, isContiguous, lowestRun, popCount } from '../../../node/llc/masks.ts';
-import { SimulatedProcesses, type ThreadInfo } from '../../../node/llc/resctrl/process-table.ts';
 import { refusal } from '../../resctrl/bench.ts';
+import { emulate, groupsOf, SimulatedProcesses } from '../../resctrl/paper-machine.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
 const twoDomains = [
@@ -26,7 +27,7 @@ async function statusOf(fs: EmulatedResctrl): Promise<string> {
 describe('the emulated resctrl: limits', () => {
   test('keeps freed RMIDs in limbo as long as it was told to', async () => {
     const clock = new FakeClock();
-    const fs = new EmulatedResctrl({ machine: { ...machine, rmids: 3 }, limboMs: 5000 }, { clock });
+    const fs = emulate({ machine: { ...machine, rmids: 3 }, limboMs: 5000 }, { clock });
     await fs.mkdir('a');
     await fs.mkdir('b');
     // Nothing is in limbo, so waiting wouldn't help.
@@ -43,7 +44,7 @@ describe('the emulated resctrl: limits', () => {
 
   test('needs the fewest CLOSIDs of all resources', async () => {
     const mba = { closids: 3, minBandwidth: 10, granularity: 10 };
-    const fs = new EmulatedResctrl({ machine: { ...machine, mba } });
+    const fs = emulate({ machine: { ...machine, mba } });
     assert.equal(await fs.read('schemata'), '    MB:0= 100;1= 100\n    L3:0=ffff;1=ffff\n');
     await fs.mkdir('a');
     await fs.mkdir('b');
@@ -57,8 +58,18 @@ describe('the emulated resctrl: limits', () => {
     );
   });
 
+  test('takes masks with gaps where it tells that it does', async () => {
+    const fs = emulate({ machine: { ...machine, tellsSparseMasks: true, sparseMasks: true } });
+    assert.equal(await fs.read('info/L3/sparse_masks'), '1\n');
+    await fs.write('schemata', 'L3:0=5\n');
+    const other = emulate({ machine: { ...machine, tellsSparseMasks: true } });
+    assert.equal(await other.read('info/L3/sparse_masks'), '0\n');
+    assert.equal((await refusal(other.write('schemata', 'L3:0=5\n')))?.code, 'EINVAL');
+    assert.ok(!(await emulate({ machine }).list('info/L3')).includes('sparse_masks'));
+  });
+
   test('refuses a group when an exclusive one has all ways', async () => {
-    const fs = new EmulatedResctrl({
+    const fs = emulate({
       machine: { ...machine, ways: 2, minCbmBits: 2, closids: 2, rmids: 8 },
       limboMs: 1e9,
     });
@@ -73,20 +84,20 @@ describe('the emulated resctrl: limits', () => {
   });
 
   test('takes a page at most, and no bytes for what they are', async () => {
-    const fs = new EmulatedResctrl({ machine });
+    const fs = emulate({ machine });
     assert.equal((await refusal(fs.write('schemata', `${'\n'.repeat(4097)}`)))?.code, 'E2BIG');
     assert.equal((await refusal(fs.write('schemata', '')))?.code, 'EINVAL');
   });
 
   test('wants two adjacent ways where the CPU does', async () => {
-    const fs = new EmulatedResctrl({ machine: { ...machine, minCbmBits: 2 } });
+    const fs = emulate({ machine: { ...machine, minCbmBits: 2 } });
     const error = await refusal(fs.write('schemata', 'L3:0=8\n'));
     assert.equal(error?.lastCmdStatus, 'Need at least 2 bits in the mask');
     await fs.write('schemata', 'L3:0=18\n');
   });
 
   test('drops what no longer fits the status', async () => {
-    const fs = new EmulatedResctrl({ machine: { ...machine, closids: 1, rmids: 3 } });
+    const fs = emulate({ machine: { ...machine, closids: 1, rmids: 3 } });
     for (let attempt = 0; attempt < 60; attempt++) await refusal(fs.mkdir('a'));
     const status = await fs.read('info/last_cmd_status');
     assert.ok(status.length < 512);
@@ -99,7 +110,7 @@ describe('the emulated resctrl: limits', () => {
 
 describe('the emulated resctrl: exclusive groups with CDP', () => {
   test('counts code against data of others, and not its own', async () => {
-    const fs = new EmulatedResctrl({ machine, cdp: true });
+    const fs = emulate({ machine, cdp: true });
     await fs.mkdir('a');
     await fs.write('a/schemata', 'L3DATA:0=f;1=f\nL3CODE:0=f0;1=f0\n');
     await fs.write('schemata', 'L3DATA:0=fff0;1=ff00\nL3CODE:0=ff00;1=ff00\n');
@@ -120,7 +131,7 @@ describe('the emulated resctrl: exclusive groups with CDP', () => {
 describe('the emulated resctrl: threads', () => {
   test('gives children the group that their parent had when it forked', async () => {
     const processes = new SimulatedProcesses();
-    const fs = new EmulatedResctrl({ machine }, { processes });
+    const fs = emulate({ machine }, { processes });
     await fs.mkdir('a');
     await fs.mkdir('b');
     const parent = processes.fork();
@@ -135,7 +146,7 @@ describe('the emulated resctrl: threads', () => {
 
   test('follows a program that makes itself a daemon', async () => {
     const processes = new SimulatedProcesses();
-    const fs = new EmulatedResctrl({ machine }, { processes });
+    const fs = emulate({ machine }, { processes });
     await fs.mkdir('a');
     const parent = processes.fork();
     await fs.write('a/tasks', `${parent}`);
@@ -145,16 +156,13 @@ describe('the emulated resctrl: threads', () => {
     processes.exit(parent);
     assert.equal(await fs.read('a/tasks'), `${daemon}\n`);
     await fs.rmdir('a');
-    assert.deepEqual(await fs.groupsOf(daemon), { control: '/', monitor: '' });
+    assert.deepEqual(await groupsOf(fs, daemon), { control: '/', monitor: '' });
   });
 
   test('knows the children of a parent that ended before they were seen', async () => {
     const parent: ThreadInfo = { tid: 50, pid: 50, lineage: [] };
     let threads = [parent];
-    const fs = new EmulatedResctrl(
-      { machine },
-      { processes: { threads: async () => threads, writer: () => 50 } },
-    );
+    const fs = emulate({ machine }, { processes: { threads: async () => threads, writer: () => 50 } });
     await fs.mkdir('a');
     await fs.write('a/tasks', '50');
     // A list of processes isn't taken at one moment: the parent is gone already, the child not yet found.
@@ -166,21 +174,21 @@ describe('the emulated resctrl: threads', () => {
 
   test('gives the threads of a monitor group back to its control group', async () => {
     const processes = new SimulatedProcesses();
-    const fs = new EmulatedResctrl({ machine }, { processes });
+    const fs = emulate({ machine }, { processes });
     const tid = processes.fork();
     await fs.mkdir('a');
     await fs.mkdir('a/mon_groups/m');
     await fs.write('a/tasks', `${tid}`);
     await fs.write('a/mon_groups/m/tasks', `${tid}`);
-    assert.deepEqual(await fs.groupsOf(tid), { control: 'a', monitor: 'm' });
+    assert.deepEqual(await groupsOf(fs, tid), { control: 'a', monitor: 'm' });
     await fs.rmdir('a/mon_groups/m');
-    assert.deepEqual(await fs.groupsOf(tid), { control: 'a', monitor: '' });
+    assert.deepEqual(await groupsOf(fs, tid), { control: 'a', monitor: '' });
     assert.equal((await refusal(fs.mkdir('a/mon_groups/mon_groups')))?.code, 'EPERM');
   });
 
   test('reads numbers as the kernel does', async () => {
     const processes = new SimulatedProcesses();
-    const fs = new EmulatedResctrl({ machine }, { processes });
+    const fs = emulate({ machine }, { processes });
     await fs.mkdir('a');
     processes.fork(1, 31);
     for (const text of ['31', ' 31 \n', '+31', '0x1f', '037']) {
@@ -207,7 +215,7 @@ describe('the emulated resctrl: what outlives its process', () => {
     };
     const processes = new SimulatedProcesses();
     const [inside, watched, outside] = [processes.fork(), processes.fork(), processes.fork()];
-    const first = new EmulatedResctrl(options, { processes, memory });
+    const first = emulate(options, { processes, memory });
     await first.mkdir('gone');
     await first.mkdir('a');
     await first.mkdir('a/mon_groups/m');
@@ -232,7 +240,7 @@ describe('the emulated resctrl: what outlives its process', () => {
     const before = await told(first);
     // The first process is gone; what it started lives on, and has had a child since.
     const child = processes.fork(inside);
-    const second = new EmulatedResctrl(options, { processes, memory });
+    const second = emulate(options, { processes, memory });
     const after = await told(second);
     assert.deepEqual(after.slice(0, 5), before.slice(0, 5));
     assert.deepEqual(after[5], `${inside}\n${watched}\n${child}\n`);
@@ -243,12 +251,12 @@ describe('the emulated resctrl: what outlives its process', () => {
     await assert.rejects(() => second.mkdir('e'), { code: 'ENOSPC' });
     await second.rmdir('a');
     assert.equal(await second.read('mode'), 'shareable\n');
-    const third = new EmulatedResctrl(options, { processes, memory });
+    const third = emulate(options, { processes, memory });
     assert.deepEqual(
       (await third.list('')).filter((name) => name.length === 1),
       ['b', 'c', 'd'],
     );
-    const other = new EmulatedResctrl({ machine: { ...options.machine, ways: 9 } }, { processes, memory });
+    const other = emulate({ machine: { ...options.machine, ways: 9 } }, { processes, memory });
     assert.ok(!(await other.list('')).includes('b'), 'another machine');
   });
 
@@ -269,7 +277,7 @@ describe('the emulated resctrl: what outlives its process', () => {
 
 describe('the emulated resctrl: CPUs and counters', () => {
   test('has every CPU in one control group', async () => {
-    const fs = new EmulatedResctrl({ machine: { ...machine, possibleCpus: 40 } });
+    const fs = emulate({ machine: { ...machine, possibleCpus: 40 } });
     await fs.mkdir('a');
     assert.equal(await fs.read('cpus'), '00,0000000f\n');
     await fs.write('a/cpus', '6\n');
@@ -305,7 +313,7 @@ describe('the emulated resctrl: CPUs and counters', () => {
       'a/mon_groups/n': 7,
       b: null,
     };
-    const fs = new EmulatedResctrl({ machine }, { counters: ({ group }) => values[group] ?? null });
+    const fs = emulate({ machine }, { counters: ({ group }) => values[group] ?? null });
     for (const group of ['a', 'a/mon_groups/m', 'a/mon_groups/n', 'b']) await fs.mkdir(group);
     assert.equal(await fs.read('a/mon_data/mon_L3_01/mbm_total_bytes'), '12\n');
     assert.equal(await fs.read('b/mon_data/mon_L3_01/mbm_total_bytes'), 'Unavailable\n');
@@ -314,7 +322,7 @@ describe('the emulated resctrl: CPUs and counters', () => {
   test('is empty while it is unmounted, and as new afterwards', async () => {
     const processes = new SimulatedProcesses();
     const options: EmulatorOptions = { machine, limboMs: 1e9 };
-    const fs = new EmulatedResctrl(options, { processes });
+    const fs = emulate(options, { processes });
     await fs.mkdir('a');
     await fs.write('a/tasks', '1');
     await fs.write('schemata', 'L3:0=1\n');
@@ -329,7 +337,7 @@ describe('the emulated resctrl: CPUs and counters', () => {
   });
 
   test('leaks nothing in many groups', async () => {
-    const fs = new EmulatedResctrl({ machine: { ...machine, rmids: 20 } });
+    const fs = emulate({ machine: { ...machine, rmids: 20 } });
     for (let run = 0; run < 1000; run++) {
       await fs.mkdir('a');
       await fs.mkdir('a/mon_groups/m');
@@ -341,11 +349,8 @@ describe('the emulated resctrl: CPUs and counters', () => {
   test('takes over the caches of a machine that it is told', () => {
     const domains = [{ id: 3, cpus: [0], ways: 20, wayBytes: 4096 }];
     assert.deepEqual(machineLike({ domains }), { domains: [{ id: 3, cpus: [0] }], ways: 20, wayBytes: 4096 });
-    assert.throws(() => new EmulatedResctrl({ machine: { ...machine, ways: 33 } }), RangeError);
-    assert.throws(
-      () => new EmulatedResctrl({ machine: { ...machine, cdpCapable: false }, cdp: true }),
-      RangeError,
-    );
+    assert.throws(() => emulate({ machine: { ...machine, ways: 33 } }), RangeError);
+    assert.throws(() => emulate({ machine: { ...machine, cdpCapable: false }, cdp: true }), RangeError);
   });
 });
 

@@ -6,45 +6,104 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { fileNote } from '../../../node/llc/partitions/root-group.ts';
-import type { Lease, Partitions } from '../../../node/llc/partitions/types.ts';
+import type { Lease, PartitionRequest, Partitions } from '../../../node/llc/partitions/types.ts';
 import { UnenforcedPartitions } from '../../../node/llc/partitions/unenforced.ts';
 import { ResctrlError, type ResctrlFs } from '../../../node/llc/resctrl/port.ts';
+import { KernelDirectory } from '../../resctrl/kernel-directory.ts';
 import { Rig, take, watched } from './partitions-rig.ts';
 
-const IMPLEMENTATIONS: readonly [string, (rig: Rig) => Promise<Partitions>][] = [
-  ['PartitionManager', (rig) => rig.node()],
-  [
-    'PartitionManager without resctrl',
-    (rig) => {
+interface Implementation {
+  readonly name: string;
+  readonly open: (ground: Ground) => Promise<Partitions>;
+  /** What a run of its own and one that shares become there. */
+  readonly own: Pick<Lease, 'hold' | 'enforcement'>;
+  readonly shared: Pick<Lease, 'hold' | 'enforcement'>;
+  /** Why it isn't enforced. */
+  readonly why: RegExp | null;
+}
+
+const COUNTED = { hold: 'counted', enforcement: 'unenforced' } as const;
+const HELD = {
+  own: { hold: 'partition', enforcement: 'enforced' },
+  shared: { hold: 'pool', enforcement: 'shared' },
+  why: null,
+} as const;
+
+const IMPLEMENTATIONS: readonly Implementation[] = [
+  { name: 'on the kernel on paper', open: ({ rig }) => rig.node(), ...HELD },
+  {
+    name: 'on the real adapter',
+    open: async ({ rig, stack }) => rig.node('node-a', stack.use(await KernelDirectory.create(rig.fs))),
+    ...HELD,
+  },
+  {
+    name: 'emulated',
+    open: ({ rig }) => rig.node('node-a', watched(rig), { emulated: true }),
+    own: { hold: 'partition', enforcement: 'unenforced' },
+    shared: { hold: 'pool', enforcement: 'unenforced' },
+    why: /^emulated: with cache allocation it would be enforced$/,
+  },
+  {
+    name: 'while resctrl is not mounted',
+    open: ({ rig }) => {
       rig.fs.unmount();
       return rig.node();
     },
-  ],
-  [
-    'UnenforcedPartitions',
-    async (rig) =>
-      new UnenforcedPartitions({ reason: 'no CAT here', reserveWays: 2 }, { topology: rig.topology }),
-  ],
+    own: COUNTED,
+    shared: COUNTED,
+    why: /^resctrl is not mounted$/,
+  },
+  {
+    name: 'unenforced',
+    open: async ({ rig }) => {
+      const { topology } = rig;
+      const onChange = () => {
+        rig.changes++;
+      };
+      return new UnenforcedPartitions({ reason: 'no CAT here', reserveWays: 2 }, { topology, onChange });
+    },
+    own: COUNTED,
+    shared: COUNTED,
+    why: /^no CAT here$/,
+  },
 ];
 
-for (const [name, make] of IMPLEMENTATIONS) {
-  describe(`${name} as Partitions`, () => {
-    const request = { runId: 'r', attempt: 1, domain: 0, ways: 4, sensitive: true };
+interface Ground {
+  readonly rig: Rig;
+  /** Ends after the partitions. */
+  readonly stack: AsyncDisposableStack;
+}
 
-    test('lends ways, counts them, and takes them back once', async () => {
-      await using rig = new Rig();
-      await using partitions = await make(rig);
-      await partitions.start();
+for (const { name, open, own, shared, why } of IMPLEMENTATIONS) {
+  describe(`partitions ${name}`, () => {
+    const request = { runId: 'r', attempt: 1, domain: 0, ways: 4, sensitive: true };
+    const check = (title: string, body: (partitions: Partitions, rig: Rig) => Promise<void>) =>
+      test(title, async () => {
+        await using stack = new AsyncDisposableStack();
+        const rig = stack.use(new Rig());
+        const partitions = stack.use(await open({ rig, stack }));
+        await partitions.start();
+        await body(partitions, rig);
+        await partitions.stop();
+        assert.deepEqual(await rig.groups(), [], 'nothing is left in the kernel');
+      });
+    const lend = async (partitions: Partitions, change: Partial<PartitionRequest> = {}): Promise<Lease> => {
+      const answer = await partitions.acquire({ ...request, ...change });
+      assert.ok(answer.ok, answer.ok ? '' : answer.error.message);
+      return answer.value;
+    };
+
+    check('lend ways, count them, and take them back once', async (partitions, rig) => {
       assert.equal(partitions.freeWays(0), 10);
-      const answer = await partitions.acquire(request);
-      assert.ok(answer.ok);
-      const lease = answer.value;
+      const lease = await lend(partitions);
       assert.deepEqual([lease.runId, lease.attempt, lease.domain, lease.ways], ['r', 1, 0, 4]);
-      assert.equal(lease.enforcement === 'enforced', lease.reason === null);
-      assert.equal(lease.enforcement === 'unenforced', lease.group === null);
+      assert.deepEqual({ hold: lease.hold, enforcement: lease.enforcement }, own);
+      if (why === null) assert.equal(lease.reason, null);
+      else assert.match(lease.reason ?? '', why);
+      assert.equal(lease.hold === 'counted', lease.group === null);
+      assert.equal(lease.hold === 'counted', lease.mask === null);
       assert.equal(partitions.freeWays(0), 6);
       assert.equal(partitions.freeWays(8), 10);
-      assert.equal(partitions.view().domains[0]?.freeWays, 6);
       const standing = await partitions.enter(lease, rig.processes.fork());
       assert.deepEqual(standing, { enforcement: lease.enforcement, reason: lease.reason });
       assert.deepEqual(await partitions.verify(lease), standing);
@@ -56,9 +115,42 @@ for (const [name, make] of IMPLEMENTATIONS) {
       assert.deepEqual(lease.recorded, standing, 'what was recorded stays');
     });
 
-    test('refuses what it does not have', async () => {
-      await using rig = new Rig();
-      await using partitions = await make(rig);
+    check('tell of each lease how its ways are held', async (partitions) => {
+      const leases = [
+        await lend(partitions),
+        await lend(partitions, { runId: 's', ways: 1, sensitive: false }),
+      ];
+      assert.deepEqual(
+        leases.map(({ hold, enforcement }) => ({ hold, enforcement })),
+        [own, shared],
+      );
+      const [here, there] = partitions.view().domains;
+      assert.deepEqual(
+        here?.leases.map(({ occupancyBytes, ...told }) => told),
+        leases.map(({ runId, attempt, ways, hold, mask }) => ({ runId, attempt, ways, hold, mask })),
+      );
+      assert.equal(here?.freeWays, 5);
+      assert.equal(here?.poolMask, leases[1]?.mask ?? 0);
+      assert.equal((here?.poolMask ?? 0) & (leases[0]?.mask ?? 0), 0, 'partitions are off the pool');
+      assert.deepEqual([there?.leases, there?.poolMask, there?.freeWays], [[], 0, 10]);
+      for (const domain of [here, there]) assert.deepEqual([domain?.ways, domain?.wayBytes], [12, 1024 ** 2]);
+    });
+
+    check('have four runs that gain nothing share a way, and sixteen a domain', async (partitions) => {
+      const leases: Lease[] = [];
+      const free: number[] = [];
+      for (let run = 0; run < 16; run++) {
+        leases.push(await lend(partitions, { runId: `s${run}`, ways: 1, sensitive: false }));
+        free.push(partitions.freeWays(0));
+      }
+      assert.deepEqual(free, [9, 9, 9, 9, 8, 8, 8, 8, 7, 7, 7, 7, 6, 6, 6, 6]);
+      const more = await partitions.acquire({ ...request, runId: 'more', ways: 1, sensitive: false });
+      assert.equal(more.ok ? null : more.error.code, 'FULL');
+      for (const lease of leases) await partitions.release(lease);
+      assert.equal(partitions.freeWays(0), 10);
+    });
+
+    check('refuse what they do not have', async (partitions) => {
       const code = async (change: object) => {
         const answer = await partitions.acquire({ ...request, ...change });
         return answer.ok ? null : answer.error.code;
@@ -71,19 +163,58 @@ for (const [name, make] of IMPLEMENTATIONS) {
       await partitions.stop();
       await partitions.stop();
       assert.equal(await code({ ways: 1, runId: 't' }), 'STOPPING');
-      assert.equal(partitions.freeWays(0), 0);
+      assert.deepEqual([partitions.freeWays(0), partitions.view().state], [0, 'stopped']);
     });
 
-    test('holds two attempts that bear one number', async () => {
-      await using rig = new Rig();
-      await using partitions = await make(rig);
-      const [a, b] = await Promise.all([partitions.acquire(request), partitions.acquire(request)]);
-      assert.ok(a.ok && b.ok);
+    check('hold two attempts that bear one number', async (partitions) => {
+      const [a, b] = await Promise.all([lend(partitions), lend(partitions)]);
       assert.equal(partitions.freeWays(0), 2);
-      await partitions.release(a.value);
+      await partitions.release(a);
       assert.equal(partitions.freeWays(0), 6);
-      await partitions.release(b.value);
+      await partitions.release(b);
       assert.equal(partitions.freeWays(0), 10);
+    });
+
+    check('lend no way twice, however many ask and give back at once', async (partitions, rig) => {
+      const leases: Lease[] = [];
+      for (let round = 0; round < 3; round++) {
+        const back = leases.splice(0, 3).map((lease) => partitions.release(lease));
+        const asked = Array.from({ length: 8 }, (_, index) =>
+          partitions.acquire({ ...request, runId: `r${round}-${index}`, ways: 2 }),
+        );
+        await Promise.all(back);
+        for (const answer of await Promise.all(asked)) if (answer.ok) leases.push(answer.value);
+        assert.equal(leases.length, 5);
+        await Promise.all(leases.map((lease) => partitions.enter(lease, rig.processes.fork())));
+        const masks = leases.map(({ mask }) => mask ?? 0);
+        for (const [index, mask] of masks.entries())
+          for (const other of masks.slice(index + 1)) assert.equal(mask & other, 0);
+        assert.deepEqual(new Set(leases.map(({ enforcement }) => enforcement)), new Set([own.enforcement]));
+      }
+      await Promise.all(leases.map((lease) => partitions.release(lease)));
+      assert.equal(partitions.freeWays(0), 10);
+    });
+
+    check('tell when something has changed', async (partitions, rig) => {
+      const before = rig.changes;
+      const lease = await lend(partitions);
+      assert.equal(rig.changes, before + 1);
+      await partitions.release(lease);
+      assert.equal(rig.changes, before + 2);
+      await partitions.release(lease);
+      assert.equal(rig.changes, before + 2);
+    });
+
+    check('stop with runs in them, and while some are asked for', async (partitions, rig) => {
+      const lease = await lend(partitions);
+      await partitions.enter(lease, rig.processes.fork());
+      const late = partitions.acquire({ ...request, runId: 'late', ways: 2 });
+      const stopped = partitions.stop();
+      const answer = await late;
+      if (!answer.ok) assert.equal(answer.error.code, 'STOPPING');
+      await stopped;
+      assert.equal(partitions.freeWays(0), 0);
+      await partitions.release(lease);
     });
   });
 }
@@ -228,6 +359,51 @@ describe('PartitionManager', () => {
     await node.maintain();
     assert.deepEqual(await rig.groups(), []);
     assert.equal(node.freeWays(0), 10);
+  });
+
+  test('counts a run, and says why, while another program does not let go of the lock', async () => {
+    await using rig = new Rig();
+    let isHeldElsewhere = false;
+    const fs = watched(rig);
+    const node = await rig.node('node-a', {
+      ...fs,
+      locked: async (work, refused) =>
+        isHeldElsewhere && refused ? refused(new Error('held elsewhere')) : fs.locked(work, refused),
+    });
+    const held = await take(rig, node);
+    isHeldElsewhere = true;
+    const lease = await take(rig, node, { ways: 3 });
+    assert.deepEqual([lease.hold, lease.reason], ['counted', 'held elsewhere']);
+    assert.equal(node.freeWays(0), 5);
+    assert.deepEqual(await node.verify(held), {
+      enforcement: 'unenforced',
+      reason: 'it could not be read back: held elsewhere',
+    });
+    await node.release(held);
+    assert.equal((await rig.groups()).length, 1, 'nobody could remove it');
+    isHeldElsewhere = false;
+    await node.maintain();
+    assert.deepEqual([await rig.groups(), node.freeWays(0)], [[], 7]);
+  });
+
+  test('keeps what was done when the lock is found to be lost afterwards', async () => {
+    await using rig = new Rig();
+    let isLost = false;
+    const fs = watched(rig);
+    const node = await rig.node('node-a', {
+      ...fs,
+      async locked(work, refused) {
+        const value = await fs.locked(work, refused);
+        if (isLost) throw new Error('lost');
+        return value;
+      },
+    });
+    isLost = true;
+    const lease = await take(rig, node);
+    assert.deepEqual([lease.hold, lease.enforcement], ['partition', 'enforced']);
+    assert.ok(rig.log.some(({ level, message }) => level === 'warn' && /lock .* was lost/.test(message)));
+    await node.release(lease);
+    assert.deepEqual(await rig.groups(), []);
   });
 
   test('gives root back what somebody gave it while nothing was lent', async () => {

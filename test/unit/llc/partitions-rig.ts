@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { EmulatedResctrl, type EmulatorDependencies } from '../../../node/llc/emulator/emulator.ts';
 import type { EmulatedMachine } from '../../../node/llc/emulator/machine.ts';
 import { PartitionManager, type PartitionManagerOptions } from '../../../node/llc/partitions/manager.ts';
-import { memoryNote, type RootNote } from '../../../node/llc/partitions/root-group.ts';
+import type { RootNote } from '../../../node/llc/partitions/root-group.ts';
 import type { Lease, PartitionRequest } from '../../../node/llc/partitions/types.ts';
 import type { ResctrlFs } from '../../../node/llc/resctrl/port.ts';
-import { SimulatedProcesses } from '../../../node/llc/resctrl/process-table.ts';
 import { parseSchemata } from '../../../node/llc/resctrl/schemata.ts';
 import type { Topology } from '../../../node/llc/types.ts';
 import type { Logger } from '../../../node/ports.ts';
+import { SimulatedProcesses } from '../../resctrl/paper-machine.ts';
 import { FakeClock, settled } from '../../support/fake-clock.ts';
 
 export interface RigOptions {
@@ -29,12 +29,25 @@ const MACHINE: EmulatedMachine = {
   wayBytes: 1024 * 1024,
 };
 
+/** Forgets at the end of the process. */
+function memoryNote(): RootNote {
+  let kept: string | null = null;
+  return {
+    load: async () => kept,
+    save: async (text) => {
+      kept = text;
+    },
+  };
+}
+
 export class Rig implements AsyncDisposable {
   readonly clock = new FakeClock();
   readonly processes = new SimulatedProcesses();
   readonly fs: EmulatedResctrl;
   readonly note: RootNote = memoryNote();
   readonly log: { level: string; message: string; fields: object }[] = [];
+  /** How often the manager told that something has changed. */
+  changes = 0;
   /** Threads that were in an overlap for an instant. */
   readonly overlaps: string[] = [];
   readonly #options: RigOptions;
@@ -61,13 +74,20 @@ export class Rig implements AsyncDisposable {
     this.#topology = { domains, source: 'sysfs', cpuModel: 'paper' };
   }
 
-  async node(nodeId = 'node-a', fs: ResctrlFs = watched(this)): Promise<PartitionManager> {
-    const manager = new PartitionManager(this.#options.manager ?? {}, {
+  async node(
+    nodeId = 'node-a',
+    fs: ResctrlFs = watched(this),
+    options: PartitionManagerOptions = this.#options.manager ?? {},
+  ): Promise<PartitionManager> {
+    const manager = new PartitionManager(options, {
       fs,
       clock: this.clock,
       logger: this.#logger(),
       nodeId,
       topology: this.#topology,
+      onChange: () => {
+        this.changes++;
+      },
       note: nodeId === 'node-a' ? this.note : memoryNote(),
       threadsOf: async (pid) =>
         (await this.processes.threads()).filter((thread) => thread.pid === pid).map(({ tid }) => tid),
@@ -166,7 +186,7 @@ export async function take(
 export function watched(rig: Rig): ResctrlFs {
   const { fs, overlaps } = rig;
   const look = async (after: string) => {
-    const names = fs.isMounted ? (await fs.list('')).filter((name) => name.startsWith('fsched-')) : [];
+    const names = (await fs.list('')).filter((name) => name.startsWith('fsched-'));
     const busy: { name: string; masks: ReadonlyMap<number, number> }[] = [];
     for (const name of names) {
       if ((await fs.read(`${name}/tasks`)) === '') continue;
@@ -177,7 +197,8 @@ export function watched(rig: Rig): ResctrlFs {
       for (const other of busy.slice(index + 1)) {
         for (const [domain, mask] of masks) {
           const theirs = other.masks.get(domain) ?? 0;
-          // In domains where groups hold nothing they share the reserve, and root's ways; root may have left the reserve for a longer run.
+          // In domains where groups hold nothing they share the reserve, and root's ways;
+          // root may have left the reserve for a longer run.
           if (mask === theirs && rig.reserves(domain).includes(mask)) continue;
           const shared = mask & theirs & ~(root.get(domain) ?? 0);
           if (shared !== 0)
@@ -189,7 +210,7 @@ export function watched(rig: Rig): ResctrlFs {
   return {
     read: (path) => fs.read(path),
     list: (path) => fs.list(path),
-    locked: (mode, work) => fs.locked(mode, work),
+    locked: (work, refused) => fs.locked(work, refused),
     async write(path, text) {
       await fs.write(path, text);
       if (!path.endsWith('tasks')) await look(`write ${path} <- ${text}`);

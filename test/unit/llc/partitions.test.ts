@@ -128,7 +128,7 @@ describe('the pool', () => {
       assert.deepEqual(await bandwidth(`${shares.group}/`), [String(held), String(held)]);
       assert.deepEqual(await bandwidth(`${own.group}/`), ['100', '100'], 'partitions have no limit');
       assert.deepEqual(await bandwidth(''), ['100', '100']);
-      assert.equal(node.view().domains[0]?.pool?.bandwidthPercent, held);
+      assert.equal(node.view().domains[0]?.poolBandwidthPercent, held);
       await node.release(shares);
       await rig.fs.mkdir('after');
       assert.deepEqual(await bandwidth('after/'), ['100', '100'], 'its class of service is as new');
@@ -140,7 +140,7 @@ describe('the pool', () => {
     const node = await rig.node();
     const shares = await take(rig, node, { sensitive: false });
     assert.equal(shares.enforcement, 'shared');
-    assert.equal(node.view().domains[0]?.pool?.bandwidthPercent, null);
+    assert.equal(node.view().domains[0]?.poolBandwidthPercent, null);
     const warnings = rig.log.filter(({ level }) => level === 'warn').map(({ message }) => message);
     assert.deepEqual(warnings, [
       'the shared pool has no limit of bandwidth: this machine has no memory bandwidth allocation',
@@ -193,11 +193,12 @@ describe('other programs', () => {
     const lease = await take(rig, node, { ways: 4 });
     assert.equal((lease.mask ?? 0) & 0xf, 0);
     assert.equal(node.freeWays(0), 2);
-    const { foreignGroups } = node.view();
-    assert.deepEqual(foreignGroups, [
-      { name: 'theirs', holdsWays: true },
-      { name: 'watcher', holdsWays: false },
-    ]);
+    const { domains } = node.view();
+    assert.deepEqual(
+      domains.map(({ foreignMask }) => foreignMask),
+      [0xf, 0],
+      'who chose no ways holds none',
+    );
     await node.release(lease);
     assert.equal(await rig.mask(''), 0xff0, 'root gets no ways that they hold');
     assert.equal(await rig.mask('theirs'), 0xf);
@@ -459,11 +460,11 @@ describe('counters', () => {
     assert.deepEqual(occupancyBytes, { last: 6144, peak: 8192, mean: 6144 });
     // From 4,096,000 to 8,192,000 bytes in a second; then the counter began anew.
     assert.deepEqual(bandwidthBytesPerSecond, { last: 4_096_000, peak: 4_096_000, mean: 4_096_000 });
-    assert.equal(node.view().domains[0]?.partitions[0]?.occupancyBytes, 6144);
+    assert.equal(node.view().domains[0]?.leases[0]?.occupancyBytes, 6144);
     const member = await take(rig, node, { sensitive: false });
     reading = 6144;
     await node.observe(member);
-    assert.equal(node.view().domains[0]?.pool?.members[0]?.occupancyBytes, 6144);
+    assert.equal(node.view().domains[0]?.leases[1]?.occupancyBytes, 6144);
     const before = await node.observe(lease);
     await node.release(lease);
     assert.deepEqual(await node.observe(lease), before, 'what was seen stays');

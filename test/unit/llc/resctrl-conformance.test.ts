@@ -1,9 +1,9 @@
 /** The conformance suite of test/resctrl on the emulator, as machines of several kinds. */
-import { EmulatedResctrl, type EmulatorOptions } from '../../../node/llc/emulator/emulator.ts';
-import { ProcProcesses } from '../../../node/llc/resctrl/proc-processes.ts';
-import { SimulatedProcesses } from '../../../node/llc/resctrl/process-table.ts';
+import type { EmulatorOptions } from '../../../node/llc/emulator/emulator.ts';
+import { ProcProcesses } from '../../../node/llc/emulator/processes.ts';
 import type { Subject } from '../../resctrl/bench.ts';
 import { describeResctrl } from '../../resctrl/conformance.ts';
+import { emulate, SimulatedProcesses } from '../../resctrl/paper-machine.ts';
 import { spawnProcess } from '../../resctrl/processes.ts';
 
 const KIB = 1024;
@@ -53,7 +53,7 @@ const MACHINES: Record<string, EmulatorOptions> = {
 
 async function openEmulator(options: EmulatorOptions): Promise<Subject> {
   const processes = new SimulatedProcesses();
-  const fs = new EmulatedResctrl(options, { processes });
+  const fs = emulate(options, { processes });
   return {
     fs,
     async spawn() {
@@ -81,7 +81,7 @@ for (const [name, options] of Object.entries(MACHINES)) describeResctrl(name, ()
 /** As a whole node runs it: the machine is made up, the processes aren't. */
 async function openWithRealProcesses(): Promise<Subject> {
   const options: EmulatorOptions = { machine: { domains: twoSockets, ways: 16, wayBytes: 1024 * KIB } };
-  const fs = new EmulatedResctrl(options, { processes: new ProcProcesses() });
+  const fs = emulate(options, { processes: new ProcProcesses() });
   return {
     fs,
     spawn: spawnProcess,

@@ -7,10 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { DirectoryFlock, FlockError } from '../../../node/llc/resctrl/flock.ts';
+import { ResctrlLock } from '../../../node/llc/resctrl/lock.ts';
 import { ResctrlError } from '../../../node/llc/resctrl/port.ts';
 import { RealResctrl } from '../../../node/llc/resctrl/real.ts';
-import { RwQueue } from '../../../node/llc/resctrl/rw-queue.ts';
 import { refusal } from '../../resctrl/bench.ts';
+import { settled } from '../../support/fake-clock.ts';
 
 class Directory implements AsyncDisposable {
   readonly path: string;
@@ -46,12 +47,7 @@ describe('the lock of the real directory', () => {
   test('keeps other programs out while it is held, and not afterwards', async () => {
     await using directory = await Directory.create();
     await using fs = new RealResctrl({ root: directory.path });
-    await fs.locked('exclusive', async () => assert.ok(!directory.isFree('s')));
-    assert.ok(directory.isFree());
-    await fs.locked('shared', async () => {
-      assert.ok(directory.isFree('s'));
-      assert.ok(!directory.isFree('x'));
-    });
+    await fs.locked(async () => assert.ok(!directory.isFree('s')));
     assert.ok(directory.isFree());
   });
 
@@ -59,11 +55,11 @@ describe('the lock of the real directory', () => {
     await using directory = await Directory.create();
     await using fs = new RealResctrl({ root: directory.path });
     await assert.rejects(
-      fs.locked('exclusive', () => Promise.reject(new Error('of the work'))),
+      fs.locked(() => Promise.reject(new Error('of the work'))),
       /of the work/,
     );
     assert.ok(directory.isFree());
-    assert.equal(await fs.locked('exclusive', async () => 7), 7);
+    assert.equal(await fs.locked(async () => 7), 7);
   });
 
   test('waits for another program', async () => {
@@ -71,7 +67,7 @@ describe('the lock of the real directory', () => {
     await using fs = new RealResctrl({ root: directory.path });
     const holder = await directory.holdElsewhere();
     let held = false;
-    const work = fs.locked('shared', async () => {
+    const work = fs.locked(async () => {
       held = true;
     });
     // Asking by another way takes longer than an unlocked directory would have taken to be locked.
@@ -90,9 +86,7 @@ describe('the lock of the real directory', () => {
     await writeFile(file, '0');
     // Read, wait for the disk, write: without a lock nearly every second step is lost.
     const step = async () => writeFile(file, String(Number(await readFile(file, 'utf8')) + 1));
-    const work = [left, right].flatMap((fs) =>
-      Array.from({ length: 20 }, () => fs.locked('exclusive', step)),
-    );
+    const work = [left, right].flatMap((fs) => Array.from({ length: 20 }, () => fs.locked(step)));
     await Promise.all(work);
     assert.equal(await readFile(file, 'utf8'), '40');
   });
@@ -102,13 +96,13 @@ describe('the lock of the real directory', () => {
     await using fs = new RealResctrl({ root: directory.path, lockTimeoutMs: 50 });
     const holder = await directory.holdElsewhere();
     await assert.rejects(
-      fs.locked('exclusive', async () => {}),
+      fs.locked(async () => {}),
       (error) =>
         error instanceof FlockError && error.code === 'FLOCK_TIMEOUT' && /lslocks/.test(error.message),
     );
     holder.stdin?.end();
     await once(holder, 'exit');
-    await fs.locked('exclusive', async () => {});
+    await fs.locked(async () => {});
   });
 
   test('stops waiting when it is disposed of', async () => {
@@ -116,7 +110,7 @@ describe('the lock of the real directory', () => {
     const holder = await directory.holdElsewhere();
     const fs = new RealResctrl({ root: directory.path });
     const work = assert.rejects(
-      fs.locked('exclusive', async () => {}),
+      fs.locked(async () => {}),
       (error) => error instanceof FlockError && error.code === 'FLOCK_FAILED',
     );
     // Two hold it elsewhere, flock and its program; two are to wait, the helper and its flock.
@@ -137,7 +131,7 @@ describe('the lock of the real directory', () => {
       if (shell !== null) await chmod(join(bin, 'sh'), 0o755);
       await using flock = new DirectoryFlock({ directory: directory.path, searchPath: bin });
       await assert.rejects(
-        flock.acquire('exclusive'),
+        flock.acquire(),
         (error) =>
           error instanceof FlockError &&
           error.code === 'FLOCK_MISSING' &&
@@ -151,11 +145,11 @@ describe('the lock of the real directory', () => {
     const root = join(directory.path, 'later');
     await using fs = new RealResctrl({ root });
     await assert.rejects(
-      fs.locked('exclusive', async () => {}),
+      fs.locked(async () => {}),
       (error) => error instanceof FlockError && error.code === 'FLOCK_FAILED',
     );
     await mkdir(root);
-    await fs.locked('exclusive', async () => {});
+    await fs.locked(async () => {});
   });
 
   test('is free when its holder is killed, and tells when its helper was', async () => {
@@ -163,7 +157,7 @@ describe('the lock of the real directory', () => {
     const flock = new URL('../../../node/llc/resctrl/flock.ts', import.meta.url).href;
     const program = `
       const { DirectoryFlock } = await import(${JSON.stringify(flock)});
-      await new DirectoryFlock({ directory: ${JSON.stringify(directory.path)} }).acquire('exclusive');
+      await new DirectoryFlock({ directory: ${JSON.stringify(directory.path)} }).acquire();
       console.log('held');
       setInterval(() => {}, 1000);`;
     const daemon = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program], {
@@ -176,21 +170,21 @@ describe('the lock of the real directory', () => {
     assert.equal(spawnSync('flock', ['-x', '-w', '20', directory.path, 'true']).status, 0);
 
     await using fs = new RealResctrl({ root: directory.path });
-    const loss = fs.locked('exclusive', async () => {
+    const loss = fs.locked(async () => {
       const holders = await holdersOf(directory.path);
       assert.ok(holders.length > 0);
       for (const pid of holders) process.kill(pid, 'SIGKILL');
       spawnSync('flock', ['-x', directory.path, 'true']);
     });
     await assert.rejects(loss, (error) => error instanceof FlockError && error.code === 'FLOCK_LOST');
-    await fs.locked('exclusive', async () => assert.ok(!directory.isFree()));
+    await fs.locked(async () => assert.ok(!directory.isFree()));
   });
 
   test('leaves no helper and no open directory behind', async () => {
     await using directory = await Directory.create();
     const fs = new RealResctrl({ root: directory.path });
     let helpers: number[] = [];
-    await fs.locked('exclusive', async () => {
+    await fs.locked(async () => {
       helpers = await holdersOf(directory.path);
     });
     assert.equal(helpers.length, 1);
@@ -214,48 +208,41 @@ async function holdersOf(path: string): Promise<number[]> {
   return pids.filter((_, index) => found[index]).map(Number);
 }
 
-describe('the queue of holders', () => {
-  test('lets readers in together, and nobody past a writer that waits', async () => {
-    const queue = new RwQueue();
+describe('the turns of the lock', () => {
+  test('are taken in the order of asking, each alone, also after one that failed', async () => {
+    const lock = new ResctrlLock();
     const log: string[] = [];
-    const gates = new Map<string, () => void>();
-    const hold = (name: string, mode: 'exclusive' | 'shared') =>
-      queue.hold(mode, async () => {
-        log.push(name);
-        await new Promise<void>((resolve) => gates.set(name, resolve));
+    const turn = (name: string) =>
+      lock.hold(async () => {
+        log.push(`${name} begins`);
+        for (let step = 0; step < 3; step++) await settled();
+        log.push(`${name} ends`);
+        if (name === 'b') throw new Error('of b');
+        return name;
       });
-    const settle = () => new Promise((resolve) => setImmediate(resolve));
-    const work = [hold('r1', 'shared'), hold('r2', 'shared'), hold('w', 'exclusive'), hold('r3', 'shared')];
-    await settle();
-    assert.deepEqual(log, ['r1', 'r2']);
-    gates.get('r1')?.();
-    await settle();
-    assert.deepEqual(log, ['r1', 'r2']);
-    gates.get('r2')?.();
-    await settle();
-    assert.deepEqual(log, ['r1', 'r2', 'w']);
-    gates.get('w')?.();
-    await settle();
-    assert.deepEqual(log, ['r1', 'r2', 'w', 'r3']);
-    gates.get('r3')?.();
-    await Promise.all(work);
+    const [a, b, c] = await Promise.allSettled([turn('a'), turn('b'), turn('c')]);
+    assert.deepEqual(log, ['a begins', 'a ends', 'b begins', 'b ends', 'c begins', 'c ends']);
+    assert.deepEqual([a?.status, b?.status, c?.status], ['fulfilled', 'rejected', 'fulfilled']);
   });
 
-  test('goes on with the next when the outer lock is refused', async () => {
-    let refusals = 1;
-    const acquired: string[] = [];
-    const queue = new RwQueue({
-      acquire: async (mode) => {
+  test('include the lock between programs; who is refused it may do something else in its turn', async () => {
+    const log: string[] = [];
+    let refusals = 2;
+    const lock = new ResctrlLock({
+      acquire: async () => {
+        await settled();
         if (refusals-- > 0) throw new Error('refused');
-        acquired.push(mode);
+        log.push('acquired');
       },
-      release: async () => {},
+      release: async () => void log.push('released'),
     });
-    const first = queue.hold('exclusive', async () => 1);
-    const second = queue.hold('shared', async () => 2);
+    const note = (name: string) => async () => void log.push(name);
+    const first = lock.hold(note('first'));
+    const second = lock.hold(note('second'), (cause) => void log.push(`second: ${(cause as Error).message}`));
+    const third = lock.hold(note('third'));
     await assert.rejects(first, /refused/);
-    assert.equal(await second, 2);
-    assert.deepEqual(acquired, ['shared']);
+    await Promise.all([second, third]);
+    assert.deepEqual(log, ['second: refused', 'acquired', 'third', 'released']);
   });
 });
 

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { EmulatedResctrl } from '../../../node/llc/emulator/emulator.ts';
 import { readOccupancy } from '../../../node/llc/resctrl/occupancy.ts';
 import { readResctrlTopology } from '../../../node/llc/resctrl/resctrl-topology.ts';
 import { formatSchemata, parseSchemata, parseSizes } from '../../../node/llc/resctrl/schemata.ts';
 import { refusal } from '../../resctrl/bench.ts';
+import { emulate } from '../../resctrl/paper-machine.ts';
 
 const MIB = 1024 * 1024;
 const amd = {
@@ -63,7 +63,7 @@ describe('schemata', () => {
 
 describe('the topology of a mounted resctrl', () => {
   test('has gaps in its ids, AMD rules, and the CPUs that sysfs tells', async () => {
-    const fs = new EmulatedResctrl({ machine: amd });
+    const fs = emulate({ machine: amd });
     const sysfs = { domains: [{ id: 16, cpus: [3], ways: 16, wayBytes: 2 * MIB }] };
     const read = await readResctrlTopology(fs, sysfs);
     assert.ok(read.ok);
@@ -74,13 +74,9 @@ describe('the topology of a mounted resctrl', () => {
         { id: 16, cpus: [3], wayBytes: 2 * MIB },
       ],
       ways: 16,
-      fullMask: 0xffff,
       minWays: 1,
-      sparseMasks: true,
       shareableBits: 0,
       closids: 16,
-      rmids: 64,
-      monitoringFeatures: ['llc_occupancy', 'mbm_total_bytes', 'mbm_local_bytes'],
       mba: null,
     });
   });
@@ -88,25 +84,18 @@ describe('the topology of a mounted resctrl', () => {
   test('takes the fewest CLOSIDs, and half of the cache with CDP', async () => {
     const mba = { closids: 6, minBandwidth: 10, granularity: 10 };
     const machine = { ...amd, vendor: 'intel', minCbmBits: 2, shareableBits: 0xc000, mba } as const;
-    const whole = await readResctrlTopology(new EmulatedResctrl({ machine }), { domains: [] });
+    const whole = await readResctrlTopology(emulate({ machine }), { domains: [] });
     assert.ok(whole.ok);
     assert.deepEqual([whole.value.closids, whole.value.minWays, whole.value.shareableBits], [6, 2, 0xc000]);
     assert.deepEqual(whole.value.mba, { minBandwidth: 10, granularity: 10 });
-    assert.equal(whole.value.sparseMasks, false);
-    const split = new EmulatedResctrl({ machine: { ...machine, mba: null }, cdp: true });
+    const split = emulate({ machine: { ...machine, mba: null }, cdp: true });
     const read = await readResctrlTopology(split, { domains: [] });
     assert.ok(read.ok);
     assert.deepEqual([read.value.closids, read.value.caches], [8, ['L3DATA', 'L3CODE']]);
   });
 
-  test('believes newer kernels that tell whether masks may have gaps', async () => {
-    const machine = { ...amd, vendor: 'intel', tellsSparseMasks: true, sparseMasks: true } as const;
-    const read = await readResctrlTopology(new EmulatedResctrl({ machine }), { domains: [] });
-    assert.ok(read.ok && read.value.sparseMasks);
-  });
-
   test('measures a way whatever the root group has left', async () => {
-    const fs = new EmulatedResctrl({ machine: amd });
+    const fs = emulate({ machine: amd });
     await fs.write('schemata', 'L3:7=f;16=0\n');
     const sysfs = { domains: [{ id: 16, cpus: [2, 3], ways: 8, wayBytes: 4 * MIB }] };
     const read = await readResctrlTopology(fs, sysfs);
@@ -118,7 +107,7 @@ describe('the topology of a mounted resctrl', () => {
   });
 
   test('fails where nothing is mounted', async () => {
-    const fs = new EmulatedResctrl({ machine: amd });
+    const fs = emulate({ machine: amd });
     fs.unmount();
     assert.equal((await refusal(readResctrlTopology(fs, { domains: [] })))?.code, 'ENOENT');
   });
@@ -126,7 +115,7 @@ describe('the topology of a mounted resctrl', () => {
 
 describe('occupancy', () => {
   test('is read by domain, null where the counter is unavailable', async () => {
-    const fs = new EmulatedResctrl(
+    const fs = emulate(
       { machine: amd },
       {
         counters: ({ group, domain, counter }) => {
@@ -148,7 +137,7 @@ describe('occupancy', () => {
   });
 
   test('is empty where nothing is monitored, and an error for no group', async () => {
-    const fs = new EmulatedResctrl({ machine: { ...amd, rmids: null } });
+    const fs = emulate({ machine: { ...amd, rmids: null } });
     await fs.mkdir('g');
     assert.deepEqual(await readOccupancy(fs, 'g'), []);
     assert.equal((await refusal(readOccupancy(fs, 'nobody')))?.code, 'ENOENT');

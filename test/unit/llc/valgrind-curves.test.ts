@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
-import type { Measurement } from '../../../node/state/types.ts';
 import { CachegrindProfiler } from '../../../node/worker/profilers/cachegrind.ts';
 import { nextWays } from '../../../predictor/adaptive-ways.ts';
+import type { Measurement } from '../../../protocols/schema/run.ts';
 import { compile, missingTools, PROGRAMS } from '../../support/c-programs.ts';
 
 const WAYS = 16;

@@ -83,7 +83,8 @@ for (const [name, make] of NODES) {
             if (placed === null && ways > view.ways) continue;
             const told = `${JSON.stringify(request)} with ${JSON.stringify(view)}`;
             assert.ok(answer.ok || placed === null, `overbooked: ${told}`);
-            // Where a run is lent two ways at least, a single way is not told to be free; a pool could still grow by it.
+            // Where a run is lent two ways at least, a single way is not told to be free; a pool could still grow by
+            // it.
             const mayWaste = !sensitive && minCbmBits > 1;
             assert.ok(placed !== null || !answer.ok || mayWaste, `wasted: ${told}`);
             if (answer.ok && placed === null) await partitions.release(answer.value);

@@ -6,10 +6,10 @@ import type { BenchmarkRequest } from '../../../node/master/requests.ts';
 import type { MeasurePlan } from '../../../node/master/run-service.ts';
 import { CapacityBoard } from '../../../node/membership/capacity-board.ts';
 import { createRun } from '../../../node/state/run-lifecycle.ts';
-import type { Measure, ProcessCensus, Run, RunResult, TerminalState } from '../../../node/state/types.ts';
 import type { CacheGeometry, MeasuredCurve, Prediction } from '../../../predictor/types.ts';
-import type { Answer } from '../../../protocols/schema/outcome.ts';
-import { fail, succeed } from '../../../protocols/schema/outcome.ts';
+import { type Answer, fail, succeed } from '../../../protocols/schema/outcome.ts';
+import type { ProcessCensus, Run, RunResult, RunState } from '../../../protocols/schema/run.ts';
+import type { Measure } from '../../../protocols/schema/task.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { finish, spec, TASK, tablesWithTask } from '../state/fixtures.ts';
 
@@ -26,7 +26,7 @@ const DOMAIN: DomainView = {
 const CACHEGRIND = ['cachegrind', 'wallclock'];
 
 interface Ending {
-  readonly state?: TerminalState;
+  readonly state?: RunState;
   readonly seconds?: number;
   readonly error?: string;
   readonly enforcement?: RunResult['enforcement'];

@@ -3,9 +3,9 @@ import { describe, test } from 'node:test';
 import { silentLogger } from '../../../node/adapters.ts';
 import { RunService } from '../../../node/master/run-service.ts';
 import { WayPlanner } from '../../../node/master/way-planner.ts';
-import type { ProfilerName } from '../../../node/state/types.ts';
 import { CurveFitPredictor } from '../../../predictor/curve-fit.ts';
 import { succeed } from '../../../protocols/schema/outcome.ts';
+import type { ProfilerName } from '../../../protocols/schema/task.ts';
 import { FakeClock, settled } from '../../support/fake-clock.ts';
 import { TASK, tablesWithTask } from '../state/fixtures.ts';
 

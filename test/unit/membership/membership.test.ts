@@ -9,8 +9,8 @@ import {
 } from '../../../node/membership/cluster-identity.ts';
 import { Membership, type MembershipDependencies } from '../../../node/membership/membership.ts';
 import type { Mesh } from '../../../node/mesh/types.ts';
-import type { Command, Member } from '../../../node/state/types.ts';
-import type { KnownPeer } from '../../../protocols/schema/member.ts';
+import type { Command } from '../../../protocols/schema/command.ts';
+import type { KnownPeer, Member } from '../../../protocols/schema/member.ts';
 import type { ControlRequest, JoinRequest, JoinResponse } from '../../../protocols/schema/messages.ts';
 import { fail, succeed } from '../../../protocols/schema/outcome.ts';
 import { peerId } from '../../builders/nouns.ts';

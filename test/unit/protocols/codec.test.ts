@@ -1,4 +1,7 @@
-/** Properties of what crosses the wire and lies in the log; a failure prints the seed and path that replay it (fast-check). */
+/**
+ * Properties of what crosses the wire and lies in the log; a failure prints the seed and path that replay it
+ * (fast-check).
+ */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encode as encodeCbor } from 'cborg';

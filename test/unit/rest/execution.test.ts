@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { BenchmarkRequest } from '../../../node/master/requests.ts';
-import type { ApiFailure } from '../../../protocols/schema/outcome.ts';
-import { fail, succeed } from '../../../protocols/schema/outcome.ts';
+import { type ApiFailure, fail, succeed } from '../../../protocols/schema/outcome.ts';
 import { aProfile, aResult, aRun } from './fake-backend.ts';
 import { startRest, until } from './harness.ts';
 

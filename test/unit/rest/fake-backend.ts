@@ -18,18 +18,11 @@ import type {
   RunFilter,
   RunView,
 } from '../../../node/rest/backend.ts';
-import type {
-  LearnedFrom,
-  Member,
-  Mode,
-  ModelVersion,
-  Profile,
-  Run,
-  RunResult,
-  Task,
-} from '../../../node/state/types.ts';
-import type { Answer } from '../../../protocols/schema/outcome.ts';
-import { fail, succeed } from '../../../protocols/schema/outcome.ts';
+import type { Member } from '../../../protocols/schema/member.ts';
+import type { LearnedFrom, ModelVersion } from '../../../protocols/schema/model.ts';
+import { type Answer, fail, succeed } from '../../../protocols/schema/outcome.ts';
+import type { Mode, Run, RunResult } from '../../../protocols/schema/run.ts';
+import type { Profile, Task } from '../../../protocols/schema/task.ts';
 import type { ClusterView, DriftView, MemberView } from '../../../protocols/schema/views.ts';
 import { resultOf, shareOf, specOf } from '../../builders/nouns.ts';
 import { candidate } from '../state/fixtures.ts';

@@ -1,13 +1,9 @@
 import { encodeCommand } from '../../../node/state/commands.ts';
 import { Tables } from '../../../node/state/tables.ts';
-import type {
-  Assignment,
-  Command,
-  ModelVersion,
-  RunResult,
-  RunSpec,
-  Task,
-} from '../../../node/state/types.ts';
+import type { Command } from '../../../protocols/schema/command.ts';
+import type { ModelVersion } from '../../../protocols/schema/model.ts';
+import type { Assignment, RunResult, RunSpec } from '../../../protocols/schema/run.ts';
+import type { Task } from '../../../protocols/schema/task.ts';
 import { resultOf, specOf } from '../../builders/nouns.ts';
 
 export const TASK: Task = {

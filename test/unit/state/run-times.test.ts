@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { KEPT_SIZES, KEPT_TIMES } from '../../../node/state/run-times.ts';
-import type { Command, RunResult, RunSpec } from '../../../node/state/types.ts';
+import type { Command } from '../../../protocols/schema/command.ts';
+import type { RunResult, RunSpec } from '../../../protocols/schema/run.ts';
 import { assignment, finish, LLC, spec, TASK, tablesWithTask } from './fixtures.ts';
 
 /** Tables, and a function that lets a run of the task succeed. */

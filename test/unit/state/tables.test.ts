@@ -3,9 +3,10 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { encodeCommand } from '../../../node/state/commands.ts';
 import { hasParameters } from '../../../node/state/parameters.ts';
-import { isTerminal, MAX_ATTEMPTS } from '../../../node/state/run-lifecycle.ts';
+import { MAX_ATTEMPTS } from '../../../node/state/run-lifecycle.ts';
 import { Tables } from '../../../node/state/tables.ts';
-import type { Command } from '../../../node/state/types.ts';
+import type { Command } from '../../../protocols/schema/command.ts';
+import { isTerminal } from '../../../protocols/schema/run.ts';
 import { assignment, candidate, finish, LLC, spec, TASK, tablesWithTask } from './fixtures.ts';
 
 describe('tasks', () => {

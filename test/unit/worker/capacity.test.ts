@@ -1,7 +1,6 @@
 /** What is gossiped of a worker, from the kernel's groups on. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { EmulatedPartitions } from '../../../node/llc/partitions/emulated.ts';
 import { UnenforcedPartitions } from '../../../node/llc/partitions/unenforced.ts';
 import { describeCapacity } from '../../../node/worker/capacity.ts';
 import { dispatchOf } from '../../builders/nouns.ts';
@@ -9,27 +8,28 @@ import { Rig, take } from '../llc/partitions-rig.ts';
 
 const MiB = 1024 ** 2;
 
-test('tells where each way is, who has it, and what is filled, held or emulated', async () => {
-  await using rig = new Rig({
-    machine: { shareableBits: 0xc00, closids: 4 },
-    counters: ({ counter, domain }) => (counter === 'llc_occupancy' ? MiB * (1 + domain) : null),
-  });
-  await rig.fs.mkdir('theirs');
-  await rig.fs.write('theirs/schemata', 'L3:0=1\n');
-  const node = await rig.node();
-  const own = await take(rig, node, { runId: 'own', ways: 3 });
-  const waits = await take(rig, node, { runId: 'waits', ways: 2 });
-  const shares = await take(rig, node, { runId: 'shares', ways: 1, sensitive: false });
-  for (const lease of [own, waits, shares]) await node.observe(lease);
-  const holding = [
-    dispatchOf({ runId: 'own', ways: 3 }),
-    dispatchOf({ runId: 'waits', ways: 2 }),
-    dispatchOf({ runId: 'shares', ways: 1, sensitive: false }),
-    dispatchOf({ runId: 'lost', ways: 1, domain: 8 }),
-  ];
-  const pool = shares.mask;
-  for (const partitions of [node, new EmulatedPartitions(node)]) {
-    const { domains, runs } = describeCapacity(rig.topology, partitions, holding);
+for (const emulated of [false, true]) {
+  test(`tells where each way is, who has it, and what is filled, ${emulated ? 'emulated' : 'held'}`, async () => {
+    await using rig = new Rig({
+      machine: { shareableBits: 0xc00, closids: 4 },
+      manager: { emulated },
+      counters: ({ counter, domain }) => (counter === 'llc_occupancy' ? MiB * (1 + domain) : null),
+    });
+    await rig.fs.mkdir('theirs');
+    await rig.fs.write('theirs/schemata', 'L3:0=1\n');
+    const node = await rig.node();
+    const own = await take(rig, node, { runId: 'own', ways: 3 });
+    const waits = await take(rig, node, { runId: 'waits', ways: 2 });
+    const shares = await take(rig, node, { runId: 'shares', ways: 1, sensitive: false });
+    for (const lease of [own, waits, shares]) await node.observe(lease);
+    const holding = [
+      dispatchOf({ runId: 'own', ways: 3 }),
+      dispatchOf({ runId: 'waits', ways: 2 }),
+      dispatchOf({ runId: 'shares', ways: 1, sensitive: false }),
+      dispatchOf({ runId: 'lost', ways: 1, domain: 8 }),
+    ];
+    const pool = shares.mask;
+    const { domains, runs } = describeCapacity(rig.topology, node, holding);
     const common = { attempt: 1, domain: 0, sensitive: true, occupancyBytes: MiB };
     assert.deepEqual(runs, [
       { ...common, runId: 'own', ways: 3, hold: 'partition', mask: own.mask },
@@ -59,8 +59,8 @@ test('tells where each way is, who has it, and what is filled, held or emulated'
         },
       ],
     );
-  }
-});
+  });
+}
 
 test('tells of a node without cache allocation that its runs are counted', async () => {
   const topology = { domains: [{ id: 0, cpus: [0], ways: 8, wayBytes: 1 }] };

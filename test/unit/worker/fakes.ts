@@ -1,6 +1,5 @@
 /** A launcher whose programs end when the test says so. */
 
-import type { Isolation } from '../../../node/state/types.ts';
 import type {
   LaunchedProcess,
   Launcher,
@@ -8,8 +7,8 @@ import type {
   LaunchOrder,
   ProcessEnd,
 } from '../../../node/worker/launcher.ts';
-import type { Outcome } from '../../../protocols/schema/outcome.ts';
-import { fail, succeed } from '../../../protocols/schema/outcome.ts';
+import { fail, type Outcome, succeed } from '../../../protocols/schema/outcome.ts';
+import type { Isolation } from '../../../protocols/schema/run.ts';
 
 export const FAKE_ISOLATION: Isolation = {
   user: 'nobody',

@@ -4,7 +4,7 @@ import { readlinkSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import type { Lease, PartitionsView, Standing } from '../../../node/llc/partitions/types.ts';
 import { UnenforcedPartitions } from '../../../node/llc/partitions/unenforced.ts';
-import type { CacheUse } from '../../../node/state/types.ts';
+import type { CacheUse } from '../../../protocols/schema/run.ts';
 import { LaunchBench } from './launch-bench.ts';
 
 const USE: CacheUse = {

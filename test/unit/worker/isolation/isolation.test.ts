@@ -6,8 +6,7 @@ import { createServer } from 'node:net';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import type { IsolationOptions } from '../../../../node/worker/isolation/types.ts';
-import { UNLIMITED } from '../../../../node/worker/isolation/types.ts';
+import { type IsolationOptions, UNLIMITED } from '../../../../node/worker/isolation/types.ts';
 import { LaunchBench, type LaunchBenchOptions } from '../launch-bench.ts';
 
 const IS_ROOT = process.geteuid?.() === 0;

@@ -1,17 +1,17 @@
 /** A domain's ways as one line of letters, the highest way first as in the kernel's `bit_usage`. */
 
-import { fullMask, unite, without } from '../masks.ts';
-import { lendableMask } from './domain.ts';
-import { type Span, spanMask } from './spans.ts';
-import type { DomainState } from './types.ts';
+import { lendableMask } from '../../../node/llc/allocation/domain.ts';
+import { spanMask } from '../../../node/llc/allocation/spans.ts';
+import type { DomainState } from '../../../node/llc/allocation/types.ts';
+import { fullMask, unite, without } from '../../../node/llc/masks.ts';
 
 /** Masks: bit n is way n. Later letters go over earlier ones. */
-export interface Layer {
+interface Layer {
   readonly mask: number;
   readonly letter: string;
 }
 
-export function drawLayers(ways: number, layers: readonly Layer[]): string {
+function drawLayers(ways: number, layers: readonly Layer[]): string {
   const cells = Array.from({ length: ways }, (_, way) => {
     return layers.findLast(({ mask }) => ((mask >>> way) & 1) === 1)?.letter ?? '.';
   });
@@ -19,8 +19,8 @@ export function drawLayers(ways: number, layers: readonly Layer[]): string {
 }
 
 /**
- * `R` reserve, `S` pool, `#` held by other programs, `.` free; partitions by the letter that `label` gives. What ways I/O devices
- * share is drawn apart, by `drawIo`.
+ * `R` reserve, `S` pool, `#` held by other programs, `.` free; partitions by the letter that `label` gives. What ways
+ * I/O devices share is drawn apart, by `drawIo`.
  */
 export function drawWays(domain: DomainState, label: (id: string) => string): string {
   const reserve = spanMask(domain.reserve);
@@ -36,9 +36,4 @@ export function drawWays(domain: DomainState, label: (id: string) => string): st
 /** `^` under every way that I/O devices fill too. */
 export function drawIo(ways: number, ioMask: number): string {
   return drawLayers(ways, [{ mask: ioMask, letter: '^' }]).replaceAll('.', ' ');
-}
-
-/** As resctrl writes a mask: hexadecimal, without zeros in front. */
-export function hexMask(span: Span): string {
-  return spanMask(span).toString(16);
 }
