@@ -45,7 +45,7 @@ describe('requests to a real node', () => {
     const run = await eventually('a run', async () => (await node.get('/runs?state=running')).json.runs[0]);
     child.kill('SIGINT');
     assert.deepEqual((await ended)[0], 130);
-    assert.match(await said, new RegExp(`Run ${run.run_id} goes on: .*fsched cancel ${run.run_id}`));
+    assert.match(await said, new RegExp(`run ${run.run_id} goes on: .*fsched cancel ${run.run_id}`));
     await eventually(
       'its end',
       async () => (await node.get(`/runs/${run.run_id}`)).json.state === 'succeeded',
