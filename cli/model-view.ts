@@ -27,10 +27,7 @@ export function describeModel(model: ModelJson): readonly string[] {
   ];
   return [
     ...formatPairs([
-      [
-        'model',
-        `${model.model}, version ${model.version}${model.backend === null ? '' : ` (${model.backend})`}`,
-      ],
+      ['model', `${model.model}, version ${model.version}`],
       ['what it is', model.description],
       ['generosity', String(model.generosity)],
       ['current', describeCurrent(model)],
@@ -45,7 +42,6 @@ export function describeModel(model: ModelJson): readonly string[] {
       { title: 'NODE', value: (node) => node.name, cut: 'end' },
       { title: 'STATE', value: (node) => (node.alive ? 'up' : 'down') },
       { title: 'HOLDS', value: (node) => (node.version === null ? 'no weights' : `version ${node.version}`) },
-      { title: 'BACKEND', value: (node) => node.backend ?? '' },
       { title: 'PEER ID', value: (node) => node.id, cut: 'middle' },
     ]),
   ];
@@ -84,7 +80,7 @@ export function describeExplanation(explained: ExplanationJson): readonly string
   pairs.push(
     ['generosity', figure(explained.generosity)],
     ['mode', explained.mode],
-    ['model', `${model.name}${version}${model.backend === null ? '' : ` (${model.backend})`}`],
+    ['model', `${model.name}${version}`],
     ['known', describeEvidence(explained)],
   );
   if (drift !== null) pairs.push(['drift', `since ${drift.since} ${drift.message}`]);

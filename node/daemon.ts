@@ -3,8 +3,7 @@
  * part that stands below it. Parts start in the order of their dependence and stop in reverse.
  */
 import { join } from 'node:path';
-import { ModelThread } from '../predictor/model/model-thread.ts';
-import type { ModelHost } from '../predictor/model-host.ts';
+import { NeuralModel } from '../predictor/model/neural-model.ts';
 import type { ClusterDigest, NodeEnforcement } from '../protocols/schema/capacity.ts';
 import { systemClock, systemRandom } from './adapters.ts';
 import type { NodeConfig } from './config/config.ts';
@@ -99,7 +98,7 @@ async function startParts(
   const tables = new Tables();
   const board = new CapacityBoard({ clock });
   const watch = new RunWatch({ tables, clock });
-  const host = await openModel(log('model'), stack);
+  const host = stack.use(await NeuralModel.open());
 
   const mesh = stack.use(
     await openMesh(
@@ -274,14 +273,6 @@ async function openDataDirectory(
   );
   await shelf.start();
   return { store, token: token.value, apiToken, shelf };
-}
-
-async function openModel(logger: Logger, stack: AsyncDisposableStack): Promise<ModelHost> {
-  const onFallback = (reason: string): void =>
-    logger.warn({ reason }, 'TensorFlow does not run here: predictions go on without it, nothing is trained');
-  const host = await ModelThread.open({}, { after: systemClock.after, onFallback });
-  stack.defer(() => host.stop());
-  return host;
 }
 
 async function openPartitions(

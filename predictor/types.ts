@@ -6,6 +6,7 @@
  * evidence     the measured curves of one task: benchmarks, and the times of its runs
  * band         between the quantiles 5 % and 95 % of the slowdown
  */
+import type { ModelScore, TrainingExtent } from '../protocols/schema/model.ts';
 import type { SlowdownTail } from './slowdown-tail.ts';
 
 /** What is known of a task at one input size: measured seconds by ways. */
@@ -58,32 +59,11 @@ export interface PredictorInfo {
   /** Of the weights file. */
   readonly sha256: string | null;
   readonly description: string;
-  /** Where it computes: `tfjs-node`, `wasm`, `cpu`; null while nothing is loaded. */
-  readonly backend: string | null;
 }
 
 export interface Predictor {
   info(): PredictorInfo;
-  predict(known: readonly MeasuredCurve[], inputSize: number, geometry: CacheGeometry): Promise<Prediction>;
-}
-
-/** How good a model is on tasks that it was not trained on. */
-export interface ModelScore {
-  /** Mean negative log likelihood; less is better. What decides. */
-  readonly loss: number;
-  /** Share of choices whose true slowdown stays within 5 % of the full cache. */
-  readonly within: number;
-  /** Ways chosen, relative to the fewest that would have done. */
-  readonly waysRatio: number;
-  /** Held-out questions that were asked. */
-  readonly questions: number;
-}
-
-/** What a version of the model learned from. */
-export interface TrainingExtent {
-  readonly functions: number;
-  readonly curves: number;
-  readonly points: number;
+  predict(known: readonly MeasuredCurve[], inputSize: number, geometry: CacheGeometry): Prediction;
 }
 
 /** Evidence of one task of the cluster, to train on. */

@@ -109,7 +109,7 @@ export class BenchmarkService {
     const points = (): ProfilePoint[] =>
       [...samples].map(([count, seconds]) => ({ ways: count, seconds })).sort((a, b) => a.ways - b.ways);
     for (;;) {
-      const next = await this.#next(course, points());
+      const next = this.#next(course, points());
       if (next === null) return succeed({ points: points(), census });
       const measure = { profiler: course.profiler, ways: next, wayBytes };
       const reading = await this.#measure(course, measure);
@@ -123,7 +123,7 @@ export class BenchmarkService {
    * With few executions the model says which of them tell the most of what a run needs; what is left of them goes into
    * the curve.
    */
-  async #next(course: Course, points: readonly ProfilePoint[]): Promise<number | null> {
+  #next(course: Course, points: readonly ProfilePoint[]): number | null {
     const { request, profiler } = course;
     const geometry = geometryOf(course);
     const { deterministic, maxExecutions } = TRAITS[profiler];
@@ -132,7 +132,7 @@ export class BenchmarkService {
     if (executionsLeft <= 0) return null;
     if (points.length === 0) return geometry.ways;
     const known = { inputSize: request.inputSize, wayBytes: geometry.wayBytes, profiler, points };
-    const prediction = await this.#deps.predictor.predict([known], request.inputSize, geometry);
+    const prediction = this.#deps.predictor.predict([known], request.inputSize, geometry);
     const guided = guidedWays(prediction, new Set(points.map(({ ways }) => ways)), { executionsLeft });
     return guided ?? nextWays(points, geometry.ways, { deterministic, maxExecutions: request.executions });
   }

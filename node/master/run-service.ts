@@ -66,7 +66,7 @@ export class RunService {
       isSameInput(spec, request.inputSize, null);
     const repeated = this.#repeated(request.idempotencyKey, isSame);
     if (repeated) return repeated;
-    const plan = await this.#deps.planner.plan(task, request);
+    const plan = this.#deps.planner.plan(task, request);
     if (plan.mode === 'INOP') return succeed(null);
     return this.#admit(this.#spec(task, { ...request, parameters: null }, share(plan)), isSame);
   }
@@ -107,7 +107,7 @@ export class RunService {
         message: `it is not known how to start ${task.fileName}; upload it again with the field command, or with a #! line`,
       });
     }
-    const plan = await this.#deps.planner.plan(task, {
+    const plan = this.#deps.planner.plan(task, {
       command,
       inputSize,
       maxSlowdown: request.maxSlowdown,

@@ -6,8 +6,8 @@
 import { Readable } from 'node:stream';
 import { evidenceOf } from '../../predictor/evidence.ts';
 import type { ModelHost } from '../../predictor/model-host.ts';
-import type { ModelScore, TrainingResult, TrainingTask } from '../../predictor/types.ts';
-import type { DroppedModel, LearnedFrom } from '../../protocols/schema/model.ts';
+import type { TrainingResult, TrainingTask } from '../../predictor/types.ts';
+import type { DroppedModel, LearnedFrom, ModelScore } from '../../protocols/schema/model.ts';
 import { type Answer, fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import type { NodeId } from '../consensus/types.ts';
 import type { Cancel, Clock, Logger, Random } from '../ports.ts';

@@ -61,7 +61,7 @@ export class WayPlanner {
     this.#deps = dependencies;
   }
 
-  async plan(task: Task, question: WayQuestion): Promise<WayPlan> {
+  plan(task: Task, question: WayQuestion): WayPlan {
     const { tables, scheduler, predictor, clock } = this.#deps;
     const profiles = tables.profiles(task.id);
     const evidence = evidenceOf(profiles, runTimesOf(tables, task, question.command), clock.nowMs());
@@ -69,7 +69,7 @@ export class WayPlanner {
     const domain = largest(scheduler.domains());
     // Right after an election nobody may have been heard yet: then the machine of the benchmark stands for all.
     const geometry = domain ?? profiles[0] ?? { ways: 1, wayBytes: 1 };
-    const prediction = await predictor.predict(evidence.curves, question.inputSize, geometry);
+    const prediction = predictor.predict(evidence.curves, question.inputSize, geometry);
     const maxSlowdown = question.maxSlowdown ?? DEFAULT_MAX_SLOWDOWN;
     const price = generosity(scheduler.freeWays());
     const choice = prediction.mode === 'INOP' ? null : chooseWays(prediction, { maxSlowdown, price });
@@ -84,23 +84,22 @@ export class WayPlanner {
       evidence,
       prediction,
       model: predictor.info(),
-      sensitive:
-        choice === null || choice.ways > 1 || (await this.#gains(evidence, prediction, question, geometry)),
+      sensitive: choice === null || choice.ways > 1 || this.#gains(evidence, prediction, question, geometry),
     };
   }
 
   /** Times by instruments that don't see the cache can't show that a function gains nothing from it. */
-  async #gains(
+  #gains(
     { curves }: Evidence,
     prediction: Prediction,
     { inputSize, maxSlowdown }: WayQuestion,
     geometry: CacheGeometry,
-  ): Promise<boolean> {
+  ): boolean {
     const seeing = curves.filter(seesCache);
     if (seeing.length === 0) return true;
     const options = { maxSlowdown: maxSlowdown ?? DEFAULT_MAX_SLOWDOWN };
     if (seeing.length === curves.length) return gainsFromCache(prediction, options);
-    return gainsFromCache(await this.#deps.predictor.predict(seeing, inputSize, geometry), options);
+    return gainsFromCache(this.#deps.predictor.predict(seeing, inputSize, geometry), options);
   }
 
   #notice(task: Task, { drift }: Evidence): void {

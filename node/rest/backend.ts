@@ -63,7 +63,6 @@ export interface PredictorView {
     readonly alive: boolean;
     /** Null: it uses no weights, or was not heard yet. */
     readonly version: number | null;
-    readonly backend: string | null;
   }[];
   readonly training: TrainingView;
 }

@@ -208,7 +208,6 @@ export class DaemonBackend implements RestBackend {
         member,
         alive,
         version: capacity?.modelVersion ?? null,
-        backend: capacity?.modelBackend ?? null,
       })),
       training: this.#deps.master()?.trainer.view() ?? { running: null, last: null },
     };

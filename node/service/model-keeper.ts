@@ -79,8 +79,8 @@ export class ModelKeeper {
         if (!outcome.ok) return this.#failed(version, outcome.error);
         this.#failures = 0;
         this.#told = null;
-        const { sha256, backend } = this.#deps.host.info();
-        this.#deps.logger.info({ version, sha256, backend }, 'model version in use');
+        const { sha256 } = this.#deps.host.info();
+        this.#deps.logger.info({ version, sha256 }, 'model version in use');
         this.#deps.onChange();
       }
       this.#told = null;
@@ -101,12 +101,12 @@ export class ModelKeeper {
   async #take(version: number): Promise<Outcome<void, string>> {
     const { host, tables, logger } = this.#deps;
     try {
-      if (version === SHIPPED_VERSION) return outcomeOf(await host.loadShipped(), host, version);
+      if (version === SHIPPED_VERSION) return outcomeOf(succeed(host.loadShipped()), host, version);
       const model = tables.models.version(version);
       if (!model) return fail('it is no longer known');
       const weights = await this.#weights(model);
       if (!weights) return fail('no member gave its file');
-      const loaded = outcomeOf(await host.load(version, weights), host, version);
+      const loaded = outcomeOf(host.load(version, weights), host, version);
       if (!loaded.ok) await this.#deps.shelf.verify(model.sha256);
       return loaded;
     } catch (error) {

@@ -49,7 +49,7 @@ export class SelfDescription {
 
   capacity(): Omit<CapacityNotice, 'sequence'> {
     const { mesh, topology, worker, profilers, host, enforcement, readMachine } = this.#deps;
-    const { version: modelVersion, backend: modelBackend } = host.info();
+    const { version: modelVersion } = host.info();
     return {
       node: mesh.id,
       ...this.#options,
@@ -60,7 +60,6 @@ export class SelfDescription {
       ...worker.capacity(),
       profilers: profilers.names(),
       modelVersion,
-      modelBackend,
     };
   }
 

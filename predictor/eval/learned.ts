@@ -5,7 +5,7 @@ import type { CurveSet } from '../dataset/types.ts';
 import { guidedWays } from '../guided-ways.ts';
 import { ModelPredictor } from '../model/model-predictor.ts';
 import { shippedWeights, toFamilies } from '../model/shipped.ts';
-import { openBackend, type TensorBackend } from '../model/tensor-backend.ts';
+import { openBackend } from '../model/tensor-backend.ts';
 import { trainModel } from '../model/trainer.ts';
 import { decodeWeights, type ModelWeights } from '../model/weights-file.ts';
 import type { FitOptions, Fitted, Method } from './method.ts';
@@ -13,23 +13,16 @@ import type { FitOptions, Fitted, Method } from './method.ts';
 export const LEARNED: Method = {
   name: 'fsched',
   training: 'heavy',
-  fit: async (train, options) => {
-    const backend = await openBackend();
-    return fitted(new ModelPredictor(await weightsOf(train, options, backend), backend));
-  },
+  fit: async (train, options) => fitted(new ModelPredictor(await weightsOf(train, options))),
 };
 
-async function weightsOf(
-  train: CurveSet,
-  { shipped, seed, signal }: FitOptions,
-  backend: TensorBackend,
-): Promise<ModelWeights> {
+async function weightsOf(train: CurveSet, { shipped, seed, signal }: FitOptions): Promise<ModelWeights> {
   if (!shipped) {
     const onNetwork = async (): Promise<void> => {
       await setImmediate();
       signal.throwIfAborted();
     };
-    return trainModel(toFamilies(train), { seed, onNetwork }, backend);
+    return trainModel(toFamilies(train), { seed, onNetwork }, await openBackend());
   }
   const decoded = decodeWeights(await shippedWeights());
   if (!decoded.ok) throw new Error(decoded.error);
@@ -53,6 +46,6 @@ function fitted(predictor: ModelPredictor): Fitted {
       const { slowdown, quantiles } = prediction;
       return { slowdown, quantiles, ways: chooseWays(prediction).ways };
     },
-    stop: () => predictor.dispose(),
+    stop: () => {},
   };
 }

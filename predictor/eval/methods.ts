@@ -1,7 +1,7 @@
 /** All that is judged, in the order of the table; the oracle comes last by itself. */
-import { CurveFitPredictor } from '../curve-fit.ts';
 import { alwaysFull } from './baselines/always-full.ts';
 import { bisection } from './baselines/bisection.ts';
+import { CurveFitPredictor } from './baselines/curve-fit.ts';
 import { equalShare } from './baselines/equal-share.ts';
 import { interpolation } from './baselines/interpolation.ts';
 import { nearestNeighbour } from './baselines/nearest-neighbour.ts';

@@ -1,20 +1,16 @@
 /** How good weights are on questions whose answers are known. */
+
+import type { ModelScore } from '../../protocols/schema/model.ts';
 import { chooseWays, DEFAULT_MAX_SLOWDOWN } from '../choose-ways.ts';
-import type { ModelScore } from '../types.ts';
 import type { Example } from './examples.ts';
 import { ModelPredictor } from './model-predictor.ts';
-import type { TensorBackend } from './tensor-backend.ts';
 import type { ModelWeights } from './weights-file.ts';
 
 /** A single miss must not decide all. */
 const LEAST_PROBABILITY = 1e-3;
 
-export function scoreOf(
-  weights: ModelWeights,
-  questions: readonly Example[],
-  backend: TensorBackend,
-): ModelScore {
-  const predictor = new ModelPredictor(weights, backend);
+export function scoreOf(weights: ModelWeights, questions: readonly Example[]): ModelScore {
+  const predictor = new ModelPredictor(weights);
   let loss = 0;
   let rows = 0;
   let within = 0;
@@ -43,7 +39,6 @@ export function scoreOf(
     spent += ways;
     least += levels.findLastIndex((level) => level > allowed) + 2;
   }
-  predictor.dispose();
   return {
     loss: rows === 0 ? 0 : loss / rows,
     within: judged === 0 ? 0 : within / judged,

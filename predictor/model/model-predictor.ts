@@ -6,9 +6,7 @@ import type { CacheGeometry, MeasuredCurve, Prediction } from '../types.ts';
 import { believe } from './believe.ts';
 import { chooseWitnesses, FEATURE_COUNT, FEATURE_VERSION, featuresOf, type Witnesses } from './features.ts';
 import { seesCache } from './known-curve.ts';
-import { LoadedNetworks } from './network.ts';
 import { PlainNetworks } from './plain-network.ts';
-import type { TensorBackend } from './tensor-backend.ts';
 import type { ModelWeights } from './weights-file.ts';
 
 /** A task that was never benchmarked is placed all the same when so few of the ways surely do. */
@@ -18,13 +16,10 @@ const ALLOWED = 1.05;
 
 export class ModelPredictor {
   readonly #weights: ModelWeights;
-  readonly #networks: LoadedNetworks | PlainNetworks;
+  readonly #networks: PlainNetworks;
 
-  /**
-   * @param backend null: without TensorFlow
-   * @throws when the weights are for other features than this program computes
-   */
-  constructor(weights: ModelWeights, backend: TensorBackend | null) {
+  /** @throws when the weights are for other features than this program computes */
+  constructor(weights: ModelWeights) {
     const { featureVersion, mean } = weights;
     if (featureVersion !== FEATURE_VERSION || mean.length !== FEATURE_COUNT) {
       throw new Error(
@@ -32,7 +27,7 @@ export class ModelPredictor {
       );
     }
     this.#weights = weights;
-    this.#networks = backend === null ? new PlainNetworks(weights) : new LoadedNetworks(weights, backend.tf);
+    this.#networks = new PlainNetworks(weights);
   }
 
   predict(known: readonly MeasuredCurve[], inputSize: number, geometry: CacheGeometry): Prediction {
@@ -49,10 +44,6 @@ export class ModelPredictor {
     const mode = modeOf(known, inputSize, believed);
     if (mode === 'INOP') return NOTHING_KNOWN;
     return { mode, ...believed, fullCacheSeconds: fullSeconds(witnesses, inputSize) };
-  }
-
-  dispose(): void {
-    this.#networks.dispose();
   }
 }
 

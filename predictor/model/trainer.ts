@@ -1,6 +1,6 @@
 /** Trains the networks: from nothing on the shipped curves, and further on what a cluster has measured. */
 import { hash, randomFrom } from '../random.ts';
-import type { ModelScore, TrainingRequest, TrainingResult, TrainingTask } from '../types.ts';
+import type { TrainingRequest, TrainingResult, TrainingTask } from '../types.ts';
 import { type Example, type Family, makeExamples, toLesson } from './examples.ts';
 import { FEATURE_COUNT, FEATURE_VERSION } from './features.ts';
 import { scoreOf } from './judge.ts';
@@ -98,12 +98,11 @@ export async function retrain(
   const questions: readonly Example[] = held.flatMap((each) =>
     makeExamples(each.families, Math.ceil(JUDGED_QUESTIONS / held.length), hash(seed, 'judged')),
   );
-  const score = (weights: ModelWeights): ModelScore => scoreOf(weights, questions, backend);
   const curves = families.flatMap((family) => family.curves);
   return {
     weights: encodeWeights(after),
-    before: score(before),
-    after: score(after),
+    before: scoreOf(before, questions),
+    after: scoreOf(after, questions),
     extent: {
       functions: learnt.length + new Set(shipped.map(({ name }) => name)).size,
       curves: curves.length + shipped.reduce((sum, family) => sum + family.curves.length, 0),

@@ -7,7 +7,8 @@ import { createHash } from 'node:crypto';
 const MAGIC = 'FSCHEDW1';
 const LENGTH_BYTES = 4;
 const DIGEST_BYTES = 32;
-const MAX_FILE_BYTES = 64 * 1024 * 1024;
+/** Ten times what ships: a prediction by the largest still holds the event loop for a few milliseconds only. */
+const MAX_FILE_BYTES = 1024 * 1024;
 
 /** One dense layer: `outputs = weights * inputs + bias`; `weights` by rows of inputs. */
 export interface DenseLayer {

@@ -100,9 +100,6 @@ export const machine = {
   modelVersion: nullable(
     whole({ description: "Of the predictor's weights in use, 0: those shipped; null: it uses none." }),
   ),
-  modelBackend: nullable(
-    name(64, { description: 'Where the model computes; null while nothing is loaded.' }),
-  ),
 };
 
 export const CapacityNotice = Type.Refine(

@@ -40,7 +40,7 @@ export const DroppedModel = Type.Object({
   extent: TrainingExtent,
   learned: LearnedFrom,
   seed: whole(),
-  backend: name(64),
+  backend: name(64, { description: 'Of TensorFlow, that trained it.' }),
   node: NodeId,
   trainedAtMs: moment(),
 });

@@ -125,7 +125,6 @@ export const Inspection = Type.Object({
     version: nullable(whole()),
     sha256: nullable(sentence()),
     description: sentence(),
-    backend: nullable(name(64)),
     current: whole(),
     trouble: nullable(sentence()),
   }),

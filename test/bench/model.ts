@@ -1,11 +1,10 @@
 /**
- * What the model costs a daemon: how late its event loop gets while a training runs, how long a prediction takes
- * through the thread, and the memory of the thread. Run: `npm run bench:model`.
+ * What the model costs a daemon: how long a prediction takes, how late the event loop gets while a training runs, and
+ * the memory of both. Run: `npm run bench:model`.
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { systemClock } from '../../node/adapters.ts';
-import { ModelThread } from '../../predictor/model/model-thread.ts';
+import { NeuralModel } from '../../predictor/model/neural-model.ts';
 import { shippedFamilies } from '../../predictor/model/shipped.ts';
 import { printHead, printRow } from './statistics.ts';
 
@@ -18,24 +17,14 @@ const [{ geometry, curves } = { geometry: { ways: 1, wayBytes: 1 }, curves: [] }
 const [known, asked] = curves;
 if (known === undefined || asked === undefined) throw new Error('the shipped curves are missing');
 
-const thread = await ModelThread.open({}, { after: (delayMs, task) => systemClock.after(delayMs, task) });
 const before = residentMib();
-const started = performance.now();
-await thread.predict([known], asked.inputSize, geometry);
-const firstMs = performance.now() - started;
-// Until its thread is ready predictions are computed here.
-const atOnceMs: number[] = [];
-while (thread.info().backend === null) {
-  const at = performance.now();
-  await thread.predict([known], asked.inputSize, geometry);
-  atOnceMs.push(performance.now() - at);
-  await sleep(1);
-}
-const readyMs = performance.now() - started;
+const opening = performance.now();
+await using model = await NeuralModel.open();
+const openedMs = performance.now() - opening;
 const predictMs: number[] = [];
 for (let i = 0; i < PREDICTIONS; i++) {
   const at = performance.now();
-  await thread.predict([known], asked.inputSize, geometry);
+  model.predict([known], asked.inputSize, geometry);
   predictMs.push(performance.now() - at);
 }
 const loaded = residentMib();
@@ -58,25 +47,25 @@ async function lagOf(
 const idle = await lagOf(() => sleep(3000));
 const tasks = families.slice(0, 8).map(({ name, curves: own }) => ({ taskId: name, curves: own }));
 let trainedMs = 0;
+let backend = '';
 const training = await lagOf(async () => {
   const at = performance.now();
-  const outcome = await thread.train({ tasks, seed: 1 }, new AbortController().signal);
+  const outcome = await model.train({ tasks, seed: 1 }, new AbortController().signal);
   trainedMs = performance.now() - at;
   if (!outcome.ok) throw new Error(outcome.error);
+  backend = outcome.value.backend;
 });
 const trained = residentMib();
 
 printHead();
-printRow('prediction before its thread is ready', 'ms', atOnceMs, 3);
-printRow('prediction through the thread, warm', 'ms', predictMs.slice(100), 3);
+printRow('prediction, warm', 'ms', predictMs.slice(100), 3);
 const lagText = ({ median, p99, max }: typeof idle): string =>
   `median ${median.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms, at most ${max.toFixed(1)} ms`;
 console.log(
-  `first prediction ${firstMs.toFixed(0)} ms; thread ready after ${readyMs.toFixed(0)} ms, by ${thread.info().backend}`,
+  `opened in ${openedMs.toFixed(1)} ms; first prediction ${(predictMs[0] ?? 0).toFixed(1)} ms; trained by ${backend}`,
 );
 console.log(
-  `memory: ${before.toFixed(0)} MiB before, ${loaded.toFixed(0)} MiB with the thread, ${trained.toFixed(0)} MiB after a training`,
+  `memory: ${before.toFixed(0)} MiB before, ${loaded.toFixed(0)} MiB with the model, ${trained.toFixed(0)} MiB after a training`,
 );
 console.log(`event loop late while idle: ${lagText(idle)}`);
 console.log(`event loop late while training (${(trainedMs / 1000).toFixed(1)} s): ${lagText(training)}`);
-await thread.stop();

@@ -1,7 +1,8 @@
 /** A model whose weights are text, which does what the test says. */
 
 import type { ModelHost } from '../../predictor/model-host.ts';
-import type { ModelScore, PredictorInfo, TrainingRequest, TrainingResult } from '../../predictor/types.ts';
+import type { PredictorInfo, TrainingRequest, TrainingResult } from '../../predictor/types.ts';
+import type { ModelScore } from '../../protocols/schema/model.ts';
 import type { Outcome } from '../../protocols/schema/outcome.ts';
 import { CurveFitHost } from './curve-fit-host.ts';
 
@@ -18,7 +19,6 @@ export const trained = (text: string, over: Partial<TrainingResult> = {}): Train
 
 export class FakeModelHost extends CurveFitHost implements ModelHost {
   version = 0;
-  backend: string | null = null;
   readonly loaded: string[] = [];
   readonly requests: TrainingRequest[] = [];
   refusal: string | null = null;
@@ -31,22 +31,20 @@ export class FakeModelHost extends CurveFitHost implements ModelHost {
       version: this.version,
       sha256: null,
       description: 'A fake.',
-      backend: this.backend,
     };
   }
 
-  override async load(version?: number, weights?: Uint8Array): Promise<Outcome<PredictorInfo, string>> {
+  override load(version?: number, weights?: Uint8Array): Outcome<PredictorInfo, string> {
     if (this.refusal !== null) return { ok: false, error: this.refusal };
     this.loaded.push(`${version} ${new TextDecoder().decode(weights)}`);
     this.version = version ?? 0;
-    this.backend = 'fake';
     return { ok: true, value: this.info() };
   }
 
-  override async loadShipped(): Promise<Outcome<PredictorInfo, string>> {
+  override loadShipped(): PredictorInfo {
     this.loaded.push('shipped');
     this.version = 0;
-    return { ok: true, value: this.info() };
+    return this.info();
   }
 
   override async train(

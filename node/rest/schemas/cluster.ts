@@ -35,7 +35,7 @@ export const WorkerList = Type.Object(
   },
 );
 
-const { load1, profilers, modelVersion: _, modelBackend: __, ...machineProperties } = machine;
+const { load1, profilers, modelVersion: _, ...machineProperties } = machine;
 const { role, host, alive } = MemberView.properties;
 
 const Worker = Type.Object({
@@ -63,7 +63,6 @@ export function presentWorker({ member, role, host, alive, lastHeardMs, capacity
     load1,
     profilers,
     modelVersion: _,
-    modelBackend: __,
     ...machine
   } = capacity ?? {
     ...UNKNOWN,
@@ -71,7 +70,6 @@ export function presentWorker({ member, role, host, alive, lastHeardMs, capacity
     load1: null,
     profilers: [],
     modelVersion: null,
-    modelBackend: null,
   };
   const total = (ways: (domain: DomainView) => number) =>
     capacity === null ? null : domains.reduce((sum, domain) => sum + ways(domain), 0);

@@ -26,7 +26,6 @@ const ModelNode = Type.Object({
   name: Type.String(),
   alive: Type.Boolean(),
   version: nullable(Type.Integer({ description: 'That it uses. Null: none, or it was not heard yet.' })),
-  backend: nullable(Type.String({ description: 'Where it computes. Null while nothing is loaded.' })),
 });
 
 export const Model = Type.Object(
@@ -36,7 +35,6 @@ export const Model = Type.Object(
     description: Type.String(),
     generosity: Type.Number(),
     sha256: nullable(Type.String({ description: 'Of the weights in use.' })),
-    backend: nullable(Type.String({ description: 'Where the master computes.' })),
     current: Type.Integer({ description: 'The version that every node should use.' }),
     versions: Type.Array(Version, { description: 'Those that can be selected besides 0, oldest first.' }),
     dropped: Type.Array(Dropped, { description: 'Candidates that were no better, oldest first.' }),
@@ -55,7 +53,6 @@ export const Model = Type.Object(
         description: 'A learned model of slowdown by bytes of cache.',
         generosity: -0.1,
         sha256: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',
-        backend: 'cpu',
         current: 1,
         versions: [
           {
@@ -68,13 +65,13 @@ export const Model = Type.Object(
             extent: { functions: 34, curves: 210, points: 3400 },
             learned: { tasks: 4, points: 30 },
             seed: 42,
-            backend: 'cpu',
+            backend: 'wasm',
             node: '12D3KooWExample',
             trained_at: '2025-01-31T12:00:00.000Z',
           },
         ],
         dropped: [],
-        nodes: [{ id: '12D3KooWExample', name: 'alpha', alive: true, version: 1, backend: 'cpu' }],
+        nodes: [{ id: '12D3KooWExample', name: 'alpha', alive: true, version: 1 }],
         training: { running: null, last: 'version 1 was accepted' },
       },
     ],
@@ -155,7 +152,6 @@ const ExplanationBody = Type.Object({
   model: Type.Object({
     name: Type.String(),
     version: nullable(Type.Integer()),
-    backend: nullable(Type.String()),
   }),
   full_cache_seconds: nullable(Type.Number()),
   slowdown: Type.Array(Type.Number(), {
@@ -182,7 +178,7 @@ const explanationExample: ExplanationJson = {
   max_slowdown: 1.05,
   generosity: -0.1,
   cache: { ways: 4, way_bytes: 1048576 },
-  model: { name: 'fsched', version: 1, backend: 'cpu' },
+  model: { name: 'fsched', version: 1 },
   full_cache_seconds: 0.015,
   slowdown: [1.4, 1.01, 1, 1],
   quantiles: [
@@ -220,16 +216,14 @@ export const presentModel = (view: PredictorView): ModelJson => ({
   description: view.info.description,
   generosity: view.generosity,
   sha256: view.info.sha256,
-  backend: view.info.backend,
   current: view.current,
   versions: toJson(view.versions),
   dropped: toJson(view.dropped),
-  nodes: view.nodes.map(({ member, alive, version, backend }) => ({
+  nodes: view.nodes.map(({ member, alive, version }) => ({
     id: member.id,
     name: member.name,
     alive,
     version,
-    backend,
   })),
   training: {
     running: view.training.running && {
@@ -256,7 +250,6 @@ export const presentExplanation = (explained: Explanation): ExplanationJson => (
   model: {
     name: explained.model.name,
     version: explained.model.version,
-    backend: explained.model.backend,
   },
   full_cache_seconds: explained.prediction.fullCacheSeconds,
   slowdown: [...explained.prediction.slowdown],

@@ -6,8 +6,8 @@ import { ADAPTIVE } from '../sampling.ts';
 
 /** A predictor of the product that learns nothing beforehand, with the product's benchmark and choice. */
 export function fromPredictor(predictor: Predictor): Method {
-  return untrained(predictor.info().name, ADAPTIVE, async ({ known, inputSize, geometry }) => {
-    const prediction = await predictor.predict(known, inputSize, geometry);
+  return untrained(predictor.info().name, ADAPTIVE, ({ known, inputSize, geometry }) => {
+    const prediction = predictor.predict(known, inputSize, geometry);
     if (prediction.mode === 'INOP') return allOf(geometry);
     const { slowdown, quantiles } = prediction;
     return { slowdown, quantiles, ways: chooseWays(prediction).ways };

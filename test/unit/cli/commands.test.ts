@@ -376,12 +376,12 @@ describe('model', () => {
     assert.equal(exitCode, 0);
     narrow(stdout);
     for (const fact of [
-      /^model +fsched, version 2 \(cpu\)\nwhat it is +A learned model\.\ngenerosity +-0\.1$/m,
+      /^model +fsched, version 2\nwhat it is +A learned model\.\ngenerosity +-0\.1$/m,
       /^current +version 2, held by 1 of 2 nodes$/m,
       /^training +running since 5 h, on 30 points of 4 tasks; last: version 2 was\n +accepted$/m,
       /^→ +2 +1 +0\.7 +0\.9 +96\.0 % +1\.10x +4 /m,
       /^Dropped.*\n.*\n +2 +0\.8 +0\.7 /m,
-      /^alpha +up +version 2 +cpu/m,
+      /^alpha +up +version 2 +12D3/m,
       /^beta +down +no weights/m,
     ])
       assert.match(stdout, fact);

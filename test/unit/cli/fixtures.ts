@@ -195,13 +195,12 @@ export const model: ModelJson = {
   description: 'A learned model.',
   generosity: -0.1,
   sha256: version.sha256,
-  backend: 'cpu',
   current: 2,
   versions: [{ ...version, version: 1, base: 0 }, version],
   dropped: [{ ...origin, base: 2, before: origin.after, after: { ...origin.before, loss: 0.8 } }],
   nodes: [
-    { id: PEER, name: 'alpha', alive: true, version: 2, backend: 'cpu' },
-    { id: `${PEER}2`, name: 'beta', alive: false, version: null, backend: null },
+    { id: PEER, name: 'alpha', alive: true, version: 2 },
+    { id: `${PEER}2`, name: 'beta', alive: false, version: null },
   ],
   training: {
     // In the middle of an hour: however long the tests take, its age in hours stays the same.
@@ -223,7 +222,7 @@ export const explanation: ExplanationJson = {
   max_slowdown: 1.2,
   generosity: -0.01,
   cache: { ways: 4, way_bytes: 2 ** 20 },
-  model: { name: 'fsched', version: 2, backend: 'cpu' },
+  model: { name: 'fsched', version: 2 },
   full_cache_seconds: 0.015,
   slowdown: [1.8, 1.1, 1.01, 1],
   quantiles: [

@@ -73,7 +73,6 @@ class Bench {
         domains: [],
         runs: [],
         modelVersion: null,
-        modelBackend: null,
       } as const;
       this.#board.hear({ node, cpuModel: `CPU of ${node}`, ...base, ...load, profilers: names });
     }
@@ -90,7 +89,7 @@ class Bench {
           return fail({ code: 'NOT_FOUND', message: '' });
         },
         propose: async (command) => succeed(this.state.apply(command)),
-        predictor: { predict: async (known, _size, geometry) => this.predict(known, geometry) },
+        predictor: { predict: (known, _size, geometry) => this.predict(known, geometry) },
         clock: this.clock,
       },
     );

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { silentLogger } from '../../../node/adapters.ts';
 import { RunService } from '../../../node/master/run-service.ts';
 import { WayPlanner } from '../../../node/master/way-planner.ts';
-import { CurveFitPredictor } from '../../../predictor/curve-fit.ts';
+import { CurveFitPredictor } from '../../../predictor/eval/baselines/curve-fit.ts';
 import { succeed } from '../../../protocols/schema/outcome.ts';
 import type { ProfilerName } from '../../../protocols/schema/task.ts';
 import { FakeClock, settled } from '../../support/fake-clock.ts';

@@ -35,7 +35,6 @@ function notice(node: string, ways = 16, cpus = 4): CapacityNotice {
     runs: [],
     profilers: [],
     modelVersion: null,
-    modelBackend: null,
   };
 }
 

@@ -238,7 +238,7 @@ describe('training', () => {
 
   test('a method without weights is never trained', async () => {
     const { measure, pass, host, trainer } = setUp();
-    host.info = () => ({ name: 'curve-fit', version: null, sha256: null, description: '', backend: null });
+    host.info = () => ({ name: 'curve-fit', version: null, sha256: null, description: '' });
     measure(5);
     await pass(MINUTE);
     assert.deepEqual(host.requests, []);

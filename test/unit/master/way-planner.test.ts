@@ -44,7 +44,7 @@ class FakePredictor extends CurveFitHost {
   readonly asked: { readonly known: readonly MeasuredCurve[]; readonly geometry: CacheGeometry }[] = [];
   prediction: Prediction | null = null;
 
-  override async predict(known: readonly MeasuredCurve[], inputSize: number, geometry: CacheGeometry) {
+  override predict(known: readonly MeasuredCurve[], inputSize: number, geometry: CacheGeometry) {
     this.asked.push({ known, geometry });
     return this.prediction ?? super.predict(known, inputSize, geometry);
   }
@@ -101,7 +101,7 @@ const question = { command: null, inputSize: 100, maxSlowdown: null };
 describe('how many ways', () => {
   test('never benchmarked: an equal share, and nothing is run but what was submitted', async () => {
     const { planner, service, admitted, request } = setUp();
-    const plan = await planner.plan(TASK, question);
+    const plan = planner.plan(TASK, question);
     assert.deepEqual([plan.mode, plan.ways, plan.choice], ['INOP', 4, null]);
     assert.match(plan.why, /never benchmarked/);
     assert.deepEqual(await service.run({ ...request, maxSlowdown: null }), succeed(null));
@@ -120,11 +120,11 @@ describe('how many ways', () => {
   test('runs that nothing held make no task ready; runs in held ways do when the model can place it', async () => {
     const { planner, ran } = setUp();
     for (const ways of [4, 8]) ran(1, 'unenforced', ways);
-    assert.equal((await planner.plan(TASK, question)).mode, 'INOP');
+    assert.equal(planner.plan(TASK, question).mode, 'INOP');
     ran(2, 'enforced', 4);
-    assert.equal((await planner.plan(TASK, question)).mode, 'INOP', 'one point has no slope');
+    assert.equal(planner.plan(TASK, question).mode, 'INOP', 'one point has no slope');
     ran(1, 'enforced', 8);
-    const plan = await planner.plan(TASK, question);
+    const plan = planner.plan(TASK, question);
     assert.equal(plan.mode, 'ASSISTED');
     assert.ok(plan.choice && plan.ways > 4);
   });
@@ -133,9 +133,9 @@ describe('how many ways', () => {
     const predictor = new FakePredictor();
     predictor.prediction = { mode: 'BENCHMARKED', slowdown: [1], quantiles: [], fullCacheSeconds: 1 };
     const { planner, apply } = setUp(predictor);
-    assert.equal((await planner.plan(TASK, question)).mode, 'ASSISTED');
+    assert.equal(planner.plan(TASK, question).mode, 'ASSISTED');
     apply({ type: 'profile-put', profile: PROFILE });
-    assert.equal((await planner.plan(TASK, question)).mode, 'BENCHMARKED');
+    assert.equal(planner.plan(TASK, question).mode, 'BENCHMARKED');
     assert.equal(predictor.asked.at(-1)?.known[0]?.origin, 'benchmark');
   });
 
@@ -162,21 +162,21 @@ describe('how many ways', () => {
   test('without any node heard the machine of the benchmark stands for all', async () => {
     const { planner, apply, state } = setUp();
     state.domains = [];
-    assert.deepEqual((await planner.plan(TASK, question)).geometry, { ways: 1, wayBytes: 1 });
+    assert.deepEqual(planner.plan(TASK, question).geometry, { ways: 1, wayBytes: 1 });
     apply({ type: 'profile-put', profile: { ...PROFILE, ways: 12 } });
-    assert.deepEqual((await planner.plan(TASK, question)).geometry, { ways: 12, wayBytes: 1024 });
+    assert.deepEqual(planner.plan(TASK, question).geometry, { ways: 12, wayBytes: 1024 });
   });
 
   test('a change of behaviour is logged once, runs with another command are another program', async () => {
     const { planner, apply, ran, warnings } = setUp();
     apply({ type: 'profile-put', profile: PROFILE });
     for (const seconds of [1, 2]) for (let i = 0; i < 6; i += 1) ran(seconds, 'enforced');
-    const plan = await planner.plan(TASK, question);
-    await planner.plan(TASK, question);
+    const plan = planner.plan(TASK, question);
+    planner.plan(TASK, question);
     assert.equal(plan.evidence.drift?.afterSeconds, 2);
     assert.equal(warnings.length, 1);
     assert.match(JSON.stringify(warnings[0]), /2 times as slow/);
-    assert.equal((await planner.plan(TASK, { ...question, command: 'pypy' })).evidence.drift, null);
+    assert.equal(planner.plan(TASK, { ...question, command: 'pypy' }).evidence.drift, null);
   });
 
   test('a key that comes again gets the same run, whatever slowdown it allows now', async () => {

@@ -123,7 +123,6 @@ const aMember = (id: string, host: string, alive: boolean): MemberView => ({
         version: '0.1.0',
         profilers: ['cachegrind', 'wallclock'],
         modelVersion: 3,
-        modelBackend: 'cpu',
       }
     : null,
 });
@@ -161,7 +160,7 @@ export const anExplanation: Explanation = {
     ],
     fullCacheSeconds: 2,
   },
-  model: { name: 'fake', version: 3, sha256: 'c'.repeat(64), description: 'A fake.', backend: 'cpu' },
+  model: { name: 'fake', version: 3, sha256: 'c'.repeat(64), description: 'A fake.' },
   drift: null,
 };
 
@@ -338,7 +337,7 @@ export class FakeBackend implements RestBackend {
 
   predictor(): PredictorView {
     return {
-      info: { name: 'fake', version: 3, sha256: 'c'.repeat(64), description: 'A fake.', backend: 'cpu' },
+      info: { name: 'fake', version: 3, sha256: 'c'.repeat(64), description: 'A fake.' },
       generosity: -0.1,
       current: 3,
       versions: [aModel],
@@ -347,7 +346,6 @@ export class FakeBackend implements RestBackend {
         member,
         alive,
         version: capacity?.modelVersion ?? null,
-        backend: capacity?.modelBackend ?? null,
       })),
       training: { running: { sinceMs: NOW, learned: { tasks: 4, points: 30 } }, last: 'it was dropped' },
     };

@@ -14,11 +14,10 @@ test('the model: what is in use, its versions, who holds which, what was dropped
     description: 'A fake.',
     generosity: -0.1,
     sha256: 'c'.repeat(64),
-    backend: 'cpu',
     current: 3,
     nodes: [
-      { id: 'node-a', name: 'name-node-a', alive: true, version: 3, backend: 'cpu' },
-      { id: 'node-b', name: 'name-node-b', alive: false, version: null, backend: null },
+      { id: 'node-a', name: 'name-node-a', alive: true, version: 3 },
+      { id: 'node-b', name: 'name-node-b', alive: false, version: null },
     ],
     training: {
       running: { since: new Date(NOW).toISOString(), tasks: 4, points: 30 },
@@ -97,7 +96,7 @@ test('explain: points, curve, band, choice', async () => {
     max_slowdown: 1.05,
     generosity: -0.1,
     cache: { ways: 4, way_bytes: 1 << 20 },
-    model: { name: 'fake', version: 3, backend: 'cpu' },
+    model: { name: 'fake', version: 3 },
     full_cache_seconds: 2,
     slowdown: [1.4, 1.01, 1, 1],
     quantiles: [

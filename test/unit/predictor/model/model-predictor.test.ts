@@ -1,12 +1,17 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
 import fc from 'fast-check';
 import { chooseWays, exceedings } from '../../../../predictor/choose-ways.ts';
+import { chooseWitnesses, featuresOf } from '../../../../predictor/model/features.ts';
 import { ModelPredictor } from '../../../../predictor/model/model-predictor.ts';
+import { randomNetwork } from '../../../../predictor/model/network.ts';
+import { PlainNetworks } from '../../../../predictor/model/plain-network.ts';
 import { shippedFamilies, shippedWeights } from '../../../../predictor/model/shipped.ts';
 import { openBackend } from '../../../../predictor/model/tensor-backend.ts';
-import { decodeWeights, type ModelWeights } from '../../../../predictor/model/weights-file.ts';
+import { decodeWeights, type ModelWeights, type Network } from '../../../../predictor/model/weights-file.ts';
+import { randomFrom } from '../../../../predictor/random.ts';
 import type { MeasuredCurve, Prediction } from '../../../../predictor/types.ts';
+import { LoadedNetworks } from '../../../support/loaded-networks.ts';
 import { curveOf, GEOMETRY, timeOf } from './fixtures.ts';
 
 async function weights(): Promise<ModelWeights> {
@@ -39,9 +44,8 @@ function assertSound({ slowdown, quantiles, tail, fullCacheSeconds }: Prediction
 describe('the shipped model', () => {
   let predictor: ModelPredictor;
   before(async () => {
-    predictor = new ModelPredictor(await weights(), await openBackend());
+    predictor = new ModelPredictor(await weights());
   });
-  after(() => predictor.dispose());
 
   const bytesAt = (size: number): number => 16 * size;
 
@@ -152,27 +156,74 @@ describe('the shipped model', () => {
   });
 });
 
-test('the back ends agree within float tolerance, and so does the network without any', async (t) => {
+test('computes what TensorFlow computes, within float tolerance', async (t) => {
   const loaded = await weights();
-  const families = (await shippedFamilies()).slice(0, 5);
+  const questions = (await shippedFamilies()).slice(0, 5).flatMap(({ curves, geometry }) => {
+    const [first, second] = curves;
+    if (first === undefined || second === undefined) return [];
+    const witnesses = chooseWitnesses([first], second.inputSize, geometry);
+    assert.ok(witnesses);
+    return [featuresOf(witnesses, second.inputSize, geometry)];
+  });
   // One after the other: TensorFlow has one back end at a time.
-  const answersOf = async (name: 'wasm' | 'cpu' | null): Promise<number[]> => {
-    const predictor = new ModelPredictor(loaded, name && (await openBackend(name)));
-    const numbers = families.flatMap(({ curves, geometry }) => {
-      const [first, second] = curves;
-      if (first === undefined || second === undefined) return [];
-      return predictor.predict([first], second.inputSize, geometry).tail?.exceeds.flat() ?? [];
-    });
-    predictor.dispose();
+  const answersOf = async (name: 'wasm' | 'cpu'): Promise<number[]> => {
+    const networks = new LoadedNetworks(loaded, (await openBackend(name)).tf);
+    const numbers = questions.flatMap((features) => [...networks.probabilities(features)]);
+    networks.dispose();
     return numbers;
   };
-  const wasm = await answersOf('wasm');
-  const cpu = await answersOf('cpu');
-  const none = await answersOf(null);
-  assert.ok(wasm.length > 500);
+  const plain = new PlainNetworks(loaded);
+  const own = questions.flatMap((features) => [...plain.probabilities(features)]);
+  const others = [await answersOf('wasm'), await answersOf('cpu')];
+  assert.ok(own.length > 500);
   const worst = Math.max(
-    ...[cpu, none].flatMap((other) => wasm.map((value, i) => Math.abs(value - (other[i] ?? Number.NaN)))),
+    ...others.flatMap((other) => own.map((value, i) => Math.abs(value - (other[i] ?? Number.NaN)))),
   );
   t.diagnostic(`largest difference of a probability: ${worst}`);
-  assert.ok(worst < 1e-4);
+  assert.ok(worst < 1e-5);
 });
+
+test('layers of any width, and any number of rows after any other', () => {
+  const network = (sizes: readonly number[], seed: number): Network => randomNetwork(sizes, randomFrom(seed));
+  const width = fc.integer({ min: 1, max: 9 });
+  fc.assert(
+    fc.property(
+      fc.array(width, { minLength: 2, maxLength: 4 }),
+      fc.array(fc.integer({ min: 0, max: 5 }), { minLength: 1, maxLength: 4 }),
+      fc.nat(1e6),
+      (sizes, rowCounts, seed) => {
+        const inputs = sizes[0] ?? 0;
+        const ensemble = [network(sizes, seed), network(sizes, seed + 1)];
+        const plain = new PlainNetworks({
+          mean: new Float32Array(inputs).fill(1),
+          deviation: new Float32Array(inputs).fill(2),
+          ensemble,
+        });
+        for (const rows of rowCounts) {
+          const values = Float32Array.from({ length: rows * inputs }, (_, i) => Math.sin(i));
+          const expected = Array.from({ length: rows }, (_, row) => {
+            const row0 = values.slice(row * inputs, (row + 1) * inputs).map((value) => (value - 1) / 2);
+            const outputs = ensemble.map((layers) => forward(layers, row0));
+            return (outputs[0] ?? []).map((value, i) => (value + (outputs[1]?.[i] ?? 0)) / 2);
+          }).flat();
+          const actual = plain.probabilities({ rows, columns: inputs, values });
+          assert.equal(actual.length, expected.length);
+          for (const [i, value] of actual.entries()) assert.ok(Math.abs(value - (expected[i] ?? 0)) < 1e-5);
+        }
+      },
+    ),
+  );
+});
+
+/** As it is written in a textbook. */
+function forward(layers: Network, inputs: Iterable<number>): number[] {
+  let signal = [...inputs];
+  for (const [depth, { outputs, weights, bias }] of layers.entries()) {
+    signal = Array.from({ length: outputs }, (_, output) => {
+      const sum = signal.reduce((all, value, i) => all + value * (weights[i * outputs + output] ?? 0), 0);
+      return sum + (bias[output] ?? 0);
+    });
+    if (depth < layers.length - 1) signal = signal.map((value) => Math.max(0, value));
+  }
+  return signal.map((value) => 1 / (1 + Math.exp(-value)));
+}

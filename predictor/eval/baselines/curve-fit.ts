@@ -4,10 +4,10 @@
  * Known sizes answer for themselves (`BENCHMARKED`), unknown ones borrow the nearest in ratio (`ASSISTED`). Of two
  * profiles of one size the one that saw the cache is believed.
  */
-import { mean } from '../protocols/schema/statistics.ts';
-import { seesCache } from './model/known-curve.ts';
-import { NOTHING_KNOWN } from './nothing-known.ts';
-import type { CacheGeometry, MeasuredCurve, Prediction, Predictor, PredictorInfo } from './types.ts';
+import { mean } from '../../../protocols/schema/statistics.ts';
+import { seesCache } from '../../model/known-curve.ts';
+import { NOTHING_KNOWN } from '../../nothing-known.ts';
+import type { CacheGeometry, MeasuredCurve, Prediction, Predictor, PredictorInfo } from '../../types.ts';
 
 interface Point {
   /** In ways of the target's size; may be fractional. */
@@ -69,15 +69,10 @@ export class CurveFitPredictor implements Predictor {
       sha256: null,
       description:
         'slowdown = a + b / (1 + sqrt(ways - 1)), least squares over measured points; nearest input size by ratio',
-      backend: null,
     };
   }
 
-  async predict(
-    known: readonly MeasuredCurve[],
-    inputSize: number,
-    geometry: CacheGeometry,
-  ): Promise<Prediction> {
+  predict(known: readonly MeasuredCurve[], inputSize: number, geometry: CacheGeometry): Prediction {
     const distance = (curve: MeasuredCurve): number =>
       Math.abs(Math.log((curve.inputSize + 1) / (inputSize + 1)));
     let best: { readonly curve: MeasuredCurve; readonly points: readonly Point[] } | null = null;
