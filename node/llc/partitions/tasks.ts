@@ -18,15 +18,22 @@ async function moveThread(fs: ResctrlFs, group: string, tid: number): Promise<vo
   await nullIf(['ESRCH'], fs.write(inGroup(group, 'tasks'), `${tid}\n`));
 }
 
-/** Threads of `pid` that are not in the group. */
+/**
+ * Threads of `pid` that are not in the group. Threads come and go meanwhile: one that came after the first look is in
+ * its creator's group, and one that is gone at the last look is in none.
+ */
 export async function strayThreads(
   fs: ResctrlFs,
   group: string,
   pid: number,
   threadsOf: ThreadsOf,
 ): Promise<number[]> {
+  const before = await threadsOf(pid);
   const inside = await readTasks(fs, group);
-  return (await threadsOf(pid)).filter((tid) => !inside.has(tid));
+  const missing = before.filter((tid) => !inside.has(tid));
+  if (missing.length === 0) return [];
+  const after = new Set(await threadsOf(pid));
+  return missing.filter((tid) => after.has(tid));
 }
 
 /** Moves all threads of a process through `groups` one after the other. Returns those that are not in the last. */

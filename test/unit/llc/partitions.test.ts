@@ -36,6 +36,24 @@ describe('a partition of its own', () => {
     assert.equal((await node.verify(lease)).enforcement, 'enforced');
   });
 
+  test('has no strays when threads come and go while it is looked at', async () => {
+    await using rig = new Rig();
+    const node = await rig.node();
+    const lease = await take(rig, node);
+    const pid = rig.processes.fork();
+    let thread = rig.processes.clone(pid);
+    const read = rig.fs.read.bind(rig.fs);
+    rig.fs.read = async (path) => {
+      if (path !== `${lease.group}/tasks`) return read(path);
+      rig.processes.exit(thread);
+      const tasks = await read(path);
+      thread = rig.processes.clone(pid);
+      return tasks;
+    };
+    assert.deepEqual(await node.enter(lease, pid), { enforcement: 'enforced', reason: null });
+    assert.deepEqual(await node.verify(lease), { enforcement: 'enforced', reason: null });
+  });
+
   test('is moved when that makes room, and its processes never share a way', async () => {
     await using rig = new Rig();
     const node = await rig.node();
