@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
-import { eventually, TestCluster } from '../support/daemon-process.ts';
+import { TestCluster } from '../support/daemon-process.ts';
+import { eventually } from '../support/eventually.ts';
 
 const CLIENTS = 8;
 const RUNS = 400;

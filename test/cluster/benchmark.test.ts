@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
 import { compile, missingTools, PROGRAMS } from '../support/c-programs.ts';
-import { type DaemonProcess, eventually, TestCluster } from '../support/daemon-process.ts';
+import { type DaemonProcess, TestCluster } from '../support/daemon-process.ts';
+import { eventually } from '../support/eventually.ts';
 
 const BUNDLE = join(import.meta.dirname, '../../dist/fsched.js');
 const GEOMETRY = ['--llc', 'emulated', '--llc-geometry', '16x128KiB'];

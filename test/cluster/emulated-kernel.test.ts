@@ -1,6 +1,5 @@
 /** Whole nodes on an emulated kernel that lacks what it has to give, loses groups, and outlives the daemon. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,8 +11,9 @@ import { type Daemon, startDaemon } from '../../node/daemon.ts';
 import { EmulatedResctrl, type EmulatorOptions } from '../../node/llc/emulator/emulator.ts';
 import { machineLike } from '../../node/llc/emulator/machine.ts';
 import { ProcProcesses } from '../../node/llc/emulator/processes.ts';
-import { eventually, RUN_AS, TestCluster } from '../support/daemon-process.ts';
-import { NODE, SLEEPER } from './programs.ts';
+import { RUN_AS, TestCluster } from '../support/daemon-process.ts';
+import { eventually } from '../support/eventually.ts';
+import { NODE, processesOf, SLEEPER, UNTIL_WOKEN, wakeUntil } from './programs.ts';
 
 const FLAGS = { llc: 'emulated', llcGeometry: '16x1MiB', listen: '127.0.0.1:0', rest: '127.0.0.1:0' };
 
@@ -70,14 +70,28 @@ class Node implements AsyncDisposable {
     return (await fetch(this.#daemon.ready.rest + path, init)).json();
   }
 
-  /** Resolves with its result once it is over. */
-  // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever JSON it expects
-  async run(sleepMs: number): Promise<any> {
+  /** Starts a sleeper; returns the run's id. */
+  async submit(sleepMs = UNTIL_WOKEN): Promise<string> {
     const body = JSON.stringify({ function_name: 'sleeper', parameters: { input_size: sleepMs } });
     const headers = { 'content-type': 'application/json' };
-    const done = await this.call('/submit?wait=300', { method: 'POST', body, headers });
-    assert.equal(done.state, 'succeeded', JSON.stringify(done));
-    return done.result;
+    return (await this.call('/submit', { method: 'POST', body, headers })).run_id;
+  }
+
+  /** Wakes it, and gives its result. */
+  // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever JSON it expects
+  async end(runId: string): Promise<any> {
+    const over = eventually('the end of the run', async () => {
+      const run = await this.call(`/runs/${runId}`);
+      return run.finished_at !== null && run;
+    });
+    const run = await wakeUntil(over, [runId]);
+    assert.equal(run.state, 'succeeded', JSON.stringify(run));
+    return run.result;
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever JSON it expects
+  async run(): Promise<any> {
+    return this.end(await this.submit(1));
   }
 
   /** What the runs of all domains have their ways by, as the cluster hears it. */
@@ -111,15 +125,15 @@ describe('a node whose kernel', () => {
   test('has no more classes of service: runs share the pool, and move up when one is freed', async () => {
     await using node = await Node.start({ closids: 3 });
     const free = await node.freeWays();
-    const short = node.run(1200);
+    const first = await node.submit();
     await eventually('one partition', async () => (await node.holds()).join() === 'partition');
-    const long = node.run(3500);
+    const second = await node.submit();
     await eventually('one waits', async () => (await node.holds()).join() === 'partition,pool');
-    assert.match((await short).enforcement_reason, /would be enforced$/);
+    assert.match((await node.end(first)).enforcement_reason, /would be enforced$/);
     await eventually('it has moved up', async () => (await node.holds()).join() === 'partition');
     const [group] = await node.groups();
     assert.ok(group !== undefined && !group.endsWith('pool'), group);
-    const result = await long;
+    const result = await node.end(second);
     // The weakest that it had is what is recorded.
     assert.match(
       result.enforcement_reason,
@@ -132,26 +146,29 @@ describe('a node whose kernel', () => {
     await using node = await Node.start({ rmids: 3, limboMs: Number.POSITIVE_INFINITY });
     const free = await node.freeWays();
     for (let used = 0; used < 2; used++)
-      assert.match((await node.run(1)).enforcement_reason, /would be enforced$/);
+      assert.match((await node.run()).enforcement_reason, /would be enforced$/);
     assert.equal(node.kernel.rmidsInLimbo, 2);
-    const unheld = await node.run(1);
+    const unheld = await node.run();
     assert.match(unheld.enforcement_reason, /would be unenforced \(monitoring ids \(RMIDs\) were in limbo/);
     node.kernel.cleanLimbo();
-    assert.match((await node.run(1)).enforcement_reason, /would be enforced$/);
+    assert.match((await node.run()).enforcement_reason, /would be enforced$/);
     await node.assertClean(free);
   });
 
   test('loses a group to another program: the run ends well and says what became of its partition', async () => {
     await using node = await Node.start();
     const free = await node.freeWays();
-    const done = node.run(2500);
+    const run = await node.submit();
     const [group] = await eventually('a group', async () => {
       const groups = await node.groups();
       return groups.length === 1 && (await node.kernel.read(`${groups[0]}/tasks`)) !== '' && groups;
     });
     await node.kernel.rmdir(group ?? '');
     await eventually('counted only', async () => (await node.holds()).join() === 'counted');
-    assert.match((await done).enforcement_reason, /would be unenforced \(another program removed fsched-/);
+    assert.match(
+      (await node.end(run)).enforcement_reason,
+      /would be unenforced \(another program removed fsched-/,
+    );
     await node.assertClean(free);
   });
 });
@@ -169,7 +186,7 @@ test('a daemon that is killed with runs in partitions finds what it left, remove
   for (let run = 0; run < 2; run++) {
     const { json } = await first.post('/submit', {
       function_name: 'sleeper',
-      parameters: { input_size: 60_000 },
+      parameters: { input_size: UNTIL_WOKEN },
     });
     ids.push(json.run_id);
   }
@@ -210,15 +227,3 @@ test('a daemon that is killed with runs in partitions finds what it left, remove
   assert.deepEqual(await groupsKept(), []);
   for (const id of ids) assert.deepEqual(processesOf(id), [], 'no process of either attempt lives');
 });
-
-/** Pids of programs of a run that live. */
-function processesOf(runId: string): string[] {
-  const { stdout } = spawnSync(
-    'grep',
-    ['-lsa', `FSCHED_RUN_ID=${runId}`, '-r', '/proc', '--include=environ'],
-    {
-      encoding: 'utf8',
-    },
-  );
-  return stdout.split('\n').filter((path) => /^\/proc\/\d+\/environ$/.test(path));
-}

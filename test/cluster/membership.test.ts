@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { DaemonProcess, eventually, TestCluster } from '../support/daemon-process.ts';
-import { NODE, SLEEPER, SQUARES } from './programs.ts';
+import { DaemonProcess, TestCluster } from '../support/daemon-process.ts';
+import { eventually } from '../support/eventually.ts';
+import { NODE, SLEEPER, SQUARES, UNTIL_WOKEN, wakeUntil } from './programs.ts';
 
 test('members vote in odd numbers: 1, then 1 of 2, 3 of 3, 3 of 4, 5 of 5', async () => {
   await using cluster = await TestCluster.of(2);
@@ -129,7 +130,7 @@ test('a member that is removed while it runs something loses its runs at once, e
   await master.upload('sleeper.mjs', SLEEPER, { command: NODE });
   const submitted = await Promise.all(
     [1, 2, 3, 4, 5, 6].map(() =>
-      master.post('/submit', { function_name: 'sleeper', parameters: { input_size: 4_000 } }),
+      master.post('/submit', { function_name: 'sleeper', parameters: { input_size: UNTIL_WOKEN } }),
     ),
   );
   await eventually('six runs', async () => (await master.get('/runs?state=running')).json.runs.length === 6);
@@ -141,13 +142,14 @@ test('a member that is removed while it runs something loses its runs at once, e
   const asked = await leaver.get('/tasks');
   assert.equal(asked.status, 503);
   assert.match(asked.json.message, /removed from its cluster/);
-  for (const { json } of submitted) {
-    const over = await eventually('the end of the run', async () => {
-      const run = (await master.get(`/runs/${json.run_id}`)).json;
+  const ids = submitted.map(({ json }) => json.run_id);
+  const ends = ids.map((id) =>
+    eventually('the end of the run', async () => {
+      const run = (await master.get(`/runs/${id}`)).json;
       return run.state === 'succeeded' && run;
-    });
-    assert.notEqual(over.result.node, leaver.peer);
-  }
+    }),
+  );
+  for (const over of await wakeUntil(Promise.all(ends), ids)) assert.notEqual(over.result.node, leaver.peer);
   const health = (await leaver.get('/healthz')).json;
   assert.equal(health.status, 'removed');
   assert.match(health.message, /stop it, and remove its data directory/);

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { compile, missingTools, PROGRAMS } from '../support/c-programs.ts';
-import { type DaemonProcess, eventually, type Reply, TestCluster } from '../support/daemon-process.ts';
+import { type DaemonProcess, type Reply, TestCluster } from '../support/daemon-process.ts';
+import { eventually } from '../support/eventually.ts';
 import { NODE, SQUARES } from './programs.ts';
 
 /** Sleeps for as long as its parameters say, whatever its input size: a program that changes its behaviour. */

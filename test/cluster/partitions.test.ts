@@ -3,8 +3,9 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { eventually, TestCluster } from '../support/daemon-process.ts';
-import { NODE, SLEEPER, SQUARES } from './programs.ts';
+import { TestCluster } from '../support/daemon-process.ts';
+import { eventually } from '../support/eventually.ts';
+import { NODE, SLEEPER, SQUARES, UNTIL_WOKEN, wakeUntil } from './programs.ts';
 
 const CLI = join(import.meta.dirname, '../../dist/fsched.js');
 const runCli = (args: readonly string[]) => promisify(execFile)(process.execPath, [CLI, ...args]);
@@ -19,9 +20,12 @@ test('a node on the emulator carries partitions out, and says that nothing is en
   assert.ok(member.free_ways < 8, 'some ways are kept for everything else');
 
   const sleepers = [1, 2].map(() =>
-    first.post('/submit?wait=300', { function_name: 'sleeper', parameters: { input_size: 1_000 } }),
+    first.post('/submit?wait=300', { function_name: 'sleeper', parameters: { input_size: UNTIL_WOKEN } }),
   );
-  await eventually('two runs', async () => (await first.get('/runs?state=running')).json.runs.length === 2);
+  const ids = await eventually('two runs', async () => {
+    const { runs } = (await first.get('/runs?state=running')).json;
+    return runs.length === 2 && runs.map((run: { run_id: string }) => run.run_id);
+  });
   const drawn = await eventually('two partitions drawn', async () => {
     const told = (await first.get('/cluster')).json.members[0].llc[0];
     const masks = told.runs.map((run: { mask: number }) => run.mask);
@@ -37,7 +41,7 @@ test('a node on the emulator carries partitions out, and says that nothing is en
   assert.match(stdout, /\[RR[·AB]{6}\]/);
   assert.match(stdout, /A .*: \d ways?/);
   assert.match(stdout, /node-1: emulated, so nothing is held/);
-  for (const { json } of await Promise.all(sleepers)) {
+  for (const { json } of await wakeUntil(Promise.all(sleepers), ids)) {
     assert.equal(json.result.stdout, 'started\ndone\n');
     assert.equal(json.result.enforcement, 'unenforced');
     const { occupancy_bytes: filled, bandwidth_bytes_per_second: moved } = json.result.cache_use;

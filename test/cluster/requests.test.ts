@@ -4,8 +4,9 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
-import { type DaemonProcess, eventually, TestCluster } from '../support/daemon-process.ts';
-import { ECHO, NODE, SLEEPER, SQUARES } from './programs.ts';
+import { type DaemonProcess, TestCluster } from '../support/daemon-process.ts';
+import { eventually } from '../support/eventually.ts';
+import { ECHO, NODE, SLEEPER, SQUARES, UNTIL_WOKEN, wakeUntil } from './programs.ts';
 
 describe('requests to a real node', () => {
   let cluster: TestCluster;
@@ -38,7 +39,15 @@ describe('requests to a real node', () => {
   test('Ctrl-C at submit --wait says which run goes on; it does', async () => {
     await node.upload('sleeper.mjs', SLEEPER, { command: NODE });
     const bundle = join(import.meta.dirname, '../../dist/fsched.js');
-    const args = ['submit', 'sleeper', '{"input_size": 1500}', '--wait', '60s', '--api', node.rest];
+    const args = [
+      'submit',
+      'sleeper',
+      JSON.stringify({ input_size: UNTIL_WOKEN }),
+      '--wait',
+      '5m',
+      '--api',
+      node.rest,
+    ];
     const child = spawn(process.execPath, [bundle, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
     const said = text(child.stderr);
     const ended = once(child, 'exit');
@@ -46,10 +55,11 @@ describe('requests to a real node', () => {
     child.kill('SIGINT');
     assert.deepEqual((await ended)[0], 130);
     assert.match(await said, new RegExp(`run ${run.run_id} goes on: .*fsched cancel ${run.run_id}`));
-    await eventually(
+    const end = eventually(
       'its end',
       async () => (await node.get(`/runs/${run.run_id}`)).json.state === 'succeeded',
     );
+    await wakeUntil(end, [run.run_id]);
     assert.equal(
       (await node.get('/runs')).json.runs.filter(
         ({ task_id }: { task_id: string }) => task_id === run.task_id,
@@ -76,8 +86,9 @@ describe('requests to a real node', () => {
 
   test('a run can be followed and cancelled', async () => {
     await node.upload('sleeper.mjs', SLEEPER, { command: NODE });
-    const { run_id: id } = (await submit({ function_name: 'sleeper', parameters: { input_size: 60_000 } }))
-      .json;
+    const { run_id: id } = (
+      await submit({ function_name: 'sleeper', parameters: { input_size: UNTIL_WOKEN } })
+    ).json;
     const output = await fetch(`${node.rest}/runs/${id}/output?follow=true`);
     const reader = output.body?.getReader();
     const first = await reader?.read();
@@ -96,7 +107,7 @@ describe('requests to a real node', () => {
     await node.upload('sleeper.mjs', SLEEPER, { command: NODE });
     const replies = [];
     for (let i = 0; i < 12; i += 1)
-      replies.push(await submit({ function_name: 'sleeper', parameters: { input_size: 60_000 } }));
+      replies.push(await submit({ function_name: 'sleeper', parameters: { input_size: UNTIL_WOKEN } }));
     const refused = replies.filter((reply) => reply.status === 429);
     assert.ok(refused.length >= 1);
     assert.ok(Number(refused[0]?.headers.get('retry-after')) > 0);

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { eventually, TestCluster } from '../support/daemon-process.ts';
-import { NODE, SLEEPER, SQUARES } from './programs.ts';
+import { TestCluster } from '../support/daemon-process.ts';
+import { eventually } from '../support/eventually.ts';
+import { NODE, SLEEPER, SQUARES, UNTIL_WOKEN, wakeUntil } from './programs.ts';
 
 const SUM_OF_100 = '328350\n';
 
@@ -88,7 +89,7 @@ test('a program that runs while its master dies hands its result to the next one
   const task = await follower.upload('sleeper.mjs', SLEEPER);
   await follower.post('/controller/task/benchmark', { command: NODE, task_id: task, input_size: 1 });
   // The master is kept busy, so that the run lands on another node and survives it.
-  const request = { command: NODE, task_id: task, input_size: 3_000 };
+  const request = { command: NODE, task_id: task, input_size: UNTIL_WOKEN };
   const answers = [1, 2, 3, 4, 5, 6].map(() => follower.post('/controller/task/run', request));
   const running = await eventually('six runs', async () => {
     const { runs } = (await follower.get('/runs?state=running')).json;
@@ -99,7 +100,7 @@ test('a program that runs while its master dies hands its result to the next one
   );
   assert.ok([...before.values()].some((run) => run.node !== master.peer));
   await master.kill('SIGKILL');
-  for (const answer of await Promise.all(answers)) {
+  for (const answer of await wakeUntil(Promise.all(answers), [...before.keys()])) {
     assert.equal(answer.status, 200, JSON.stringify(answer.json));
     const { result } = answer.json;
     assert.equal(result.stdout, 'started\ndone\n');
@@ -116,13 +117,17 @@ test('a worker that dies loses its runs to the others', async () => {
   const master = await cluster.master();
   const task = await master.upload('sleeper.mjs', SLEEPER);
   await master.post('/controller/task/benchmark', { command: NODE, task_id: task, input_size: 1 });
-  const request = { command: NODE, task_id: task, input_size: 2_000 };
+  const request = { command: NODE, task_id: task, input_size: UNTIL_WOKEN };
   const answers = [1, 2, 3, 4, 5, 6].map(() => master.post('/controller/task/run', request));
-  await eventually('six runs', async () => (await master.get('/runs?state=running')).json.runs.length === 6);
+  const runs = await eventually('six runs', async () => {
+    const { runs } = (await master.get('/runs?state=running')).json;
+    return runs.length === 6 && runs;
+  });
   const worker = cluster.nodes.find((node) => node !== master);
   assert.ok(worker);
   await worker.kill('SIGKILL');
-  const results = (await Promise.all(answers)).map((answer) => answer.json.result);
+  const ids = runs.map((run: { run_id: string }) => run.run_id);
+  const results = (await wakeUntil(Promise.all(answers), ids)).map((answer) => answer.json.result);
   assert.deepEqual(new Set(results.map((result) => result.stdout)), new Set(['started\ndone\n']));
   assert.ok(results.every((result) => result.node !== worker.peer));
   assert.equal(results.filter((result) => result.attempts === 2).length, 2);

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { inspectPeer } from '../../node/mesh/strangers.ts';
-import { HANG_MS } from './hang.ts';
+import { eventually, HANG_MS } from './eventually.ts';
 
 const BUNDLE = join(import.meta.dirname, '../../dist/fsched.js');
 /**
@@ -19,7 +19,6 @@ export const RUN_AS: readonly string[] =
   process.getuid?.() === 0 && spawnSync('bwrap', ['--version']).status !== 0 ? ['--run-as', 'root'] : [];
 /** What tests count on, whatever cache their machine has. */
 const GEOMETRY: readonly string[] = ['--llc-geometry', '16x1MiB'];
-const POLL_MS = 25;
 
 export interface Reply {
   readonly status: number;
@@ -40,25 +39,6 @@ export interface Inspection {
   };
   readonly held: readonly { readonly runId: string }[];
   readonly tables: { readonly fingerprint: string; readonly versions: Readonly<Record<string, number>> };
-}
-
-/** Tries until `probe` gives something but null, undefined or false; fails with the last error. */
-export async function eventually<T>(
-  what: string,
-  probe: () => Promise<T | null | undefined | false>,
-): Promise<T> {
-  const deadline = performance.now() + HANG_MS;
-  let last: unknown = null;
-  while (performance.now() < deadline) {
-    try {
-      const value = await probe();
-      if (value !== null && value !== undefined && value !== false) return value;
-    } catch (error) {
-      last = error;
-    }
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  }
-  throw new Error(`not within ${HANG_MS} ms: ${what}`, { cause: last });
 }
 
 export class DaemonProcess {

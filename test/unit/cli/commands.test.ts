@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
 import displayWidth from 'string-width';
+import { eventually, HANG_MS } from '../../support/eventually.ts';
 import { cluster, explanation, health, model, otherTask, result, run, task, taskDetail } from './fixtures.ts';
 import { Bundle, type FakeAnswer, FakeNode } from './run-cli.ts';
 
@@ -253,8 +254,7 @@ describe('Ctrl-C while a run is waited for', () => {
     const child = spawn(process.execPath, [bundle.program, ...args, '--api', node.url], { env });
     const said = text(child.stderr);
     const ended = once(child, 'exit');
-    while (!node.seen.some((seen) => seen.request.startsWith(request)))
-      await new Promise((resolve) => setTimeout(resolve, 10));
+    await eventually(request, () => node.seen.some((seen) => seen.request.startsWith(request)));
     child.kill('SIGINT');
     const [exitCode] = await ended;
     return { exitCode, stderr: await said };
@@ -510,7 +510,7 @@ describe('other commands', () => {
   });
 
   test('task upload ends when it is refused, though the node takes no more of it', {
-    timeout: 60_000,
+    timeout: HANG_MS,
   }, async () => {
     const file = join(folder, 'large');
     await writeFile(file, Buffer.alloc(32 * 2 ** 20));

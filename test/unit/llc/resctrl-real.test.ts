@@ -11,6 +11,7 @@ import { ResctrlLock } from '../../../node/llc/resctrl/lock.ts';
 import { ResctrlError } from '../../../node/llc/resctrl/port.ts';
 import { RealResctrl } from '../../../node/llc/resctrl/real.ts';
 import { refusal } from '../../resctrl/bench.ts';
+import { eventually } from '../../support/eventually.ts';
 import { settled } from '../../support/fake-clock.ts';
 
 class Directory implements AsyncDisposable {
@@ -114,7 +115,7 @@ describe('the lock of the real directory', () => {
       (error) => error instanceof FlockError && error.code === 'FLOCK_FAILED',
     );
     // Two hold it elsewhere, flock and its program; two are to wait, the helper and its flock.
-    while ((await holdersOf(directory.path)).length < 4);
+    await eventually('two who wait', async () => (await holdersOf(directory.path)).length >= 4);
     await fs[Symbol.asyncDispose]();
     await work;
     holder.stdin?.end();

@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../../../node/adapters.ts';
+import { eventually } from '../../support/eventually.ts';
 import { Fleet, type Node } from './fleet.ts';
 
 async function lost(node: Node, id: string) {
@@ -71,7 +72,7 @@ test('another node at the address of a member is not taken for it', async () => 
   impostor.mesh.setCluster('test', fleet.known([a, impostor]));
   const dials = () => a.mesh.peers()[0]?.redial?.attempts ?? 0;
   const before = dials();
-  while (dials() < before + 2) await new Promise(setImmediate);
+  await eventually('two dials', () => dials() >= before + 2);
   assert.equal(a.recorder.isConnected(b.mesh.id), false);
   assert.equal(a.recorder.isConnected(impostor.mesh.id), false);
 });

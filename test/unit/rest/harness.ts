@@ -8,7 +8,7 @@ import type { Clock } from '../../../node/ports.ts';
 import type { Authority } from '../../../node/rest/backend.ts';
 import type { RestOptions } from '../../../node/rest/options.ts';
 import { createRestServer, type RestServer } from '../../../node/rest/server.ts';
-import { HANG_MS } from '../../support/hang.ts';
+import { eventually } from '../../support/eventually.ts';
 import { FakeBackend } from './fake-backend.ts';
 
 export interface Reply {
@@ -98,13 +98,8 @@ export function sendRaw(port: number, bytes: string | Buffer, until?: RegExp): P
   });
 }
 
-/** Resolves when `condition` holds; checks at every turn of the event loop. */
 export async function until(condition: () => boolean, what = 'condition'): Promise<void> {
-  const deadline = performance.now() + HANG_MS;
-  while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`waited too long for: ${what}`);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+  await eventually(what, condition);
 }
 
 /** The authority of a node whose master is `to`; the streams it opened can be cut by the test. */

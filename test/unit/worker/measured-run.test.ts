@@ -78,7 +78,7 @@ test('the reading of the instrument goes into the result', async () => {
 test('a run that could not be measured has failed, and says why; its output is kept', async () => {
   const { report } = await measuredRun(fail('valgrind left no counts'));
   assert.equal(report.state, 'failed');
-  assert.equal(report.error, 'The program ran, but could not be measured: valgrind left no counts.');
+  assert.equal(report.error, 'the program ran, but could not be measured: valgrind left no counts');
   assert.equal(Buffer.from(report.result?.stdout.bytes ?? []).toString(), 'all of it');
 });
 
@@ -90,7 +90,7 @@ test('of a program that failed nothing is measured', async () => {
 });
 
 test('without the profiler nothing is started', async () => {
-  const why = "This node can't measure by cachegrind.";
+  const why = "this node can't measure by cachegrind";
   const { report, launcher } = await measuredRun(succeed(READ), 0, () => fail(why));
   assert.deepEqual([report.state, report.error, launcher.programs.length], ['failed', why, 0]);
 });
