@@ -277,14 +277,14 @@ async function openDataDirectory(
 
 async function openPartitions(
   { llc, llcGeometry, dataDir, poolBandwidth }: NodeConfig,
-  { emulate }: StartOptions,
+  { emulate, searchPath }: StartOptions,
   node: { readonly nodeId: string; readonly onChange: () => void; readonly logger: Logger },
 ): Promise<ChosenPartitions> {
   const noteFile = join(dataDir, 'resctrl-root');
   const emulatorFile = join(dataDir, 'resctrl-emulated');
   const topology = await discoverTopology({ geometry: llcGeometry });
   const chosen = await choosePartitions(
-    { mode: llc, noteFile, emulatorFile, poolBandwidth },
+    { mode: llc, noteFile, emulatorFile, poolBandwidth, searchPath },
     { ...node, topology, clock: systemClock, ...(emulate && { emulate }) },
   );
   if (!chosen.ok) throw new StartError('RESCTRL', `--llc resctrl: ${chosen.error}`);

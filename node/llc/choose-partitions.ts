@@ -31,6 +31,8 @@ export interface ChoiceOptions {
   readonly noteFile: string;
   /** File that keeps the groups of an emulated resctrl over a crash. */
   readonly emulatorFile: string;
+  /** Where tools are looked for. */
+  readonly searchPath: string;
   /** Memory bandwidth of the shared pool, percent; null: no limit. */
   readonly poolBandwidth: number | null;
 }
@@ -62,7 +64,7 @@ export async function choosePartitions(
   }
   const found = await (dependencies.detect ?? detectResctrl)();
   if (found.kind === 'usable' && topology.source !== 'override') {
-    const fs = new RealResctrl({ root: found.root });
+    const fs = new RealResctrl({ root: found.root, searchPath: options.searchPath });
     const divided = await readResctrlTopology(fs, topology);
     if (divided.ok) {
       const { ways, domains } = divided.value;

@@ -33,7 +33,7 @@ export async function receiveUpload(
 ): Promise<Task> {
   if (!request.isMultipart()) throw new ApiError('BAD_REQUEST', NO_FILE);
   const fields = new FormFields();
-  let gate: PassThrough | null = null;
+  let file: PassThrough | null = null;
   let creating: Promise<Answer<Task>> | null = null;
   try {
     for await (const part of request.parts(busboyOptions(maxUploadBytes))) {
@@ -41,26 +41,26 @@ export async function receiveUpload(
         fields.take(part.fieldname, part.value, part.valueTruncated);
         continue;
       }
-      if (gate !== null)
+      if (file !== null)
         throw new ApiError('BAD_REQUEST', 'send one file at a time: the form has more than one');
       if (part.fieldname !== 'file') throw new ApiError('BAD_REQUEST', NO_FILE);
       const fileName = checkFileName(part.filename);
-      const content: PassThrough = new PassThrough();
-      gate = content;
+      const content = new PassThrough();
+      file = content;
       // It may fail while nobody reads it.
       content.on('error', () => {});
       creating = backend.createTask({ fileName, content, fields: () => fields.final(content) });
       const refused = creating.then(() => Promise.reject(new Refused()));
       await Promise.race([refused, pump(part.file, content, maxUploadBytes)]);
     }
-    if (gate === null || creating === null) throw new ApiError('BAD_REQUEST', NO_FILE);
+    if (file === null || creating === null) throw new ApiError('BAD_REQUEST', NO_FILE);
     // Not before the whole form was read: what follows the file may still spoil it.
-    gate.end();
+    file.end();
     return unwrap(await creating);
   } catch (error) {
     // The backend gave up on the content before it answered, and the copying noticed first: its answer is the cause.
-    const abandoned = gate?.destroyed === true && !(error instanceof ApiError);
-    gate?.destroy(new Error('the upload was broken off'));
+    const abandoned = file?.destroyed === true && !(error instanceof ApiError);
+    file?.destroy(new Error('the upload was broken off'));
     if ((error instanceof Refused || abandoned) && creating !== null) return unwrap(await creating);
     // The backend fails too, as its content was destroyed; the client is told the cause.
     creating?.catch(() => {});

@@ -47,14 +47,14 @@ function judge(
 ): Pick<AttemptReport, 'state' | 'error'> {
   if (ending.launched === null) {
     if (ending.failure.code === 'KILLED')
-      return { state: 'cancelled', error: 'The run was cancelled before it started.' };
+      return { state: 'cancelled', error: 'the run was cancelled before it started' };
     return { state: 'failed', error: ending.failure.message };
   }
   const { exitStatus, signal, killed, outOfMemoryAtBytes } = ending.end;
   // A program that ended by itself just before it would have been killed has its own result.
   if (killed && signal === 'SIGKILL') {
     if (cause === 'timed_out') return { state: 'timed_out', error: describeTimeout(dispatch.timeLimitMs) };
-    return { state: 'cancelled', error: 'The run was cancelled.' };
+    return { state: 'cancelled', error: 'the run was cancelled' };
   }
   if (exitStatus === 0) return { state: 'succeeded', error: null };
   if (outOfMemoryAtBytes !== null) return { state: 'failed', error: describeOutOfMemory(outOfMemoryAtBytes) };
@@ -63,25 +63,25 @@ function judge(
 
 function describeOutOfMemory(limitBytes: number): string {
   const limit = `${Math.round(limitBytes / 1024 ** 2)} MiB`;
-  return `The program was killed because it used up the ${limit} of memory that a run may have on this node; give it a smaller input, or raise --memory-limit.`;
+  return `the program was killed because it used up the ${limit} of memory that a run may have on this node; give it a smaller input, or raise --memory-limit`;
 }
 
 function describeTimeout(timeLimitMs: number): string {
   const limit = `${timeLimitMs / 1000} s`;
-  return `The program was stopped at its time limit of ${limit}; allow the run more time, or give it a smaller input.`;
+  return `the program was stopped at its time limit of ${limit}; allow the run more time, or give it a smaller input`;
 }
 
 function describeFailure(exitStatus: number, signal: string | null): string {
   if (signal === 'SIGKILL') {
-    return 'The program was killed (SIGKILL), but not by this node: the machine may have run out of memory.';
+    return 'the program was killed (SIGKILL), but not by this node: the machine may have run out of memory';
   }
-  if (signal !== null) return `The program was ended by ${signal}; its standard error may say why.`;
+  if (signal !== null) return `the program was ended by ${signal}; its standard error may say why`;
   if (exitStatus === 126 || exitStatus === NOT_STARTED_STATUS) {
     const usual =
       'which usually means that a program (or the one in its #! line) is missing or not executable';
-    return `The program ended with exit status ${exitStatus}, ${usual}; its standard error says which.`;
+    return `the program ended with exit status ${exitStatus}, ${usual}; its standard error says which`;
   }
-  return `The program ended with exit status ${exitStatus}; its standard error may say why.`;
+  return `the program ended with exit status ${exitStatus}; its standard error may say why`;
 }
 
 function toResult(
@@ -117,6 +117,6 @@ function toResult(
 export function withReading(report: AttemptReport, reading: Outcome<Measurement, string>): AttemptReport {
   if (report.state !== 'succeeded' || report.result === null) return report;
   if (reading.ok) return { ...report, result: { ...report.result, measurement: reading.value } };
-  const error = `The program ran, but could not be measured: ${reading.error}.`;
+  const error = `the program ran, but could not be measured: ${reading.error}`;
   return { ...report, state: 'failed', error };
 }

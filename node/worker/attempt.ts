@@ -130,7 +130,7 @@ export class Attempt {
   }
 
   #report(ending: AttemptEnding, cacheUse: CacheUse | null = null): AttemptReport {
-    const standing = this.lease?.recorded ?? { enforcement: 'unenforced', reason: 'It held no ways.' };
+    const standing = this.lease?.recorded ?? { enforcement: 'unenforced', reason: 'it held no ways' };
     const { ways, wayBytes } = this.domain;
     return attemptReport(this.dispatch, ending, {
       standing,

@@ -18,12 +18,12 @@ export function splitCommand(command: string): Outcome<readonly string[], Comman
   const bad = (message: string) => fail<CommandFailure>({ code: 'BAD_COMMAND', message });
   if (command.length > MAX_COMMAND_BYTES) {
     return bad(
-      `The command is longer than ${MAX_COMMAND_BYTES} characters; put long arguments into the file.`,
+      `the command is longer than ${MAX_COMMAND_BYTES} characters; put long arguments into the file`,
     );
   }
   if (hasControlCharacters(command)) {
     return bad(
-      'The command contains control characters (such as a line break); write it on one line without them.',
+      'the command contains control characters (such as a line break); write it on one line without them',
     );
   }
   const checked = checkQuotes(command);
@@ -34,7 +34,7 @@ export function splitCommand(command: string): Outcome<readonly string[], Comman
     words.push(entry);
   }
   if (words[0] === undefined || words[0] === '') {
-    return bad('The command is empty; write the program that runs the file, for example "python3".');
+    return bad('the command is empty; write the program that runs the file, for example "python3"');
   }
   return succeed(words);
 }
@@ -54,11 +54,11 @@ export async function resolveProgram(
   for (const file of files) if (await isExecutable(file)) return succeed(file);
   const present = files[0];
   if (present !== undefined) {
-    const message = `"${program}" (${present}) is not executable; make it so, or name the program that runs it.`;
+    const message = `"${program}" (${present}) is not executable; make it so, or name the program that runs it`;
     return fail({ code: 'NOT_EXECUTABLE', message });
   }
   const where = program.includes('/') ? 'does not exist' : 'was not found in the PATH of the node';
-  const message = `The program "${program}" ${where}; install it on every node, or give another command.`;
+  const message = `the program "${program}" ${where}; install it on every node, or give another command`;
   return fail({ code: 'NOT_FOUND', message });
 }
 
@@ -76,15 +76,15 @@ function parseWords(command: string): readonly Word[] {
 function explainSyntax(entry: Exclude<Word, string>): string {
   const noShell = 'no shell runs the command';
   if ('comment' in entry)
-    return `The command contains a comment (#), but ${noShell}; quote it or leave it out.`;
+    return `the command contains a comment (#), but ${noShell}; quote it or leave it out`;
   if ('variable' in entry) {
-    return `The command contains a variable ($${entry.variable}), but ${noShell}; write its value, or quote the $ with '.`;
+    return `the command contains a variable ($${entry.variable}), but ${noShell}; write its value, or quote the $ with '`;
   }
   if ('pattern' in entry) {
-    return `The command contains a pattern (${entry.pattern}), but ${noShell}; write the names, or quote it.`;
+    return `the command contains a pattern (${entry.pattern}), but ${noShell}; write the names, or quote it`;
   }
   const operator = 'op' in entry ? entry.op : '';
-  return `The command contains the operator "${operator}", but ${noShell}; put a script that does this into the file.`;
+  return `the command contains the operator "${operator}", but ${noShell}; put a script that does this into the file`;
 }
 
 /**
@@ -99,14 +99,14 @@ function checkQuotes(command: string): Outcome<string, string> {
     let part = command[index] as string;
     if (part === '\\' && quote !== "'") {
       const next = command[++index];
-      if (next === undefined) return fail('The command ends in a backslash; leave it out, or write two.');
+      if (next === undefined) return fail('the command ends in a backslash; leave it out, or write two');
       if (quote === null && (next === '*' || next === '?')) {
-        if (bareDollar) return fail("The command contains a $ before an escape; quote it with '.");
+        if (bareDollar) return fail("the command contains a $ before an escape; quote it with '");
         part = `'${next}'`;
       } else part = quote === '"' && next === '`' ? next : part + next;
     } else if (part === '`' && quote !== "'") {
       return fail(
-        "The command contains a backtick, but no shell runs the command; quote it with ' or leave it out.",
+        "the command contains a backtick, but no shell runs the command; quote it with ' or leave it out",
       );
     } else if (quote === null && (part === '"' || part === "'")) {
       quote = part;
@@ -117,7 +117,7 @@ function checkQuotes(command: string): Outcome<string, string> {
     text += part;
   }
   if (quote === null) return succeed(text);
-  return fail(`A quote (${quote}) in the command is never closed; close it, or write \\${quote}.`);
+  return fail(`a quote (${quote}) in the command is never closed; close it, or write \\${quote}`);
 }
 
 async function isFile(path: string): Promise<boolean> {

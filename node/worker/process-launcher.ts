@@ -95,7 +95,7 @@ export class ProcessLauncher implements Launcher {
     let started = false;
     try {
       if (!/^[\w.-]{1,128}$/.test(order.runId) || !isValid(FileName, order.fileName)) {
-        return notStarted('The name of the run or of the file is not usable as a file name.');
+        return notStarted('the name of the run or of the file is not usable as a file name');
       }
       directory = await makeWorkDirectory(isolator.root, order.runId, order.attempt, isolator.owner);
       const prepared = await this.#prepare(order, directory, isolator);
@@ -107,9 +107,7 @@ export class ProcessLauncher implements Launcher {
       return program;
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      return notStarted(
-        `The program could not be started: ${reason}. Free disk space or memory on the node.`,
-      );
+      return notStarted(`the program could not be started: ${reason}; free disk space or memory on the node`);
     } finally {
       if (directory !== null && !started) await removeWorkDirectory(directory, this.#deps.logger);
     }

@@ -44,7 +44,7 @@ interface Spawned {
 
 type Exit = Omit<ProcessEnd, 'stdout' | 'stderr' | 'outOfMemoryAtBytes'>;
 
-export const KILLED: LaunchFailure = { code: 'KILLED', message: 'It was killed before it started.' };
+export const KILLED: LaunchFailure = { code: 'KILLED', message: 'it was killed before it started' };
 
 export const notStarted = (message: string): Outcome<never, LaunchFailure> =>
   fail({ code: 'NOT_STARTED', message });
@@ -126,7 +126,7 @@ async function enter(
   } catch (error) {
     if (kill.aborted) return fail(KILLED);
     const reason = error instanceof Error ? error.message : String(error);
-    return notStarted(`The program could not be put into its partition or control group: ${reason}.`);
+    return notStarted(`the program could not be put into its partition or control group: ${reason}`);
   }
 }
 

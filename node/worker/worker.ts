@@ -84,15 +84,15 @@ export class Worker implements AsyncDisposable {
    */
   dispatch(dispatch: Dispatch): Promise<Outcome<void, DispatchRefusal>> {
     const { runId, attempt: number, term } = dispatch;
-    if (this.#state !== 'running') return refuse('STOPPING', 'This node is stopping.');
+    if (this.#state !== 'running') return refuse('STOPPING', 'this node is stopping');
     const domain = this.#deps.topology.domains.find((candidate) => candidate.id === dispatch.domain);
     if (domain === undefined)
-      return refuse('UNKNOWN_DOMAIN', `This node has no LLC domain ${dispatch.domain}.`);
+      return refuse('UNKNOWN_DOMAIN', `this node has no LLC domain ${dispatch.domain}`);
     const ofRun = [...this.#attempts].filter((attempt) => attempt.dispatch.runId === runId);
     const twin = ofRun.find((attempt) => isSame(attempt.dispatch, dispatch) && !attempt.abandoned.aborted);
     if (twin?.accepted) return twin.accepted;
     const verdict = this.#fences.judge(runId, dispatch);
-    if (verdict === 'stale') return refuse('STALE', 'A newer attempt of this run was seen.');
+    if (verdict === 'stale') return refuse('STALE', 'a newer attempt of this run was seen');
     if (verdict === 'same') return Promise.resolve(succeed(undefined));
     for (const older of ofRun) older.abandon();
     const attempt = new Attempt(dispatch, domain, {
@@ -149,10 +149,10 @@ export class Worker implements AsyncDisposable {
     const file = attempt.abandoned.aborted ? null : await this.#fetch(attempt);
     if (attempt.abandoned.aborted) {
       const code = this.#state === 'running' ? 'STALE' : 'STOPPING';
-      return this.#decline(attempt, { code, message: 'The attempt was given up before it started.' });
+      return this.#decline(attempt, { code, message: 'the attempt was given up before it started' });
     }
     if (file === null) {
-      const message = `The file of task ${dispatch.taskId} is neither here nor to be had from another member.`;
+      const message = `the file of task ${dispatch.taskId} is neither here nor to be had from another member`;
       return this.#decline(attempt, { code: 'NO_TASK_FILE', message });
     }
     this.#fences.accept(dispatch.runId, dispatch);

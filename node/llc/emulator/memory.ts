@@ -4,6 +4,7 @@
  * boot.
  */
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readBootId } from '../../procfs.ts';
 import { type ControlGroup, type Group, pathOf } from './groups.ts';
 import type { MountedKernel } from './kernel.ts';
 import type { CompleteMachine } from './machine.ts';
@@ -74,17 +75,16 @@ export function thaw(kernel: MountedKernel, text: string): void {
 
 /** One file. Not synced: it has to outlive the process, not the machine. */
 export function fileMemory(path: string): EmulatorMemory {
-  const bootId = () => readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '');
   return {
     async load() {
       const text = await readFile(path, 'utf8').catch(() => '');
       const newline = text.indexOf('\n');
-      if (newline < 0 || text.slice(0, newline) !== (await bootId()).trim()) return null;
+      if (newline < 0 || text.slice(0, newline) !== readBootId()) return null;
       return text.slice(newline + 1);
     },
     async save(text) {
       if (text === 'null') return rm(path, { force: true });
-      await writeFile(`${path}.new`, `${(await bootId()).trim()}\n${text}`, { mode: 0o600 });
+      await writeFile(`${path}.new`, `${readBootId()}\n${text}`, { mode: 0o600 });
       await rename(`${path}.new`, path);
     },
   };

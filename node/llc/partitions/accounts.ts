@@ -57,7 +57,7 @@ export class Accounts {
   /** Why it can't be lent, whoever else has ways. */
   refuse({ domain, ways }: Share): PartitionRefusal | null {
     if (byId(this.#options.topology.domains, domain) === undefined)
-      return { code: 'UNKNOWN_DOMAIN', message: `This node has no LLC domain ${domain}.` };
+      return { code: 'UNKNOWN_DOMAIN', message: `this node has no LLC domain ${domain}` };
     if (Number.isInteger(ways) && ways > 0) return null;
     return { code: 'BAD_WAYS', message: `${ways} is no number of ways.` };
   }

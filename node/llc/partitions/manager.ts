@@ -3,8 +3,10 @@
  * and carried out by `Mount`, each operation in its turn of `MountKeeper.alone`; here are the leases, and the waiting
  * for what the kernel lacks for a moment.
  */
+
 import { fail, type Outcome, succeed } from '../../../protocols/schema/outcome.ts';
 import type { CacheUse } from '../../../protocols/schema/run.ts';
+import { pause } from '../../pause.ts';
 import type { Cancel, Clock } from '../../ports.ts';
 import { DEFAULT_POOL_LIMITS, type PoolLimits } from '../allocation/types.ts';
 import { readOccupancy } from '../resctrl/occupancy.ts';
@@ -209,7 +211,7 @@ export class PartitionManager implements Partitions {
       if (answer !== 'limbo') return answer;
       // Who waits for the kernel holds nobody up.
       if (tries === limboTries) continue;
-      await new Promise<void>((resolve) => void clock.after(limboBackoffMs * 2 ** (tries - 1), resolve));
+      await pause(clock, limboBackoffMs * 2 ** (tries - 1));
     }
   }
 

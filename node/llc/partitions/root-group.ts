@@ -2,7 +2,8 @@
  * The group of everything that isn't ours. While we hold ways of a domain it keeps to the reserve; then it gets back
  * what it had. What it had is noted where it outlives a crash.
  */
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
+import { writeDurably } from '../../durable-file.ts';
 import { type Span, spanMask, spansOf } from '../allocation/spans.ts';
 import type { DomainState } from '../allocation/types.ts';
 import { fullMask, intersect, without } from '../masks.ts';
@@ -111,14 +112,7 @@ export function fileNote(path: string): RootNote {
     },
     async save(text) {
       if (text === null) return rm(path, { force: true });
-      const handle = await open(`${path}.new`, 'w', 0o600);
-      try {
-        await handle.writeFile(text);
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
-      await rename(`${path}.new`, path);
+      await writeDurably(path, text);
     },
   };
 }

@@ -27,7 +27,7 @@ export interface PartitionRefusal {
   readonly message: string;
 }
 
-export const STOPPING: PartitionRefusal = { code: 'STOPPING', message: 'This node lends no cache now.' };
+export const STOPPING: PartitionRefusal = { code: 'STOPPING', message: 'this node lends no cache now' };
 
 export interface Standing {
   readonly enforcement: Enforcement;

@@ -26,11 +26,12 @@ export interface FlockOptions {
   readonly directory: string;
   /** How long to wait for other programs. @default 10000 */
   readonly timeoutMs?: number;
-  /** Where `sh` and `flock` are looked for. @default this process's PATH */
+  /** Where `sh` and `flock` are looked for. @default where a system has them */
   readonly searchPath?: string;
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000;
+const SYSTEM_PATH = '/usr/sbin:/usr/bin:/sbin:/bin';
 const ENDED = 'failed its helper has ended';
 
 /** Each request is one line, each answer too. `command` keeps a failed redirection from ending the shell. */
@@ -50,9 +51,8 @@ export class DirectoryFlock implements OuterLock, AsyncDisposable {
   readonly #options: Required<FlockOptions>;
   #helper: Helper | null = null;
 
-  constructor({ directory, timeoutMs = DEFAULT_TIMEOUT_MS, searchPath }: FlockOptions) {
-    const path = searchPath ?? process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin';
-    this.#options = { directory, timeoutMs, searchPath: path };
+  constructor({ directory, timeoutMs = DEFAULT_TIMEOUT_MS, searchPath = SYSTEM_PATH }: FlockOptions) {
+    this.#options = { directory, timeoutMs, searchPath };
   }
 
   /** @throws FlockError */

@@ -12,6 +12,8 @@ export interface RealResctrlOptions {
   readonly root?: string;
   /** How long to wait for other programs that hold the lock. @default 10000 */
   readonly lockTimeoutMs?: number;
+  /** Where the tools that lock are looked for; as in `FlockOptions`. */
+  readonly searchPath?: string;
 }
 
 export const DEFAULT_RESCTRL_ROOT = '/sys/fs/resctrl';
@@ -28,7 +30,8 @@ export class RealResctrl implements ResctrlFs {
     this.root = options.root ?? DEFAULT_RESCTRL_ROOT;
     this.#flock = new DirectoryFlock({
       directory: this.root,
-      ...(options.lockTimeoutMs === undefined ? {} : { timeoutMs: options.lockTimeoutMs }),
+      ...(options.lockTimeoutMs !== undefined && { timeoutMs: options.lockTimeoutMs }),
+      ...(options.searchPath !== undefined && { searchPath: options.searchPath }),
     });
     this.#lock = new ResctrlLock(this.#flock);
   }

@@ -84,7 +84,7 @@ async function openPlain(trial: Trial): Promise<Isolator> {
   if (!changes || (await works(isolator, trial))) return isolator;
   throw new IsolationError(
     'WORK_DIRECTORY',
-    `Programs can't be run as "${user.name}" in ${root}: install setpriv (util-linux), name a directory that this user reaches with --work-dir, or say --run-as root.`,
+    `programs can't be run as "${user.name}" in ${root}: install setpriv (util-linux), name a directory that this user reaches with --work-dir, or say --run-as root`,
   );
 }
 
@@ -148,7 +148,7 @@ async function makeRoot(directory: string, mode: number): Promise<string> {
     const found = await (mode === 0o700 ? stat(directory) : lstat(directory)).catch(() => null);
     if (found === null) throw error;
     if (!found.isDirectory() || found.uid !== process.geteuid?.()) {
-      const message = `${directory} is no directory of this node's user: remove it, or name another with --work-dir.`;
+      const message = `${directory} is no directory of this node's user: remove it, or name another with --work-dir`;
       throw new IsolationError('WORK_DIRECTORY', message);
     }
   }

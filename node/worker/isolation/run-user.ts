@@ -29,14 +29,14 @@ export async function resolveRunUser(runAs: string | null): Promise<Identity> {
   if (user === null) {
     throw new IsolationError(
       'USER',
-      `There is no user "${runAs}" on this machine to run programs as; make it, or name another with --run-as.`,
+      `there is no user "${runAs}" on this machine to run programs as; make it, or name another with --run-as`,
     );
   }
   if (user.uid === own.uid) return { user, changes: false };
   if (own.uid !== 0) {
     throw new IsolationError(
       'USER',
-      `Only root can run programs as another user: leave --run-as out, or start the node as root or as "${runAs}".`,
+      `only root can run programs as another user: leave --run-as out, or start the node as root or as "${runAs}"`,
     );
   }
   return { user, changes: true };

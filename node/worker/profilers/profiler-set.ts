@@ -39,7 +39,7 @@ export class ProfilerSet {
     const profiler = this.#usable.find(({ name }) => name === measure.profiler);
     if (profiler !== undefined) return succeed(profiler.instrument(measure));
     return fail(
-      `This node can't measure by ${measure.profiler}: ${this.#missing.get(measure.profiler) ?? 'it does not know it'}.`,
+      `this node can't measure by ${measure.profiler}: ${this.#missing.get(measure.profiler) ?? 'it does not know it'}`,
     );
   }
 }
