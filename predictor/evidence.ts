@@ -8,7 +8,7 @@
  */
 import { type Change, changeOf } from '../protocols/schema/change.ts';
 import { withoutOutliers } from './robust.ts';
-import type { MeasuredCurve } from './types.ts';
+import { type MeasuredCurve, seesCache } from './types.ts';
 import { type EvidenceRuns, isPositive, type Watched, type WatchedSeries, watch } from './watched-runs.ts';
 
 export interface EvidenceProfile {
@@ -172,7 +172,7 @@ interface AgedCurve {
 
 /** Times that say nothing of cache come last, however new: there is one for each size that ever ran. */
 const tellsTimeOnly = ({ origin, profiler }: AgedCurve): number =>
-  Number(origin === 'run' && profiler === 'wallclock');
+  Number(origin === 'run' && !seesCache({ profiler }));
 
 const byMerit = (left: AgedCurve, right: AgedCurve): number =>
   tellsTimeOnly(left) - tellsTimeOnly(right) ||
@@ -184,7 +184,7 @@ const byMerit = (left: AgedCurve, right: AgedCurve): number =>
 
 function weightOf(profiler: string, atMs: number, fade: Fading | null): number {
   if (fade === null || atMs >= fade.sinceMs) return 1;
-  return profiler === 'wallclock' ? fade.timeWeight : fade.cacheWeight;
+  return seesCache({ profiler }) ? fade.cacheWeight : fade.timeWeight;
 }
 
 function agedProfile(profile: EvidenceProfile, fade: Fading | null): AgedCurve {

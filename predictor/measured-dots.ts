@@ -1,6 +1,6 @@
 /** Measured points in terms of a predicted curve, to draw them beside it. Pure. */
 import { mean } from '../protocols/schema/statistics.ts';
-import type { CacheGeometry, MeasuredCurve } from './types.ts';
+import { type CacheGeometry, type MeasuredCurve, seesCache } from './types.ts';
 
 export interface MeasuredDot {
   /** Of the geometry that was predicted for; may be fractional. */
@@ -23,7 +23,7 @@ export interface DotsQuestion {
  */
 export function measuredDots({ curves, geometry, inputSize, slowdown }: DotsQuestion): MeasuredDot[] {
   return curves
-    .filter((curve) => curve.inputSize === inputSize && (curve.profiler ?? 'wallclock') !== 'wallclock')
+    .filter((curve) => curve.inputSize === inputSize && seesCache(curve))
     .flatMap(({ points, wayBytes, profiler = 'wallclock' }) => {
       const scaled = points
         .map(({ ways, seconds }) => ({ ways: (ways * wayBytes) / geometry.wayBytes, seconds: mean(seconds) }))

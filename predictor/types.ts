@@ -26,6 +26,10 @@ export interface MeasuredCurve {
   readonly weight?: number;
 }
 
+/** Whether its times say anything about cache. */
+export const seesCache = ({ profiler = 'wallclock' }: { readonly profiler?: string }): boolean =>
+  profiler !== 'wallclock';
+
 export interface CacheGeometry {
   readonly ways: number;
   readonly wayBytes: number;
@@ -50,6 +54,15 @@ export interface Prediction {
   /** Expected seconds with the full cache; null when unknown. */
   readonly fullCacheSeconds: number | null;
 }
+
+/** What is predicted of a task without evidence. */
+export const NOTHING_KNOWN: Prediction = {
+  mode: 'INOP',
+  slowdown: [],
+  quantiles: [],
+  tail: null,
+  fullCacheSeconds: null,
+};
 
 /** Which model answers. */
 export interface PredictorInfo {

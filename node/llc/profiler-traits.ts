@@ -3,8 +3,6 @@ import type { ProfilerName } from '../../protocols/schema/task.ts';
 import type { LlcGeometry } from './geometry.ts';
 
 interface Traits {
-  /** Whether its times depend on the ways at all. */
-  readonly seesCache: boolean;
   readonly deterministic: boolean;
   /** Whether the ways are simulated: then one real way is enough, and nobody is disturbed. */
   readonly simulates: boolean;
@@ -17,7 +15,6 @@ interface Traits {
 }
 
 const WALLCLOCK: Traits = {
-  seesCache: false,
   deterministic: false,
   simulates: false,
   needsQuiet: false,
@@ -25,7 +22,7 @@ const WALLCLOCK: Traits = {
   maxExecutions: 16,
 };
 
-const SEES_CACHE: Traits = { ...WALLCLOCK, seesCache: true, maxExecutions: 48 };
+const SEES_CACHE: Traits = { ...WALLCLOCK, maxExecutions: 48 };
 
 export const TRAITS: Readonly<Record<ProfilerName, Traits>> = {
   resctrl: { ...SEES_CACHE, needsQuiet: true },

@@ -15,7 +15,7 @@ import type { CapacityBoard } from '../membership/capacity-board.ts';
 import type { Clock } from '../ports.ts';
 import type { Tables } from '../state/tables.ts';
 import { chooseInstrument, type InstrumentChoice } from './instrument-choice.ts';
-import type { DomainView } from './placement.ts';
+import type { DomainOffer } from './placement.ts';
 import { type Propose, unavailable } from './propose.ts';
 import type { BenchmarkRequest } from './requests.ts';
 import { type RunService, unknownTask } from './run-service.ts';
@@ -34,7 +34,7 @@ export interface BenchmarkServiceOptions {
 export interface BenchmarkServiceDependencies {
   readonly tables: Tables;
   readonly board: CapacityBoard;
-  readonly domains: () => readonly DomainView[];
+  readonly domains: () => readonly DomainOffer[];
   readonly runs: Pick<RunService, 'measure'>;
   /** Resolves with the run once it is over. */
   readonly finished: (runId: string, signal: AbortSignal) => Promise<Answer<Run>>;

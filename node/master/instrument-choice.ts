@@ -5,13 +5,13 @@ import type { ProfilerName } from '../../protocols/schema/task.ts';
 import type { NodeId } from '../consensus/types.ts';
 import { BY_MERIT, TRAITS } from '../llc/profiler-traits.ts';
 import { splitCommand } from '../worker/command.ts';
-import type { DomainView } from './placement.ts';
+import type { DomainOffer } from './placement.ts';
 
 export interface InstrumentChoice {
   readonly profiler: ProfilerName;
   /** Why not a better one; null: it is the best, or was asked for by name. */
   readonly note: string | null;
-  readonly domain: DomainView;
+  readonly domain: DomainOffer;
 }
 
 /** They compile while they run: what a simulator sees of a short run is their compiler, at a hundredth of the speed. */
@@ -25,7 +25,7 @@ const COMPILES_AT_RUN_TIME =
 export function chooseInstrument(
   wanted: ProfilerName | 'auto',
   command: string,
-  domains: readonly DomainView[],
+  domains: readonly DomainOffer[],
   profilersOf: (node: NodeId) => readonly string[],
 ): Answer<InstrumentChoice> {
   const having = (name: ProfilerName) => domains.filter(({ node }) => profilersOf(node).includes(name));
@@ -61,10 +61,10 @@ function compilesAtRunTime(command: string): string | null {
 }
 
 /** The domain with the most ways free of others, so that little disturbs the measurement. */
-function quietest(domains: readonly DomainView[]): DomainView | null {
-  const busy = (domain: DomainView): number =>
+function quietest(domains: readonly DomainOffer[]): DomainOffer | null {
+  const busy = (domain: DomainOffer): number =>
     domain.ways - domain.freeWays + (domain.cpus - domain.freeCpus);
-  return domains.reduce<DomainView | null>((best, domain) => {
+  return domains.reduce<DomainOffer | null>((best, domain) => {
     if (!best || busy(domain) < busy(best)) return domain;
     return busy(domain) === busy(best) && domain.ways > best.ways ? domain : best;
   }, null);

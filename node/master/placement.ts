@@ -15,7 +15,8 @@ import { poolCapacity, sharedWays } from '../llc/allocation/pool.ts';
 import { DEFAULT_POOL_LIMITS } from '../llc/allocation/types.ts';
 import { TRAITS } from '../llc/profiler-traits.ts';
 
-export interface DomainView {
+/** What an LLC domain has for the next run. */
+export interface DomainOffer {
   readonly node: NodeId;
   readonly domain: number;
   readonly ways: number;
@@ -90,10 +91,10 @@ const LIMITS = DEFAULT_POOL_LIMITS;
  * The domains of `notices` less what `held` takes of them. What a node can lend at all is what it says that it has
  * lent and still could: less than its ways, where some are kept for everything else on the machine.
  */
-export function viewDomains(
+export function offersOf(
   notices: readonly Pick<CapacityNotice, 'node' | 'domains' | 'runs'>[],
   held: readonly Holder[],
-): DomainView[] {
+): DomainOffer[] {
   return notices.flatMap(({ node, domains, runs }) =>
     domains.map(({ id, ways: all, freeWays, wayBytes, cpus, minWays }) => {
       const there = runs.filter((run) => run.domain === id);
@@ -130,7 +131,7 @@ const poolWays = (sharing: number, minWays: number): number =>
   sharedWays(sharing, Math.max(minWays, LIMITS.minWays), LIMITS);
 
 /** What one more run takes of the free ways; infinite where the pool is full. */
-function costOn(domain: DomainView, demand: Demand): number {
+function costOn(domain: DomainOffer, demand: Demand): number {
   if (!isSharing(demand)) return waysOn(domain, demand);
   const { sharing = 0, minWays = 1 } = domain;
   if (sharing >= poolCapacity(LIMITS)) return Number.POSITIVE_INFINITY;
@@ -138,13 +139,13 @@ function costOn(domain: DomainView, demand: Demand): number {
 }
 
 /** A run never waits for more ways than the domain has: it is content with all of them. */
-function waysOn(domain: DomainView, demand: Demand): number {
+function waysOn(domain: DomainOffer, demand: Demand): number {
   return Math.max(1, Math.min(Math.max(demand.ways, domain.minWays ?? 1), domain.ways));
 }
 
 /** Best fit: of the domains with room, the one that keeps the fewest ways free; then most free CPUs, then by name. */
-export function place(demand: Demand, domains: readonly DomainView[]): Placement | null {
-  let best: DomainView | null = null;
+export function place(demand: Demand, domains: readonly DomainOffer[]): Placement | null {
+  let best: DomainOffer | null = null;
   let bestLeft = Number.POSITIVE_INFINITY;
   for (const domain of domains) {
     const { pinnedTo } = demand;
@@ -160,13 +161,13 @@ export function place(demand: Demand, domains: readonly DomainView[]): Placement
   return best && { node: best.node, domain: best.domain, ways: waysOn(best, demand) };
 }
 
-function isBefore(left: DomainView, right: DomainView): boolean {
+function isBefore(left: DomainOffer, right: DomainOffer): boolean {
   if (left.freeCpus !== right.freeCpus) return left.freeCpus > right.freeCpus;
   if (left.node !== right.node) return left.node < right.node;
   return left.domain < right.domain;
 }
 
-function lend(domains: readonly DomainView[], demand: Demand, placement: Placement): DomainView[] {
+function lend(domains: readonly DomainOffer[], demand: Demand, placement: Placement): DomainOffer[] {
   return domains.map((domain) =>
     domain.node === placement.node && domain.domain === placement.domain
       ? {
@@ -189,11 +190,11 @@ function lend(domains: readonly DomainView[], demand: Demand, placement: Placeme
  */
 export function planQueue(
   queued: readonly Run[],
-  domains: readonly DomainView[],
+  domains: readonly DomainOffer[],
   options: { readonly nowMs: number; readonly starvationMs: number },
 ): { readonly run: Run; readonly placement: Placement }[] {
   const plan: { readonly run: Run; readonly placement: Placement }[] = [];
-  let open: readonly DomainView[] = domains;
+  let open: readonly DomainOffer[] = domains;
   for (const run of queued) {
     const placement = place(run.spec, open);
     if (placement) {

@@ -15,14 +15,14 @@ import type { Tables } from '../state/tables.ts';
 import type { ApplyResult } from '../state/types.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import {
-  type DomainView,
+  type DomainOffer,
   type Holder,
   holderOf,
   holdersOf,
+  offersOf,
   type Pending,
   type Placement,
   planQueue,
-  viewDomains,
   waitingOf,
 } from './placement.ts';
 import { type Propose, unavailable } from './propose.ts';
@@ -84,11 +84,11 @@ export class Scheduler {
   }
 
   /** The LLC domains of the members that are heard, with what is free. */
-  domains(): DomainView[] {
+  domains(): DomainOffer[] {
     const notices = this.#deps.board
       .fresh(CAPACITY_FRESH_MS)
       .filter((notice) => this.#deps.tables.member(notice.node));
-    return viewDomains(notices, this.#held());
+    return offersOf(notices, this.#held());
   }
 
   freeWays(): number {

@@ -5,6 +5,7 @@
  */
 import { Readable } from 'node:stream';
 import { evidenceOf } from '../../predictor/evidence.ts';
+import { MAX_WEIGHTS_BYTES } from '../../predictor/model/weights-file.ts';
 import type { ModelHost } from '../../predictor/model-host.ts';
 import type { TrainingResult, TrainingTask } from '../../predictor/types.ts';
 import type { DroppedModel, LearnedFrom, ModelScore } from '../../protocols/schema/model.ts';
@@ -21,8 +22,6 @@ const CHECK_PERIOD_MS = 15_000;
 const TASKS_AT_ONCE = 16;
 /** The newest tasks that see the cache; more would not make a better model, only a longer training. */
 const MOST_TASKS = 512;
-/** Larger weights are not what a training should bring. */
-const MOST_WEIGHT_BYTES = 64 * 1024 * 1024;
 
 export interface TrainingView {
   readonly running: { readonly sinceMs: number; readonly learned: LearnedFrom } | null;
@@ -203,7 +202,7 @@ export class Trainer {
       logger.info({ base: origin.base, before, after }, 'model candidate dropped');
       return succeed(`a candidate was dropped: ${scores}`);
     }
-    const stored = await this.#deps.shelf.ingest(Readable.from([weights]), MOST_WEIGHT_BYTES);
+    const stored = await this.#deps.shelf.ingest(Readable.from([weights]), MAX_WEIGHTS_BYTES);
     if (!stored.ok) return fail(`the weights could not be stored: ${stored.error.message}`);
     const replicated = await this.#deps.replicate(stored.value.sha256);
     if (!replicated.ok) return fail(`the weights could not be stored: ${replicated.error.message}`);

@@ -1,8 +1,8 @@
 /** Whether it is time to train the model again. Pure. */
 
+import { seesCache } from '../../predictor/types.ts';
 import type { LearnedFrom } from '../../protocols/schema/model.ts';
 import type { Profile } from '../../protocols/schema/task.ts';
-import { TRAITS } from '../llc/profiler-traits.ts';
 import type { RunTimes } from '../state/types.ts';
 
 export interface TrainingRule {
@@ -26,7 +26,7 @@ export function cachePoints(profiles: readonly Profile[], runTimes: readonly Run
     curves.set(curve, (curves.get(curve) ?? new Set()).add(ways));
   };
   for (const { profiler, inputSize, wayBytes, points } of profiles) {
-    if (!TRAITS[profiler].seesCache) continue;
+    if (!seesCache({ profiler })) continue;
     for (const { ways, seconds } of points) {
       if (seconds.length > 0) add(`${profiler} ${inputSize} ${wayBytes}`, ways);
     }

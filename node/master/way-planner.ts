@@ -4,15 +4,20 @@
 
 import { chooseWays, DEFAULT_MAX_SLOWDOWN, generosity, type WayChoice } from '../../predictor/choose-ways.ts';
 import { type Drift, describeDrift, type Evidence, evidenceOf } from '../../predictor/evidence.ts';
-import { seesCache } from '../../predictor/model/known-curve.ts';
 import { gainsFromCache } from '../../predictor/sensitivity.ts';
-import type { CacheGeometry, Prediction, Predictor, PredictorInfo } from '../../predictor/types.ts';
+import {
+  type CacheGeometry,
+  type Prediction,
+  type Predictor,
+  type PredictorInfo,
+  seesCache,
+} from '../../predictor/types.ts';
 import type { Mode, RunChoice } from '../../protocols/schema/run.ts';
 import type { Task } from '../../protocols/schema/task.ts';
 import type { DriftView } from '../../protocols/schema/views.ts';
 import type { Clock, Logger } from '../ports.ts';
 import type { Tables } from '../state/tables.ts';
-import type { DomainView } from './placement.ts';
+import type { DomainOffer } from './placement.ts';
 import type { Scheduler } from './scheduler.ts';
 
 export interface WayQuestion {
@@ -150,8 +155,8 @@ export function taskEvidence(tables: Tables, task: Task, nowMs: number): Evidenc
   return evidenceOf(tables.profiles(task.id), runTimesOf(tables, task, null), nowMs);
 }
 
-function largest(domains: readonly DomainView[]): DomainView | undefined {
-  return domains.reduce<DomainView | undefined>(
+function largest(domains: readonly DomainOffer[]): DomainOffer | undefined {
+  return domains.reduce<DomainOffer | undefined>(
     (best, domain) => (!best || domain.ways > best.ways ? domain : best),
     undefined,
   );

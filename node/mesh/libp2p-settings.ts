@@ -105,7 +105,7 @@ export function createDialler(privateKey: PrivateKey): Promise<Libp2p> {
   });
 }
 
-/** A host that isn't started yet. `gossipComponents` may put gates between gossipsub and libp2p. */
+/** A host that isn't started yet. `gossipComponents` may stand between gossipsub and libp2p. */
 export function createHost(
   options: HostOptions,
   gossipComponents: (components: GossipSubComponents) => GossipSubComponents,

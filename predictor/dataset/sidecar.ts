@@ -67,17 +67,6 @@ export function parseGeometry(sidecar: string | null): GeometryOutcome {
   return { ok: true, value: { ways, wayBytes } };
 }
 
-/** Null when the file tells no tools. */
-export function parseTools(sidecar: string): Tools | null {
-  const tools = fieldOf(JSON.parse(sidecar), 'tools');
-  const [valgrind, gcc, python, libc, cpu] = ['valgrind', 'gcc', 'python', 'libc', 'cpu'].map((name) =>
-    fieldOf(tools, name),
-  );
-  if (typeof valgrind !== 'string' || typeof gcc !== 'string') return null;
-  if (typeof python !== 'string' || typeof libc !== 'string' || typeof cpu !== 'string') return null;
-  return { valgrind, gcc, python, libc, cpu };
-}
-
 function fieldOf(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined;
 }

@@ -1,6 +1,6 @@
 /** One measured curve, in ways of the cache that is asked about. Pure. */
 import { mean } from '../../protocols/schema/statistics.ts';
-import type { CacheGeometry, MeasuredCurve } from '../types.ts';
+import { type CacheGeometry, type MeasuredCurve, seesCache } from '../types.ts';
 
 /**
  * What is said of a number of ways, in log slowdown: on the straight line between measured points, and by the nearest
@@ -109,8 +109,6 @@ export class KnownCurve {
     return this.ways[index] ?? this.ways.at(-1) ?? 1;
   }
 }
-
-export const seesCache = ({ profiler = 'wallclock' }: MeasuredCurve): boolean => profiler !== 'wallclock';
 
 const flat = (level: number): Level => ({
   middle: level,

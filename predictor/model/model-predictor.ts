@@ -1,11 +1,15 @@
 /** Answers questions by the network: evidence in, a believed curve out. */
 
-import { NOTHING_KNOWN } from '../nothing-known.ts';
 import { probabilityAbove } from '../slowdown-tail.ts';
-import type { CacheGeometry, MeasuredCurve, Prediction } from '../types.ts';
+import {
+  type CacheGeometry,
+  type MeasuredCurve,
+  NOTHING_KNOWN,
+  type Prediction,
+  seesCache,
+} from '../types.ts';
 import { believe } from './believe.ts';
 import { chooseWitnesses, FEATURE_COUNT, FEATURE_VERSION, featuresOf, type Witnesses } from './features.ts';
-import { seesCache } from './known-curve.ts';
 import { PlainNetworks } from './plain-network.ts';
 import type { ModelWeights } from './weights-file.ts';
 

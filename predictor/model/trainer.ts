@@ -1,10 +1,9 @@
 /** Trains the networks: from nothing on the shipped curves, and further on what a cluster has measured. */
 import { hash, randomFrom } from '../random.ts';
-import type { TrainingRequest, TrainingResult, TrainingTask } from '../types.ts';
+import { seesCache, type TrainingRequest, type TrainingResult, type TrainingTask } from '../types.ts';
 import { type Example, type Family, makeExamples, toLesson } from './examples.ts';
 import { FEATURE_COUNT, FEATURE_VERSION } from './features.ts';
 import { scoreOf } from './judge.ts';
-import { seesCache } from './known-curve.ts';
 import { type FitOptions, fitNetwork, type Lesson, randomNetwork } from './network.ts';
 import type { TensorBackend } from './tensor-backend.ts';
 import { THRESHOLDS } from './thresholds.ts';

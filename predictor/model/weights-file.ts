@@ -8,7 +8,7 @@ const MAGIC = 'FSCHEDW1';
 const LENGTH_BYTES = 4;
 const DIGEST_BYTES = 32;
 /** Ten times what ships: a prediction by the largest still holds the event loop for a few milliseconds only. */
-const MAX_FILE_BYTES = 1024 * 1024;
+export const MAX_WEIGHTS_BYTES = 1024 * 1024;
 
 /** One dense layer: `outputs = weights * inputs + bias`; `weights` by rows of inputs. */
 export interface DenseLayer {
@@ -78,7 +78,7 @@ export function encodeWeights(model: ModelWeights): Uint8Array {
 /** Failure: a sentence. */
 export function decodeWeights(bytes: Uint8Array): Parsed {
   const start = MAGIC.length + LENGTH_BYTES;
-  if (bytes.length < start + DIGEST_BYTES || bytes.length > MAX_FILE_BYTES) return damaged('its size');
+  if (bytes.length < start + DIGEST_BYTES || bytes.length > MAX_WEIGHTS_BYTES) return damaged('its size');
   const magic = new TextDecoder('latin1').decode(bytes.subarray(0, MAGIC.length));
   if (magic !== MAGIC) {
     return {

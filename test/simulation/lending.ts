@@ -5,11 +5,11 @@
  */
 
 import {
-  type DomainView,
+  type DomainOffer,
   holdersOf,
+  offersOf,
   type Pending,
   planQueue,
-  viewDomains,
   waitingOf,
 } from '../../node/master/placement.ts';
 import { decodeCommand, encodeCommand } from '../../node/state/commands.ts';
@@ -209,8 +209,8 @@ export class LendingMachine implements SimMachine {
     return planQueue(queue, this.#domains(), { nowMs, starvationMs: STARVATION });
   }
 
-  #domains(): DomainView[] {
-    return viewDomains(WORKERS, holdersOf(this.tables.activeRuns(), this.#pending));
+  #domains(): DomainOffer[] {
+    return offersOf(WORKERS, holdersOf(this.tables.activeRuns(), this.#pending));
   }
 }
 

@@ -5,9 +5,15 @@
  * profiles of one size the one that saw the cache is believed.
  */
 import { mean } from '../../../protocols/schema/statistics.ts';
-import { seesCache } from '../../model/known-curve.ts';
-import { NOTHING_KNOWN } from '../../nothing-known.ts';
-import type { CacheGeometry, MeasuredCurve, Prediction, Predictor, PredictorInfo } from '../../types.ts';
+import {
+  type CacheGeometry,
+  type MeasuredCurve,
+  NOTHING_KNOWN,
+  type Prediction,
+  type Predictor,
+  type PredictorInfo,
+  seesCache,
+} from '../../types.ts';
 
 interface Point {
   /** In ways of the target's size; may be fractional. */

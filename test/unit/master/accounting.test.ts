@@ -5,7 +5,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { Lease, Partitions } from '../../../node/llc/partitions/types.ts';
 import { UnenforcedPartitions } from '../../../node/llc/partitions/unenforced.ts';
-import { type Holder, place, viewDomains } from '../../../node/master/placement.ts';
+import { type Holder, offersOf, place } from '../../../node/master/placement.ts';
 import { describeCapacity } from '../../../node/worker/capacity.ts';
 import type { Dispatch } from '../../../protocols/schema/attempt.ts';
 import { dispatchOf, specOf } from '../../builders/nouns.ts';
@@ -67,7 +67,7 @@ for (const [name, make] of NODES) {
             const [domain] = domains;
             assert.ok(domain);
             const notice = { node: 'n', domains: [{ ...domain, cpus: CPUS }], runs };
-            const [view] = viewDomains(
+            const [view] = offersOf(
               [notice],
               held.map(({ holder }) => holder),
             );
@@ -114,7 +114,7 @@ test('sixteen runs that gain nothing share four ways, as the master counts', asy
       domains: domains.slice(0, 1).map((domain) => ({ ...domain, cpus: CPUS })),
       runs,
     };
-    return viewDomains([notice], held);
+    return offersOf([notice], held);
   };
   const demand = specOf({ ways: 1, sensitive: false });
   for (let run = 0; run < 16; run++) {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { BenchmarkService } from '../../../node/master/benchmark-service.ts';
-import type { DomainView } from '../../../node/master/placement.ts';
+import type { DomainOffer } from '../../../node/master/placement.ts';
 import type { BenchmarkRequest } from '../../../node/master/requests.ts';
 import type { MeasurePlan } from '../../../node/master/run-service.ts';
 import { CapacityBoard } from '../../../node/membership/capacity-board.ts';
@@ -14,7 +14,7 @@ import { FakeClock } from '../../support/fake-clock.ts';
 import { finish, spec, TASK, tablesWithTask } from '../state/fixtures.ts';
 
 const MIB = 1024 * 1024;
-const DOMAIN: DomainView = {
+const DOMAIN: DomainOffer = {
   node: 'a',
   domain: 0,
   ways: 16,
@@ -39,7 +39,7 @@ class Bench {
   readonly cancelled: string[] = [];
   readonly clock = new FakeClock();
   readonly state = tablesWithTask();
-  domains: readonly DomainView[] = [DOMAIN];
+  domains: readonly DomainOffer[] = [DOMAIN];
   carryOut: (measure: Measure | null) => Ending | 'never' = () => ({});
   /** Knows nothing: where a measured point doesn't settle it, any number of ways may be too few. */
   predict = ([known]: readonly MeasuredCurve[], { ways }: CacheGeometry): Prediction => {

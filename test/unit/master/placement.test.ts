@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { type DomainView, holderOf, place, planQueue, viewDomains } from '../../../node/master/placement.ts';
+import { type DomainOffer, holderOf, offersOf, place, planQueue } from '../../../node/master/placement.ts';
 import { createRun } from '../../../node/state/run-lifecycle.ts';
 import { domainOf, shareOf, specOf } from '../../builders/nouns.ts';
 import { spec } from '../state/fixtures.ts';
 
-function domain(node: string, freeWays: number, changes: Partial<DomainView> = {}): DomainView {
+function domain(node: string, freeWays: number, changes: Partial<DomainOffer> = {}): DomainOffer {
   return { node, domain: 0, ways: 16, wayBytes: 1, freeWays, cpus: 4, freeCpus: 4, ...changes };
 }
 const anywhere = (ways: number) => specOf({ ways });
@@ -84,11 +84,9 @@ describe('a run that is measured in a partition', () => {
       null,
     );
   const geometry = [0, 1].map((id) => domainOf({ id, ways: 12, freeWays: 12, wayBytes: 1, cpus: [0, 1, 2] }));
-  const view = (
-    held: Parameters<typeof viewDomains>[1],
-    runs: Parameters<typeof viewDomains>[0][0]['runs'] = [],
-  ) => viewDomains([{ node: 'a', domains: geometry, runs }], held);
-  const plan = (queue: Parameters<typeof planQueue>[0], domains: readonly DomainView[]) =>
+  const view = (held: Parameters<typeof offersOf>[1], runs: Parameters<typeof offersOf>[0][0]['runs'] = []) =>
+    offersOf([{ node: 'a', domains: geometry, runs }], held);
+  const plan = (queue: Parameters<typeof planQueue>[0], domains: readonly DomainOffer[]) =>
     planQueue(queue, domains, options).map(({ run, placement }) => `${run.spec.id}@${placement.domain}`);
 
   test('has its domain for itself, with the ways that are measured', () => {
@@ -131,7 +129,7 @@ describe('a run that is measured in a partition', () => {
 test('ways that a node keeps for itself are never lent', () => {
   const domains = [domainOf({ ways: 16, freeWays: 10 })];
   const runs = [shareOf({ ways: 4 })];
-  const [view] = viewDomains([{ node: 'a', domains, runs }], [{ node: 'a', domain: 0, ways: 4 }]);
+  const [view] = offersOf([{ node: 'a', domains, runs }], [{ node: 'a', domain: 0, ways: 4 }]);
   assert.deepEqual([view?.ways, view?.freeWays], [14, 10]);
 });
 
@@ -150,7 +148,7 @@ test('no plan lends a way or a CPU twice', () => {
       const geometry = [0, 1].map((id) =>
         domainOf({ id, ways: 12, freeWays: 12, wayBytes: 1, cpus: [0, 1, 2] }),
       );
-      const domains = viewDomains(
+      const domains = offersOf(
         [
           { node: 'a', domains: geometry, runs: [] },
           { node: 'b', domains: geometry, runs: [] },

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { silentLogger } from '../../../node/adapters.ts';
-import type { DomainView } from '../../../node/master/placement.ts';
+import type { DomainOffer } from '../../../node/master/placement.ts';
 import { RunService } from '../../../node/master/run-service.ts';
 import { WayPlanner } from '../../../node/master/way-planner.ts';
 import { createRun } from '../../../node/state/run-lifecycle.ts';
@@ -13,7 +13,7 @@ import { CurveFitHost } from '../../support/curve-fit-host.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { assignment, finish, LLC, spec, TASK, tablesWithTask } from '../state/fixtures.ts';
 
-const DOMAIN: DomainView = {
+const DOMAIN: DomainOffer = {
   node: 'node-a',
   domain: 0,
   ways: 16,
@@ -54,7 +54,7 @@ function setUp(predictor: Predictor = new FakePredictor()) {
   const { tables, apply } = tablesWithTask();
   const warnings: object[] = [];
   const admitted: RunSpec[] = [];
-  const state = { domains: [DOMAIN] as readonly DomainView[], free: 200 };
+  const state = { domains: [DOMAIN] as readonly DomainOffer[], free: 200 };
   const planner = new WayPlanner({
     tables,
     predictor,

@@ -10,7 +10,7 @@ import { parseCurves } from '../../../predictor/dataset/csv.ts';
 import { generate } from '../../../predictor/dataset/generate.ts';
 import { measurePoint } from '../../../predictor/dataset/measure-point.ts';
 import { PointCache } from '../../../predictor/dataset/point-cache.ts';
-import { parseTools, type Tools } from '../../../predictor/dataset/sidecar.ts';
+import type { Tools } from '../../../predictor/dataset/sidecar.ts';
 import { findTools, type Program, prepare, SCRATCH_PREFIX } from '../../../predictor/dataset/toolchain.ts';
 
 const FUNCTIONS = resolve(import.meta.dirname, '../../../predictor/functions');
@@ -23,7 +23,7 @@ const missing = typeof here === 'string' && here;
 
 async function otherTools(): Promise<string | false> {
   if (typeof here === 'string') return here;
-  const then = parseTools(await readFile(join(DATA, 'curves.json'), 'utf8'));
+  const then = JSON.parse(await readFile(join(DATA, 'curves.json'), 'utf8')).tools as Tools;
   return (
     !isDeepStrictEqual(then, here) && `measured by ${JSON.stringify(then)}, here are ${JSON.stringify(here)}`
   );
