@@ -19,8 +19,6 @@ const FREE = '·';
 const RESERVE = 'R';
 const POOL = 'S';
 const FOREIGN = '#';
-/** Lent, and where or to whom isn't told. */
-const UNNAMED = '?';
 const IO = '^';
 const NAME_WIDTH = 22;
 
@@ -28,7 +26,6 @@ const MEANINGS: readonly (readonly [string, string])[] = [
   [RESERVE, 'reserve'],
   [POOL, 'shared pool'],
   [FOREIGN, 'other programs'],
-  [UNNAMED, 'lent, run not known here'],
   [IO, 'filled by I/O too'],
   [FREE, 'free'],
 ];
@@ -76,7 +73,7 @@ function drawDomain(
   { colour, width }: Required<Style>,
 ): readonly string[] {
   const cells = cellsOf(domain, numbers).reverse();
-  const io = Array.from({ length: domain.ways }, (_, way) => (has(domain.masks?.io ?? 0, way) ? IO : ' '));
+  const io = Array.from({ length: domain.ways }, (_, way) => (has(domain.masks.io, way) ? IO : ' '));
   io.reverse();
   const fact = ` ${domain.free_ways}/${domain.ways} free × ${formatBytes(domain.way_bytes)}`;
   const room = width - displayWidth(label) - displayWidth(fact) - 3;
@@ -95,10 +92,7 @@ function drawDomain(
 }
 
 /** Way 0 first. */
-function cellsOf(
-  { ways, free_ways: freeWays, masks, runs }: DrawnDomain,
-  numbers: Map<string, number>,
-): Cell[] {
+function cellsOf({ ways, masks, runs }: DrawnDomain, numbers: Map<string, number>): Cell[] {
   const cells = Array.from({ length: ways }, (): Cell => ({ glyph: FREE }));
   const fill = (mask: number, cell: Cell): void => {
     for (let way = 0; way < ways; way++) if (has(mask, way)) cells[way] = cell;
@@ -112,9 +106,9 @@ function cellsOf(
       left--;
     }
   };
-  fill(masks?.foreign ?? 0, { glyph: FOREIGN });
-  fill(masks?.reserve ?? 0, { glyph: RESERVE });
-  fill(masks?.pool ?? 0, { glyph: POOL });
+  fill(masks.foreign, { glyph: FOREIGN });
+  fill(masks.reserve, { glyph: RESERVE });
+  fill(masks.pool, { glyph: POOL });
   for (const { run_id: runId, hold, mask } of runs) {
     if (hold === 'pool') continue;
     const number = numbers.get(runId) ?? numbers.size;
@@ -125,8 +119,6 @@ function cellsOf(
     if (hold === 'counted' || (hold === 'partition' && mask === null))
       count(wanted, runCell(numbers.get(runId) ?? 0, hold));
   }
-  const untold = cells.filter(({ glyph }) => glyph === FREE).length - freeWays;
-  if (masks === null) count(untold, { glyph: UNNAMED });
   return cells;
 }
 
@@ -134,7 +126,7 @@ function cellsOf(
 const has = (mask: number, way: number): boolean => way < 32 && ((mask >>> way) & 1) === 1;
 
 function runCell(number: number, hold: Hold): Cell {
-  const letter = LETTERS[number % LETTERS.length] ?? UNNAMED;
+  const letter = LETTERS[number % LETTERS.length] ?? '?';
   return { glyph: hold === 'counted' ? letter.toLowerCase() : letter, run: number };
 }
 

@@ -11,6 +11,7 @@ import { ConsensusDriver } from './consensus/driver.ts';
 import type { LogStore } from './consensus/log-store.ts';
 import type { ConsensusStatus } from './consensus/types.ts';
 import { makeDirectory, readApiToken, StartError, warnIfOpen } from './daemon-checks.ts';
+import { DEFAULT_POOL_LIMITS } from './llc/allocation/types.ts';
 import { type ChosenPartitions, choosePartitions, type Emulate } from './llc/choose-partitions.ts';
 import { discoverTopology } from './llc/topology.ts';
 import { Master } from './master/master.ts';
@@ -282,9 +283,10 @@ async function openPartitions(
 ): Promise<ChosenPartitions> {
   const noteFile = join(dataDir, 'resctrl-root');
   const emulatorFile = join(dataDir, 'resctrl-emulated');
+  const pool = { ...DEFAULT_POOL_LIMITS, bandwidthPercent: poolBandwidth };
   const topology = await discoverTopology({ geometry: llcGeometry });
   const chosen = await choosePartitions(
-    { mode: llc, noteFile, emulatorFile, poolBandwidth, searchPath },
+    { mode: llc, noteFile, emulatorFile, pool, searchPath },
     { ...node, topology, clock: systemClock, ...(emulate && { emulate }) },
   );
   if (!chosen.ok) throw new StartError('RESCTRL', `--llc resctrl: ${chosen.error}`);

@@ -1,6 +1,7 @@
 /** What holds the runs of this node to their ways: resctrl, an emulation of it, or accounts alone. */
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import type { Clock, Logger } from '../ports.ts';
+import type { PoolLimits } from './allocation/types.ts';
 import { EmulatedResctrl } from './emulator/emulator.ts';
 import { machineLike } from './emulator/machine.ts';
 import { fileMemory } from './emulator/memory.ts';
@@ -33,8 +34,7 @@ export interface ChoiceOptions {
   readonly emulatorFile: string;
   /** Where tools are looked for. */
   readonly searchPath: string;
-  /** Memory bandwidth of the shared pool, percent; null: no limit. */
-  readonly poolBandwidth: number | null;
+  readonly pool: PoolLimits;
 }
 
 export interface ChoiceDependencies {
@@ -87,20 +87,20 @@ export async function choosePartitions(
 const EMULATED_MBA = { closids: 8, minBandwidth: 10, granularity: 10 };
 
 const emulator =
-  ({ emulatorFile: file, poolBandwidth }: ChoiceOptions, { clock }: ChoiceDependencies): Emulate =>
+  ({ emulatorFile: file, pool }: ChoiceOptions, { clock }: ChoiceDependencies): Emulate =>
   (topology) =>
     new EmulatedResctrl(
-      { machine: { ...machineLike(topology), ...(poolBandwidth !== null && { mba: EMULATED_MBA }) } },
+      { machine: { ...machineLike(topology), ...(pool.bandwidthPercent !== null && { mba: EMULATED_MBA }) } },
       { processes: new ProcProcesses(), clock, counters: residentMemory(), memory: fileMemory(file) },
     );
 
 function counting(
   why: string,
-  { poolBandwidth }: ChoiceOptions,
+  { pool }: ChoiceOptions,
   { topology, onChange, logger }: ChoiceDependencies,
 ): ChosenPartitions {
-  if (poolBandwidth !== null)
-    logger.warn({ poolBandwidth }, `the shared pool has no limit of bandwidth: ${why}`);
+  if (pool.bandwidthPercent !== null)
+    logger.warn({ wanted: pool.bandwidthPercent }, `the shared pool has no limit of bandwidth: ${why}`);
   const reason = `ways are reserved but not enforced: ${why}`;
   return {
     partitions: new UnenforcedPartitions({ reason }, { topology, onChange }),
@@ -112,12 +112,12 @@ function counting(
 function manage(
   fs: ResctrlFs,
   topology: Topology,
-  { mode, noteFile, poolBandwidth }: ChoiceOptions,
+  { mode, noteFile, pool }: ChoiceOptions,
   { nodeId, clock, logger, onChange }: ChoiceDependencies,
 ): PartitionManager {
   const note = fileNote(noteFile);
   return new PartitionManager(
-    { poolBandwidthPercent: poolBandwidth, emulated: mode === 'emulated' },
+    { pool, emulated: mode === 'emulated' },
     { fs, clock, logger, nodeId, topology, threadsOf, note, onChange },
   );
 }

@@ -48,8 +48,7 @@ export const DomainCapacity = Type.Object({
   ways: Ways,
   freeWays: whole({ maximum: MAX_WAYS }),
   wayBytes: WayBytes,
-  /** Null where nothing holds ways. */
-  masks: nullable(DomainMasks),
+  masks: DomainMasks,
   minWays: whole({
     minimum: 1,
     maximum: MAX_WAYS,

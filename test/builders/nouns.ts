@@ -13,7 +13,7 @@ export const domainOf = (changes: Partial<DomainCapacity> = {}): DomainCapacity 
   ways: 16,
   freeWays: 16,
   wayBytes: 1 << 20,
-  masks: null,
+  masks: { reserve: 0, foreign: 0, io: 0, pool: 0 },
   minWays: 1,
   occupancyBytes: null,
   poolBandwidthPercent: null,

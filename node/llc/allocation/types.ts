@@ -44,9 +44,16 @@ export interface PoolLimits {
   readonly maxWays: number;
   /** Insensitive members that share one way. @default 4 */
   readonly membersPerWay: number;
+  /** Memory bandwidth of all members together, percent; null: no limit. It takes no ways. @default null */
+  readonly bandwidthPercent: number | null;
 }
 
-export const DEFAULT_POOL_LIMITS: PoolLimits = { minWays: 1, maxWays: 4, membersPerWay: 4 };
+export const DEFAULT_POOL_LIMITS: PoolLimits = {
+  minWays: 1,
+  maxWays: 4,
+  membersPerWay: 4,
+  bandwidthPercent: null,
+};
 
 export interface WayState {
   /** Classes of service that are ours: all but root's and those of other programs. One is kept for the pool. */

@@ -4,7 +4,7 @@
  * is, or there would be no end of them.
  */
 import { largestLoan } from '../allocation/allocator.ts';
-import { freeMask, unpromisedWays } from '../allocation/domain.ts';
+import { unpromisedWays } from '../allocation/domain.ts';
 import { poolCapacity, sharedWays } from '../allocation/pool.ts';
 import { spanMask } from '../allocation/spans.ts';
 import type { PoolLimits, WayState } from '../allocation/types.ts';
@@ -83,31 +83,37 @@ export class Accounts {
   }
 
   view(mount: Mount | null): LentDomain[] {
-    const { topology } = this.#options;
-    return (mount?.topology.domains ?? topology.domains).map(({ id, wayBytes }) => ({
-      id,
-      wayBytes,
-      ...this.#masksOf(id, mount),
-      leases: [...this.leases].filter(({ domain }) => domain === id).map(describe),
-      freeWays: this.freeWays(id, mount),
-    }));
+    return this.#options.topology.domains.map(({ id, ways, wayBytes }) => {
+      const leases = [...this.leases].filter(({ domain }) => domain === id).map(describe);
+      return {
+        id,
+        ways,
+        wayBytes,
+        ...this.#holdingOf(id, mount),
+        leases,
+        freeWays: this.freeWays(id, mount),
+        occupancyBytes: sumOf(leases),
+      };
+    });
   }
 
-  #masksOf(id: number, mount: Mount | null): Omit<LentDomain, 'id' | 'wayBytes' | 'leases' | 'freeWays'> {
+  #holdingOf(
+    id: number,
+    mount: Mount | null,
+  ): Pick<LentDomain, 'masks' | 'minWays' | 'poolBandwidthPercent'> {
     const domain = mount === null ? undefined : byId(mount.state.domains, id);
-    if (domain !== undefined) {
-      const { ways, minBits: minWays, reserve, foreignMask, ioMask, pool } = domain;
-      return {
-        ...{ ways, minWays, foreignMask, ioMask, freeMask: freeMask(domain), reserveMask: spanMask(reserve) },
-        poolMask: pool === null ? 0 : spanMask(pool),
-        poolBandwidthPercent: pool === null ? null : (mount?.poolBandwidthPercent ?? null),
-      };
+    if (mount === null || domain === undefined) {
+      const ways = byId(this.#options.topology.domains, id)?.ways ?? 0;
+      const count = Math.min(this.#options.reserveWays, ways);
+      const reserve = count === 0 ? 0 : spanMask({ start: ways - count, count });
+      return { masks: { reserve, foreign: 0, io: 0, pool: 0 }, minWays: 1, poolBandwidthPercent: null };
     }
-    const ways = byId(this.#options.topology.domains, id)?.ways ?? 0;
-    const count = Math.min(this.#options.reserveWays, ways);
-    const reserveMask = count === 0 ? 0 : spanMask({ start: ways - count, count });
-    const nothing = { foreignMask: 0, freeMask: 0, ioMask: 0, poolMask: 0, poolBandwidthPercent: null };
-    return { ways, minWays: 1, reserveMask, ...nothing };
+    const { minBits: minWays, reserve, foreignMask: foreign, ioMask: io, pool } = domain;
+    return {
+      masks: { reserve: spanMask(reserve), foreign, io, pool: pool === null ? 0 : spanMask(pool) },
+      minWays,
+      poolBandwidthPercent: pool === null ? null : mount.state.limits.bandwidthPercent,
+    };
   }
 
   #waysOf(shares: readonly Share[], domainId: number): number {
@@ -133,4 +139,10 @@ function largestIn(state: WayState, domainId: number): number {
 
 function describe({ runId, attempt, ways, hold, mask, trail }: HeldLease): LentWays {
   return { runId, attempt, ways, hold, mask, occupancyBytes: trail.summary().occupancyBytes?.last ?? null };
+}
+
+/** Null when nothing was counted of any. */
+function sumOf(leases: readonly LentWays[]): number | null {
+  const counted = leases.map(({ occupancyBytes }) => occupancyBytes).filter((bytes) => bytes !== null);
+  return counted.length === 0 ? null : counted.reduce((sum, bytes) => sum + bytes, 0);
 }

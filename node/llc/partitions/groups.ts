@@ -2,9 +2,9 @@
 import { fail, type Outcome, succeed } from '../../../protocols/schema/outcome.ts';
 import type { Logger } from '../../ports.ts';
 import { type Span, spanMask } from '../allocation/spans.ts';
-import type { DomainState, Step, WayState } from '../allocation/types.ts';
+import type { DomainState, PoolLimits, Step, WayState } from '../allocation/types.ts';
 import { formatMask } from '../masks.ts';
-import { ResctrlError, type ResctrlFs } from '../resctrl/port.ts';
+import { inGroup, ResctrlError, type ResctrlFs } from '../resctrl/port.ts';
 import type { ResctrlTopology } from '../resctrl/resctrl-topology.ts';
 import { formatSchemata, parseSchemata } from '../resctrl/schemata.ts';
 import type { HeldLease } from './held-lease.ts';
@@ -15,13 +15,6 @@ import { unenforced } from './types.ts';
 /** What the kernel lacks for a group: a class of service, a monitoring id, or one that is clean yet. */
 export type Shortage = 'CLOSID' | 'RMID' | 'LIMBO';
 
-export interface PoolBandwidth {
-  /** That the hardware holds. */
-  readonly percent: number;
-  /** What is written to the schemata of the pool's group. */
-  readonly schemata: string;
-}
-
 export type Carried =
   | { readonly ok: true }
   /** `broken`: holders whose mask could not be put back either. */
@@ -30,11 +23,10 @@ export type Carried =
 export interface OurGroupsParts {
   readonly fs: ResctrlFs;
   readonly logger: Logger;
-  readonly caches: ResctrlTopology['caches'];
+  readonly topology: ResctrlTopology;
   /** Name of the group of the pool. */
   readonly pool: string;
-  /** Null: the pool's group has what every group has. */
-  readonly poolBandwidth: PoolBandwidth | null;
+  readonly limits: PoolLimits;
 }
 
 export class OurGroups {
@@ -113,20 +105,23 @@ export class OurGroups {
     domain: number,
     to: Span | null,
   ): Promise<void> {
-    const { fs, pool, caches } = this.#parts;
+    const { fs, pool, topology } = this.#parts;
     if (holder !== null && to === null) return removeGroup(fs, holder);
     if (holder === null) pools.set(domain, to);
     const masks = masksBy(domains, ({ id }) => (holder === null ? pools.get(id) : id === domain ? to : null));
-    await fs.write(`${holder ?? pool}/schemata`, schemataOf(caches, masks));
+    await fs.write(`${holder ?? pool}/schemata`, schemataOf(topology.caches, masks));
   }
 
   /** A limit goes with its group. That it can't be set is no reason to refuse a run. */
   async #limitPool(): Promise<void> {
-    const { fs, logger, pool, poolBandwidth } = this.#parts;
+    const { fs, logger, pool, limits } = this.#parts;
     this.hasPool = true;
-    if (poolBandwidth === null) return;
+    const { bandwidthPercent } = limits;
+    if (bandwidthPercent === null) return;
     try {
-      await fs.write(`${pool}/schemata`, poolBandwidth.schemata);
+      const { values = new Map<number, number>() } = (await readBandwidth(fs, pool)) ?? {};
+      const limited = new Map([...values.keys()].map((domain) => [domain, bandwidthPercent]));
+      await fs.write(`${pool}/schemata`, formatSchemata([{ resource: BANDWIDTH, values: limited }]));
     } catch (error) {
       if (!(error instanceof ResctrlError) || isAbsent(error)) throw error;
       logger.warn({ err: error }, 'the shared pool has no limit of memory bandwidth');
@@ -174,23 +169,39 @@ function masksBy(
 const BANDWIDTH = 'MB';
 const UNLIMITED_PERCENT = 100;
 
+async function readBandwidth(fs: ResctrlFs, group: string) {
+  const lines = parseSchemata(await fs.read(inGroup(group, 'schemata')));
+  return lines.find(({ resource }) => resource === BANDWIDTH);
+}
+
+/** The limits of a pool as the machine can hold them; what it can't is warned of. */
+export async function holdable(
+  limits: PoolLimits,
+  { fs, topology, logger }: Pick<OurGroupsParts, 'fs' | 'topology' | 'logger'>,
+): Promise<PoolLimits> {
+  const { bandwidthPercent: wanted } = limits;
+  if (wanted === null) return limits;
+  const held = await holdableBandwidth(wanted, fs, topology);
+  if (held.ok) return { ...limits, bandwidthPercent: held.value };
+  logger.warn({ wanted }, `the shared pool has no limit of bandwidth: ${held.error}`);
+  return { ...limits, bandwidthPercent: null };
+}
+
 /**
  * A limit in percent, where the machine has memory bandwidth allocation (MBA); not below the least of the hardware,
  * and rounded up to its steps. The failure is a sentence that says why there is none.
  */
-export async function planPoolBandwidth(
+async function holdableBandwidth(
   wanted: number,
   fs: ResctrlFs,
   { mba }: Pick<ResctrlTopology, 'mba'>,
-): Promise<Outcome<PoolBandwidth, string>> {
-  const root = parseSchemata(await fs.read('schemata')).find(({ resource }) => resource === BANDWIDTH);
+): Promise<Outcome<number, string>> {
+  const root = await readBandwidth(fs, '');
   if (mba === null || root === undefined) return fail('this machine has no memory bandwidth allocation');
   // AMD counts in eighths of GB/s, and so does every machine in MB/s that is mounted with mba_MBps.
   if ([...root.values.values()].some((value) => value > UNLIMITED_PERCENT))
     return fail('memory bandwidth is not allocated in percent here');
   const step = Math.max(1, mba.granularity);
   const rounded = Math.ceil(Math.max(wanted, mba.minBandwidth) / step) * step;
-  const percent = Math.min(UNLIMITED_PERCENT, rounded);
-  const values = new Map([...root.values.keys()].map((domain) => [domain, percent]));
-  return succeed({ percent, schemata: formatSchemata([{ resource: BANDWIDTH, values }]) });
+  return succeed(Math.min(UNLIMITED_PERCENT, rounded));
 }

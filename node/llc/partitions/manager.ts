@@ -33,8 +33,6 @@ export interface PartitionManagerOptions {
   readonly reserveWays?: number;
   /** @default DEFAULT_POOL_LIMITS */
   readonly pool?: PoolLimits;
-  /** Memory bandwidth of the pool, percent; null: no limit. @default null */
-  readonly poolBandwidthPercent?: number | null;
   /** How often a group is asked for while monitoring ids are in limbo. @default 5 */
   readonly limboTries?: number;
   /** Wait before the second try; doubles with each. Milliseconds. @default 50 */
@@ -57,7 +55,6 @@ export interface PartitionManagerDependencies extends Omit<MountKeeperDependenci
 const DEFAULTS = {
   reserveWays: 2,
   pool: DEFAULT_POOL_LIMITS,
-  poolBandwidthPercent: null,
   limboTries: 5,
   limboBackoffMs: 50,
   maintenanceMs: 1000,

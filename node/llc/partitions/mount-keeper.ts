@@ -6,14 +6,12 @@
  * needs no lock.
  */
 import { ResctrlError, readIfThere } from '../resctrl/port.ts';
-import { type ResctrlTopology, readResctrlTopology } from '../resctrl/resctrl-topology.ts';
+import { readResctrlTopology } from '../resctrl/resctrl-topology.ts';
 import type { Topology } from '../types.ts';
-import { type PoolBandwidth, planPoolBandwidth } from './groups.ts';
 import { Mount, type MountParts } from './mount.ts';
 import { isAbsent, messageOf } from './survey.ts';
 
 export interface MountKeeperOptions extends Pick<MountParts, 'reserveWays' | 'limits'> {
-  readonly poolBandwidthPercent: number | null;
   readonly emulated: boolean;
 }
 
@@ -123,8 +121,7 @@ export class MountKeeper {
         const read = await readResctrlTopology(fs, topology);
         if (!read.ok) return this.#notHere(read.error.message);
         const parts = { fs, logger, topology: read.value, names, note };
-        const poolBandwidth = await this.#planBandwidth(read.value);
-        const mount = await Mount.open({ ...parts, threadsOf, limits, reserveWays, poolBandwidth });
+        const mount = await Mount.open({ ...parts, threadsOf, limits, reserveWays });
         this.#phase = { name: 'holding', mount };
         const fields = { domains: read.value.domains.length, ways: read.value.ways };
         logger.info(fields, `cache partitions are ${emulated ? 'emulated' : 'enforced'}`);
@@ -134,15 +131,6 @@ export class MountKeeper {
       const absent = error instanceof ResctrlError && error.code === 'ENOENT';
       this.#notHere(absent ? 'resctrl is not mounted' : messageOf(error));
     }
-  }
-
-  async #planBandwidth(topology: ResctrlTopology): Promise<PoolBandwidth | null> {
-    const { poolBandwidthPercent: wanted } = this.#options;
-    if (wanted === null) return null;
-    const plan = await planPoolBandwidth(wanted, this.#dependencies.fs, topology);
-    if (plan.ok) return plan.value;
-    this.#dependencies.logger.warn({ wanted }, `the shared pool has no limit of bandwidth: ${plan.error}`);
-    return null;
   }
 
   #notHere(reason: string): void {

@@ -11,7 +11,7 @@ import type { PoolLimits, Refusal, Step, WayState } from '../allocation/types.ts
 import { ResctrlError, type ResctrlFs } from '../resctrl/port.ts';
 import type { ResctrlTopology } from '../resctrl/resctrl-topology.ts';
 import type { GroupNames } from './group-names.ts';
-import { compare, OurGroups, type PoolBandwidth, type Shortage } from './groups.ts';
+import { compare, holdable, OurGroups, type Shortage } from './groups.ts';
 import type { HeldLease } from './held-lease.ts';
 import { RootGroup, type RootNote } from './root-group.ts';
 import {
@@ -37,8 +37,6 @@ export interface MountParts {
   readonly threadsOf: ThreadsOf;
   readonly limits: PoolLimits;
   readonly reserveWays: number;
-  /** Null: the pool's group has what every group has. */
-  readonly poolBandwidth: PoolBandwidth | null;
 }
 
 export type Lent =
@@ -49,8 +47,6 @@ export type Lent =
 
 export class Mount {
   readonly topology: ResctrlTopology;
-  /** Percent; null without a limit. */
-  readonly poolBandwidthPercent: number | null;
   readonly #parts: MountParts;
   readonly #groups: OurGroups;
   readonly #root: RootGroup;
@@ -58,12 +54,11 @@ export class Mount {
   #state: WayState;
 
   private constructor(parts: MountParts, root: RootGroup, seen: Survey) {
-    const { fs, logger, topology, names, poolBandwidth } = parts;
+    const { topology, names } = parts;
     this.topology = topology;
-    this.poolBandwidthPercent = poolBandwidth?.percent ?? null;
     this.#parts = parts;
     this.#root = root;
-    this.#groups = new OurGroups({ fs, logger, caches: topology.caches, pool: names.pool, poolBandwidth });
+    this.#groups = new OurGroups({ ...parts, pool: names.pool });
     this.#state = openState(seen, parts, root);
   }
 
@@ -80,7 +75,8 @@ export class Mount {
       logger.info({ groups: [...before.ours], tasks }, 'groups of an earlier life removed');
     const isShrunk = before.ours.size > 0 || names.hasKin(before.foreign);
     const root = await RootGroup.open(parts, before.root, isShrunk);
-    const mount = new Mount(parts, root, await survey(fs, topology, names));
+    const limits = await holdable(parts.limits, parts);
+    const mount = new Mount({ ...parts, limits }, root, await survey(fs, topology, names));
     await mount.#growRoot();
     return mount;
   }

@@ -7,7 +7,7 @@
  * - `counted`: nothing holds them, they are only accounted for. What the kernel then does about it is the
  *   `Enforcement`: enforced, shared, unenforced.
  */
-import type { Hold } from '../../../protocols/schema/capacity.ts';
+import type { DomainCapacity, Hold, RunShare } from '../../../protocols/schema/capacity.ts';
 import type { Outcome } from '../../../protocols/schema/outcome.ts';
 import type { CacheUse, Enforcement } from '../../../protocols/schema/run.ts';
 
@@ -55,31 +55,12 @@ export interface Lease extends Standing {
   readonly recorded: Standing;
 }
 
-/** What is lent of one LLC domain. */
-export interface LentDomain {
-  readonly id: number;
-  readonly ways: number;
-  readonly wayBytes: number;
-  /** The fewest that a run can be lent. */
-  readonly minWays: number;
-  /** Masks: bit n is way n. */
-  readonly reserveMask: number;
-  readonly foreignMask: number;
-  readonly freeMask: number;
-  readonly ioMask: number;
-  /** 0: there is no pool. */
-  readonly poolMask: number;
-  /** Of memory, for the pool; null: no limit, or no pool. */
-  readonly poolBandwidthPercent: number | null;
+/** What is lent of a domain, and to whom. */
+export interface LentDomain extends Omit<DomainCapacity, 'cpus'> {
   readonly leases: readonly LentWays[];
-  /** The most that one run can be lent now. */
-  readonly freeWays: number;
 }
 
-export interface LentWays extends Pick<Lease, 'runId' | 'attempt' | 'ways' | 'hold' | 'mask'> {
-  /** Last sample. May exceed the mask: old lines stay where they are. */
-  readonly occupancyBytes: number | null;
-}
+export type LentWays = Omit<RunShare, 'domain' | 'sensitive'>;
 
 export interface PartitionsView {
   readonly state: 'holding' | 'lost' | 'counting' | 'stopped';

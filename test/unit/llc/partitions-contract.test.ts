@@ -130,9 +130,9 @@ for (const { name, open, own, shared, why } of IMPLEMENTATIONS) {
         leases.map(({ runId, attempt, ways, hold, mask }) => ({ runId, attempt, ways, hold, mask })),
       );
       assert.equal(here?.freeWays, 5);
-      assert.equal(here?.poolMask, leases[1]?.mask ?? 0);
-      assert.equal((here?.poolMask ?? 0) & (leases[0]?.mask ?? 0), 0, 'partitions are off the pool');
-      assert.deepEqual([there?.leases, there?.poolMask, there?.freeWays], [[], 0, 10]);
+      assert.equal(here?.masks.pool, leases[1]?.mask ?? 0);
+      assert.equal((here?.masks.pool ?? 0) & (leases[0]?.mask ?? 0), 0, 'partitions are off the pool');
+      assert.deepEqual([there?.leases, there?.masks.pool, there?.freeWays], [[], 0, 10]);
       for (const domain of [here, there]) assert.deepEqual([domain?.ways, domain?.wayBytes], [12, 1024 ** 2]);
     });
 
@@ -446,8 +446,8 @@ async function agree(rig: Rig, node: Partitions, held: readonly Lease[]): Promis
     taken.set(lease.domain, mask | (taken.get(lease.domain) ?? 0));
     assert.equal(mask & (await rig.mask('', lease.domain)), 0, 'root keeps off');
   }
-  for (const { freeMask, id, freeWays } of node.view().domains) {
-    assert.equal(freeMask & (taken.get(id) ?? 0), 0, 'free ways are free');
+  for (const { masks, id, freeWays } of node.view().domains) {
+    assert.equal((masks.reserve | masks.foreign) & (taken.get(id) ?? 0), 0, 'what is not lent is not taken');
     assert.ok(freeWays <= 10);
   }
 }

@@ -52,7 +52,7 @@ test(`${RUNS} runs of all kinds leave the machine as it was`, async () => {
 
   assert.deepEqual(await rig.groups(), []);
   assert.deepEqual([node.freeWays(0), node.freeWays(8)], [10, 10]);
-  for (const { poolMask, leases } of node.view().domains) assert.deepEqual([poolMask, leases], [0, []]);
+  for (const { masks, leases } of node.view().domains) assert.deepEqual([masks.pool, leases], [0, []]);
   assert.equal(await rig.fs.read('tasks'), '1\n', 'only init is left, in the root group');
   assert.deepEqual(
     await Promise.all(['schemata', 'info/L3/bit_usage'].map((path) => rig.fs.read(path))),

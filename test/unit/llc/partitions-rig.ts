@@ -104,7 +104,7 @@ export class Rig implements AsyncDisposable {
   /** Where groups go in a domain that they hold nothing of; one mask a node. */
   reserves(domain: number): number[] {
     return this.#managers.flatMap((manager) =>
-      manager.view().domains.flatMap(({ id, reserveMask }) => (id === domain ? [reserveMask] : [])),
+      manager.view().domains.flatMap(({ id, masks }) => (id === domain ? [masks.reserve] : [])),
     );
   }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { DEFAULT_POOL_LIMITS } from '../../../node/llc/allocation/types.ts';
 import { inGroupOf, Rig, take } from './partitions-rig.ts';
 
 describe('a partition of its own', () => {
@@ -137,7 +138,10 @@ describe('the pool', () => {
       [5, 20],
       [100, 100],
     ] as const) {
-      await using rig = new Rig({ machine: { mba }, manager: { poolBandwidthPercent: wanted } });
+      await using rig = new Rig({
+        machine: { mba },
+        manager: { pool: { ...DEFAULT_POOL_LIMITS, bandwidthPercent: wanted } },
+      });
       const bandwidth = async (group: string) =>
         /MB:0=\s*(\d+);8=\s*(\d+)/.exec(await rig.fs.read(`${group}schemata`))?.slice(1);
       const node = await rig.node();
@@ -154,7 +158,7 @@ describe('the pool', () => {
   });
 
   test('goes on without a limit where there is none to be had, and says so', async () => {
-    await using rig = new Rig({ manager: { poolBandwidthPercent: 50 } });
+    await using rig = new Rig({ manager: { pool: { ...DEFAULT_POOL_LIMITS, bandwidthPercent: 50 } } });
     const node = await rig.node();
     const shares = await take(rig, node, { sensitive: false });
     assert.equal(shares.enforcement, 'shared');
@@ -213,7 +217,7 @@ describe('other programs', () => {
     assert.equal(node.freeWays(0), 2);
     const { domains } = node.view();
     assert.deepEqual(
-      domains.map(({ foreignMask }) => foreignMask),
+      domains.map(({ masks }) => masks.foreign),
       [0xf, 0],
       'who chose no ways holds none',
     );

@@ -221,7 +221,7 @@ export function notice(node: string, sequence: number): CapacityNotice {
         ways: 12,
         freeWays: 7,
         wayBytes: 1024,
-        masks: null,
+        masks: { reserve: 0, foreign: 0, io: 0, pool: 0 },
         minWays: 1,
         occupancyBytes: null,
         poolBandwidthPercent: null,
