@@ -36,8 +36,10 @@ async function makeProgram(environment: Environment): Promise<Command> {
     .showSuggestionAfterError()
     .showHelpAfterError('(fsched --help lists the commands, fsched COMMAND --help explains one)')
     .exitOverride();
-  const named = COMMANDS[process.argv[2] ?? ''];
-  const wanted = named === undefined ? Object.values(COMMANDS) : [named];
+  const [, , first = ''] = process.argv;
+  const named = COMMANDS[first];
+  const isVersion = first === '--version' || first === '-V';
+  const wanted = named !== undefined ? [named] : isVersion ? [] : Object.values(COMMANDS);
   for (const load of wanted) (await load())(program, environment);
   return program;
 }
