@@ -96,8 +96,14 @@ export function decodeWeights(bytes: Uint8Array): Parsed {
   const floats = (end - headerEnd) / 4;
   if (floats !== countFloats(header)) return damaged('its length');
   let at = headerEnd;
+  let finite = true;
   const take = (count: number): Float32Array => {
-    const array = Float32Array.from({ length: count }, (_, i) => view.getFloat32(at + 4 * i, true));
+    const array = new Float32Array(count);
+    for (let i = 0; i < count; i++) {
+      const value = view.getFloat32(at + 4 * i, true);
+      finite &&= Number.isFinite(value);
+      array[i] = value;
+    }
     at += 4 * count;
     return array;
   };
@@ -111,9 +117,6 @@ export function decodeWeights(bytes: Uint8Array): Parsed {
       return layer;
     });
   });
-  const finite = [mean, deviation, ...ensemble.flat().flatMap(({ weights, bias }) => [weights, bias])].every(
-    (array) => array.every(Number.isFinite),
-  );
   if (!finite || deviation.some((value) => value <= 0)) return damaged('its numbers');
   return {
     ok: true,
