@@ -28,8 +28,16 @@ type JsonProperties<P extends TProperties> = {
 };
 
 const isMoment = (key: string): boolean => /(^since|.At)Ms$/.test(key);
-const jsonKey = (key: string): string =>
-  (isMoment(key) ? key.slice(0, -2) : key).replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+/** Nouns have few keys, and lists of them many: each is put into snake_case once. */
+const jsonKeys = new Map<string, string>();
+function jsonKey(key: string): string {
+  const known = jsonKeys.get(key);
+  if (known !== undefined) return known;
+  const name = isMoment(key) ? key.slice(0, -2) : key;
+  const json = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  jsonKeys.set(key, json);
+  return json;
+}
 
 /** RFC 3339 in UTC with milliseconds. */
 export const timestamp = (epochMs: number): string => new Date(epochMs).toISOString();
@@ -39,7 +47,7 @@ export function toJson<T>(value: T): Json<T> {
   if (typeof value !== 'object' || value === null) return value as Json<T>;
   const json: Record<string, unknown> = {};
   for (const [key, part] of Object.entries(value)) {
-    json[jsonKey(key)] = isMoment(key) && typeof part === 'number' ? timestamp(part) : toJson(part);
+    json[jsonKey(key)] = typeof part === 'number' && isMoment(key) ? timestamp(part) : toJson(part);
   }
   return json as Json<T>;
 }
