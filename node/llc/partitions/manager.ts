@@ -122,8 +122,8 @@ export class PartitionManager implements Partitions {
   async enter(lease: Lease, pid: number): Promise<Standing> {
     const held = HeldLease.of(lease);
     const first = held.pids.size === 0;
-    held.entered(pid);
     await this.#readBack(held, (mount) => mount.enter(held, pid));
+    held.entered(pid);
     if (first) await this.#sample(held, 'begin');
     return held.standing;
   }

@@ -195,6 +195,8 @@ export class Mount {
   async enter(lease: HeldLease, pid: number): Promise<void> {
     const { fs, threadsOf } = this.#parts;
     const { group, monitor } = lease;
+    // In this turn, so that no other sees a process which is to be moved yet, or moves its lease up without it.
+    lease.entered(pid);
     if (group === null) return;
     await unlessVanished(fs, group, async () => {
       const path = monitor === null || monitor === group ? [group] : [group, monitor];

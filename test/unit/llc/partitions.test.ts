@@ -55,6 +55,17 @@ describe('a partition of its own', () => {
     assert.deepEqual(await node.verify(lease), { enforcement: 'enforced', reason: null });
   });
 
+  test('is not looked at for a process that is still to enter', async () => {
+    await using rig = new Rig();
+    const node = await rig.node();
+    const lease = await take(rig, node);
+    const round = node.maintain();
+    const entered = node.enter(lease, rig.processes.fork());
+    await round;
+    await entered;
+    assert.deepEqual(lease.recorded, { enforcement: 'enforced', reason: null });
+  });
+
   test('is moved when that makes room, and its processes never share a way', async () => {
     await using rig = new Rig();
     const node = await rig.node();
