@@ -11,7 +11,7 @@ import { decodeMessage, encodeMessage } from './codec.ts';
 import { RaftCore } from './core.ts';
 import { ConsensusError } from './errors.ts';
 import type { LogStore } from './log-store.ts';
-import type { Input, Persist, Proposed } from './messages.ts';
+import type { Input, Message, Persist, Proposed } from './messages.ts';
 import { type ConsensusOptions, planTicks, type TickPlan } from './options.ts';
 import { CommandDesk, ProposalLedger, type ProposalOutcome } from './proposal-ledger.ts';
 import { Replica } from './replica.ts';
@@ -47,6 +47,9 @@ interface Running {
   readonly core: RaftCore;
   readonly replica: Replica;
 }
+
+/** Each term is an election, of which pre-vote lets a cut-off member hold none: a million is more than there are. */
+const MAX_TERM_JUMP = 2 ** 20;
 
 export class ConsensusDriver<Result> implements Consensus<Result> {
   readonly #options: ConsensusOptions;
@@ -155,17 +158,21 @@ export class ConsensusDriver<Result> implements Consensus<Result> {
   receive(from: NodeId, frame: Uint8Array): void {
     if (this.#running === null || this.#phase !== 'running') return;
     const message = decodeMessage(frame);
-    if (message.ok) this.#step({ type: 'message', from, message: message.value });
-    else this.#deps.logger.warn({ peer: from, reason: message.error.message }, 'consensus frame dropped');
+    const reason = message.ok ? this.#unlikely(message.value) : message.error.message;
+    if (message.ok && reason === null) this.#step({ type: 'message', from, message: message.value });
+    else this.#deps.logger.warn({ peer: from, reason }, 'consensus frame dropped');
+  }
+
+  /** Null, or why no honest member sends it. A term that was taken over is kept for good, and the last one ends voting. */
+  #unlikely({ term }: Message): string | null {
+    const own = this.#running?.core.head().term ?? 0;
+    return term - own > MAX_TERM_JUMP ? `term ${term} is too far from ${own}` : null;
   }
 
   /** The connection to a member broke. A hint: it speeds up the election when that was the leader. */
   peerLost(id: NodeId): void {
     this.#step({ type: 'peer-unreachable', peer: id });
   }
-
-  /** A member is connected (again). The next heartbeat finds out what it lacks. */
-  peerFound(_id: NodeId): void {}
 
   #assertRunning(): Running {
     if (this.#running === null || this.#phase !== 'running') {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { encodeMessage } from '../../../node/consensus/codec.ts';
 import { LogStoreError } from '../../../node/consensus/log-store.ts';
 import { settled } from '../../support/fake-clock.ts';
 import { Rig } from './rig.ts';
@@ -227,6 +228,17 @@ test('stop answers what waits with STOPPED, waits for the write in flight, and m
   await a.driver.stop();
   assert.deepEqual(await a.propose('y'), { ok: false, error: { code: 'STOPPED' } });
   assert.equal(a.driver.status().role, 'follower');
+});
+
+test('a frame from a term that no elections lead to is dropped, and the next ones are heard', async () => {
+  await using rig = new Rig();
+  const [a] = await rig.cluster('a', 'b', 'c');
+  const { term } = a?.driver.status() ?? { term: 0 };
+  for (const far of [Number.MAX_SAFE_INTEGER, term + 2 ** 20 + 1]) {
+    a?.driver.receive('b', encodeMessage({ type: 'heartbeat', term: far, commitIndex: 0 }));
+  }
+  assert.equal(a?.driver.status().term, term);
+  assert.equal((await a?.propose('x'))?.ok, true);
 });
 
 test('damaged frames and commands that are too large harm nobody', async () => {
