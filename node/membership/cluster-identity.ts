@@ -51,6 +51,6 @@ export async function loadIdentity(store: Store): Promise<ClusterIdentity | null
   }
 }
 
-export function saveIdentity(store: Store, identity: ClusterIdentity): Promise<void> {
-  return store.put(KEY, encode(ClusterIdentity, { format: 1, ...identity }));
+export async function saveIdentity(store: Store, identity: ClusterIdentity): Promise<void> {
+  await store.put(KEY, encode(ClusterIdentity, { format: 1, ...identity }));
 }

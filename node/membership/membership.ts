@@ -57,6 +57,8 @@ export class Membership {
   readonly #options: MembershipOptions;
   readonly #deps: MembershipDependencies;
   #identity: ClusterIdentity | null = null;
+  /** Whether `#identity` is what the store says. */
+  #isLoaded = false;
   #removed = false;
   /** Nobody is dialled or let in any more. */
   #left = false;
@@ -105,6 +107,7 @@ export class Membership {
    */
   async start(): Promise<Outcome<void, MembershipFailure>> {
     this.#identity = await loadIdentity(this.#deps.store);
+    this.#isLoaded = true;
     if (this.#removed || this.#identity?.removed) return fail({ code: 'REMOVED', message: REMOVED });
     if (this.#identity?.founder && this.#options.join.length > 0) {
       const left = await this.#leaveOwnCluster();
@@ -136,6 +139,8 @@ export class Membership {
 
   /** Answers a peer that has proved the token. */
   async handleJoin(from: NodeId, request: JoinRequest): Promise<JoinResponse> {
+    // Until it is known which cluster this is, an invitation into another would cost its log.
+    if (!this.#isLoaded) return refuse('NO_CLUSTER', 'this node is starting; ask again in a moment');
     if (request.type === 'invite') return this.#handleInvitation(request.clusterId, request.members);
     if (request.member.id !== from) {
       return refuse('NOT_YOURSELF', 'a node can only ask to be a member itself');

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { silentLogger } from '../../../node/adapters.ts';
 import type { ConsensusStatus } from '../../../node/consensus/types.ts';
 import {
   type ClusterIdentity,
@@ -15,6 +14,7 @@ import type { ControlRequest, JoinRequest, JoinResponse } from '../../../protoco
 import { fail, succeed } from '../../../protocols/schema/outcome.ts';
 import { peerId } from '../../builders/nouns.ts';
 import { FakeClock, settled } from '../../support/fake-clock.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 import { tablesWithTask } from '../state/fixtures.ts';
 
 const [SELF, OTHER_ID, THIRD, FRIEND, NEW, LEAD, SOMEBODY] = [
@@ -266,6 +266,16 @@ describe('others ask', () => {
     clock.advance(3_500);
     await settled();
     assert.equal(world.joins[0]?.target, OTHER.addresses[0]);
+  });
+
+  test('before it knows which cluster it is in, a node takes no invitation and lets nobody join', async () => {
+    const { membership, world } = setUp({ world: inCluster });
+    const invitation: JoinRequest = { type: 'invite', clusterId: 'theirs', members: [OTHER] };
+    for (const request of [invitation, joinRequest(NEW)]) {
+      const answer = await membership.handleJoin(NEW, request);
+      assert.ok(answer.type === 'refused' && answer.code === 'NO_CLUSTER', JSON.stringify(answer));
+    }
+    assert.equal(world.resets, 0);
   });
 
   test('an invitation is refused by a node with members or tasks of its own', async () => {
