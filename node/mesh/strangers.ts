@@ -37,8 +37,8 @@ export async function joinThrough(
 }
 
 /**
- * Asks any node for its own view of itself, without a daemon: for `fsched inspect`. The view is whatever that node's
- * `onInspect` gave. Uses a peer id of its own that is thrown away.
+ * Asks any node for its own view of itself, without a daemon: for `fsched inspect`. The view is whatever that
+ * node sent, which may be newer than this program. Uses a peer id of its own that is thrown away.
  */
 export async function inspectPeer(
   target: string,

@@ -1,8 +1,7 @@
 import type { Stream } from '@libp2p/interface';
 import { proveAsDialler } from '../proof/client.ts';
 import { InspectRequest, type ProofRefusal } from '../schema/messages.ts';
-import { Inspection } from '../schema/views.ts';
-import { readMessage, sendMessage } from '../wire/codec.ts';
+import { decodeAny, sendMessage } from '../wire/codec.ts';
 import { type Timers, within } from '../wire/deadline.ts';
 import { StreamReader } from '../wire/reader.ts';
 import { finishWriting } from '../wire/writer.ts';
@@ -16,14 +15,15 @@ export interface InspectClientOptions {
 }
 
 /**
- * Asks over a new stream for the peer's view, and closes it.
+ * Asks over a new stream for the peer's view, and closes it. An `Inspection`, if the peer is of this version; whatever it
+ * is, it is for people.
  * @throws WireError
  */
 export async function requestInspection(
   stream: Stream,
   options: InspectClientOptions,
   dependencies: { readonly timers: Timers },
-): Promise<{ readonly view: Inspection } | { readonly refusal: ProofRefusal }> {
+): Promise<{ readonly view: unknown } | { readonly refusal: ProofRefusal }> {
   const { token, self, peer } = options;
   const reader = new StreamReader(stream);
   return within(stream, INSPECT_LIMIT_MS, dependencies.timers, async () => {
@@ -36,7 +36,7 @@ export async function requestInspection(
         return { refusal };
       }
     }
-    const view = await readMessage(reader, Inspection, MAX_FRAME_BYTES);
+    const view = decodeAny(await reader.expectFrame(MAX_FRAME_BYTES));
     await finishWriting(stream);
     return { view };
   });

@@ -1,6 +1,6 @@
 /** Messages as bytes: CBOR (RFC 8949), checked by their schema on both ends. */
 import type { Stream } from '@libp2p/interface';
-import { decode as decodeCbor, encode as encodeCbor } from 'cborg';
+import { decode as decodeCbor, encode as encodeCbor, Tokenizer } from 'cborg';
 import type { TSchema } from 'typebox';
 import { check, explain, isValid } from '../schema/check.ts';
 import type { Value } from '../schema/fields.ts';
@@ -19,6 +19,21 @@ const STRICT = {
   rejectDuplicateMapKeys: true,
 } as const;
 
+/**
+ * Values in one message. Without a bound a few megabytes of empty maps, under a key that nobody knows, would hold the
+ * event loop for seconds.
+ */
+const MAX_VALUES = 250_000;
+
+class CountingTokenizer extends Tokenizer {
+  #left = MAX_VALUES;
+
+  override next(): ReturnType<Tokenizer['next']> {
+    if (this.#left-- === 0) throw new RangeError(`more than ${MAX_VALUES} values`);
+    return super.next();
+  }
+}
+
 /** @throws WireError MALFORMED when the value doesn't fit its own schema, so that nobody else has to find out */
 export function encode<S extends TSchema>(schema: S, value: Value<S>): Uint8Array {
   if (!isValid(schema, value)) throw new WireError('MALFORMED', explain(schema, value));
@@ -27,15 +42,18 @@ export function encode<S extends TSchema>(schema: S, value: Value<S>): Uint8Arra
 
 /** The value without keys that its schema doesn't know. @throws WireError MALFORMED with what is wrong */
 export function decode<S extends TSchema>(schema: S, bytes: Uint8Array): Value<S> {
-  let value: unknown;
+  const checked = check(schema, decodeAny(bytes));
+  if (!checked.ok) throw new WireError('MALFORMED', checked.error);
+  return checked.value;
+}
+
+/** Unchecked: for what is only shown. @throws WireError MALFORMED for what is no CBOR, or has too many values */
+export function decodeAny(bytes: Uint8Array): unknown {
   try {
-    value = decodeCbor(bytes, STRICT);
+    return decodeCbor(bytes, { ...STRICT, tokenizer: new CountingTokenizer(bytes, STRICT) });
   } catch (cause) {
     throw new WireError('MALFORMED', 'the message is not CBOR', { cause });
   }
-  const checked = check(schema, value);
-  if (!checked.ok) throw new WireError('MALFORMED', checked.error);
-  return checked.value;
 }
 
 /** Sends one message in a frame of at most `maxBytes`. @throws WireError */
