@@ -3,6 +3,8 @@
  * "Cachegrind Output File Format") and what a miss costs. The profiler of a node and the dataset both measure by it.
  * Pure.
  */
+import type { ProcessCensus } from '../protocols/schema/run.ts';
+import { printable } from '../protocols/schema/text.ts';
 
 /**
  * `--I1` and `--D1`: a first-level cache as most CPUs have had it for long; the same everywhere, so that curves can be
@@ -78,15 +80,6 @@ export function estimate(summaries: readonly Counts[]): CycleEstimate {
   return { seconds: cycles / CYCLES_PER_SECOND, counts: { cycles, iRefs, l1Misses, llMisses } };
 }
 
-/** Whether one program was measured, or the many that it started. */
-export interface ProcessCensus {
-  readonly count: number;
-  /** The command line of the one that took the most. */
-  readonly mostly: string;
-  /** That it took of all cycles. */
-  readonly share: number;
-}
-
 /** Null for one process. */
 export function censusOf(summaries: readonly CachegrindSummary[]): ProcessCensus | null {
   if (summaries.length < 2) return null;
@@ -94,7 +87,11 @@ export function censusOf(summaries: readonly CachegrindSummary[]): ProcessCensus
   if (most === undefined) return null;
   const { cycles } = estimate(summaries).counts;
   const share = cycles === 0 ? 0 : cyclesOf(most) / cycles;
-  return { count: summaries.length, mostly: most.command.slice(0, MOST_COMMAND_CHARACTERS), share };
+  return {
+    count: summaries.length,
+    mostly: printable(most.command).slice(0, MOST_COMMAND_CHARACTERS) || 'unknown',
+    share,
+  };
 }
 
 const cyclesOf = ({ iRefs, l1Misses, llMisses }: Counts): number =>

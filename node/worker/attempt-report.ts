@@ -1,5 +1,6 @@
 /** What is told of an attempt that is over. Pure. */
-import type { AttemptReport, AttemptResult, Dispatch } from '../../protocols/schema/attempt.ts';
+import { AttemptReport, type AttemptResult, type Dispatch } from '../../protocols/schema/attempt.ts';
+import { explain, isValid } from '../../protocols/schema/check.ts';
 import type { Outcome } from '../../protocols/schema/outcome.ts';
 import type { CacheUse, Llc, Measurement } from '../../protocols/schema/run.ts';
 import type { Standing } from '../llc/partitions/types.ts';
@@ -38,6 +39,17 @@ export function attemptReport(
   const { runId, attempt, term } = dispatch;
   const verdict = judge(dispatch, ending, context.cause);
   return { runId, attempt, term, atMs: context.atMs, result: toResult(ending, context), ...verdict };
+}
+
+/**
+ * What is reported if any of it is out of bounds, such as counts that the program itself wrote: no master could take
+ * the report, and nobody would ever hear that the run is over.
+ */
+export function sound(report: AttemptReport): AttemptReport {
+  const fits: boolean = isValid(AttemptReport, report);
+  if (fits) return report;
+  const error = `its result can't be told: ${explain(AttemptReport, report)}`;
+  return { ...report, state: 'failed', result: null, error };
 }
 
 function judge(

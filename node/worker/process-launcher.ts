@@ -42,7 +42,6 @@ export interface ProcessLauncherDependencies {
   readonly logger: Logger;
 }
 
-const USUAL_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 /** Linux takes no environment variable above 128 KiB (MAX_ARG_STRLEN, execve(2)). */
 const MAX_PARAMETERS_VARIABLE_BYTES = 100 * 1024;
 
@@ -61,7 +60,7 @@ export class ProcessLauncher implements Launcher {
 
   constructor(options: ProcessLauncherOptions, dependencies: ProcessLauncherDependencies) {
     this.#options = options;
-    this.#searchPath = options.searchPath || USUAL_PATH;
+    this.#searchPath = options.searchPath;
     this.#deps = dependencies;
     this.#pipes = new PipePool(join(options.directory, '.pipes'));
   }

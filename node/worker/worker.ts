@@ -12,6 +12,7 @@ import type { Partitions } from '../llc/partitions/types.ts';
 import type { Topology } from '../llc/types.ts';
 import type { Clock, Logger, Random } from '../ports.ts';
 import { Attempt, type DispatchRefusal } from './attempt.ts';
+import { sound } from './attempt-report.ts';
 import { describeCapacity, type WorkerCapacity } from './capacity.ts';
 import { Fences } from './fences.ts';
 import type { Launcher } from './launcher.ts';
@@ -189,7 +190,7 @@ export class Worker implements AsyncDisposable {
 
   async #carryOut(attempt: Attempt, file: string): Promise<void> {
     try {
-      const report = await attempt.carryOut(file, this.#outputLimitBytes);
+      const report = sound(await attempt.carryOut(file, this.#outputLimitBytes));
       attempt.phase = 'reporting';
       await this.#release(attempt);
       const { runId, attempt: number, state } = report;

@@ -14,6 +14,7 @@ import {
   InputSize,
   MAX_OUTPUT_BYTES,
   MAX_PARAMETERS_BYTES,
+  MAX_WAYS,
   moment,
   NodeId,
   name,
@@ -173,10 +174,13 @@ export type Assignment = Value<typeof Assignment>;
 export const RunChoice = Type.Object(
   {
     needed: whole({
-      maximum: 64,
+      maximum: MAX_WAYS,
       description: 'The fewest ways that keep the slowdown within what is allowed.',
     }),
-    ways: whole({ maximum: 64, description: 'Ways wanted: more than needed while they are free and help.' }),
+    ways: whole({
+      maximum: MAX_WAYS,
+      description: 'Ways wanted: more than needed while they are free and help.',
+    }),
     expectedSlowdown: amount({ description: 'Expected with these ways, relative to the whole cache.' }),
     atMost: amount({ description: 'The slowdown is surely at most this.' }),
     maxSlowdown: Type.Number({ minimum: 1, maximum: 100, description: 'What the request allowed.' }),

@@ -7,7 +7,8 @@
  * hands its counts on to the child, where they count again.
  */
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, open, readdir, readFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { chmod, type FileHandle, mkdir, open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type CachegrindSummary,
@@ -16,18 +17,21 @@ import {
   L1_CACHE,
   parseSummary,
 } from '../../../predictor/cachegrind.ts';
+import { isValid } from '../../../protocols/schema/check.ts';
 import { fail, type Outcome, succeed } from '../../../protocols/schema/outcome.ts';
-import type { Measurement } from '../../../protocols/schema/run.ts';
+import { Measurement } from '../../../protocols/schema/run.ts';
 import type { Measure } from '../../../protocols/schema/task.ts';
+import { printable } from '../../../protocols/schema/text.ts';
 import { resolveProgram } from '../command.ts';
 import type { Instrument, Profiler } from './types.ts';
 
 /** In the working directory of the program. */
 const FOLDER = '.fsched-cachegrind';
 const TRIAL_LIMIT_MS = 10_000;
-/** The simulated caches stand at the beginning of an output file, the totals at its end. */
-const HEAD_BYTES = 1024;
-const TAIL_BYTES = 1024;
+/** The simulated caches stand at the beginning of an output file, the totals and the last complaint at its end. */
+const END_BYTES = 1024;
+/** More processes than these are not one function. */
+const MAX_FILES = 20_000;
 
 export class CachegrindProfiler implements Profiler {
   readonly name = 'cachegrind';
@@ -93,21 +97,28 @@ class CachegrindInstrument implements Instrument {
     ];
   }
 
+  /** The program could write all of this: nothing is followed, waited for or read beyond its ends. */
   async collect(directory: string): Promise<void> {
     try {
-      const folder = join(directory, FOLDER);
-      const names = await readdir(folder);
+      await using folder = await open(
+        join(directory, FOLDER),
+        constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW,
+      );
+      const inside = `/proc/self/fd/${folder.fd}`;
+      const names = await readdir(inside);
+      if (names.length > MAX_FILES) throw new Error(`it started more than ${MAX_FILES / 2} processes`);
       const summaries: CachegrindSummary[] = [];
       // One after the other: a script may have started thousands of processes.
       for (const name of names.filter((each) => each.endsWith('.out'))) {
-        const summary = parseSummary(await readEnds(join(folder, name)));
-        if (summary === null) this.#complaint = `${name} can't be read`;
+        const ends = await readEnds(join(inside, name));
+        const summary = ends && parseSummary(ends);
+        if (summary === null) this.#complaint = `${printable(name)} can't be read`;
         else summaries.push(summary);
       }
       this.#summaries = summaries;
       if (summaries.length > 0 || this.#complaint !== null) return;
       const log = names.find((each) => each.endsWith('.log'));
-      if (log !== undefined) this.#complaint = complaintOf(await readFile(join(folder, log), 'utf8'));
+      if (log !== undefined) this.#complaint = complaintOf((await readEnds(join(inside, log)))?.tail ?? '');
     } catch (error) {
       this.#complaint = error instanceof Error ? error.message : String(error);
     }
@@ -121,25 +132,34 @@ class CachegrindInstrument implements Instrument {
     if (this.#summaries.some((summary) => summary.llBytes !== bytes || summary.llWays !== ways)) {
       return fail(`valgrind simulated another cache than ${bytes} bytes in ${ways} ways`);
     }
-    return succeed({ ...estimate(this.#summaries), processes: censusOf(this.#summaries) });
+    const measurement = { ...estimate(this.#summaries), processes: censusOf(this.#summaries) };
+    // The program may have written into valgrind's files.
+    if (!isValid(Measurement, measurement)) return fail('its counts make no sense');
+    return succeed(measurement);
   }
 }
 
-async function readEnds(path: string): Promise<{ readonly head: string; readonly tail: string }> {
-  await using file = await open(path);
-  const { size } = await file.stat();
-  const read = async (length: number, position: number): Promise<string> => {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, position);
-    return buffer.toString('latin1', 0, bytesRead);
-  };
+/** Null for what is no ordinary file of this folder alone, such as a link or a FIFO. */
+async function readEnds(path: string): Promise<{ readonly head: string; readonly tail: string } | null> {
+  await using file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
+    () => null,
+  );
+  const found = await file?.stat();
+  if (!file || !found?.isFile() || found.nlink !== 1) return null;
   return {
-    head: await read(HEAD_BYTES, 0),
-    tail: await read(TAIL_BYTES, Math.max(0, size - TAIL_BYTES)),
+    head: await readAt(file, 0),
+    tail: await readAt(file, Math.max(0, found.size - END_BYTES)),
   };
+}
+
+async function readAt(file: FileHandle, position: number): Promise<string> {
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(END_BYTES), 0, END_BYTES, position);
+  return buffer.toString('latin1', 0, bytesRead);
 }
 
 /** The last thing that valgrind said, without its `==PID==`. */
 function complaintOf(log: string): string | null {
   const lines = log.split('\n').map((line) => line.replace(/^(==|--)\d+(==|--)\s*/, '').trim());
-  return lines.findLast((line) => line !== '')?.slice(0, 200) ?? null;
+  const last = lines.findLast((line) => line !== '');
+  return last === undefined ? null : printable(last.slice(0, 200));
 }

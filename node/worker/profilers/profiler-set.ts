@@ -1,7 +1,6 @@
 /** What a node can measure by. */
 import { fail, type Outcome, succeed } from '../../../protocols/schema/outcome.ts';
-import type { Measure, ProfilerName } from '../../../protocols/schema/task.ts';
-import { BY_MERIT } from '../../llc/profiler-traits.ts';
+import { type Measure, PROFILERS, type ProfilerName } from '../../../protocols/schema/task.ts';
 import type { Logger } from '../../ports.ts';
 import type { Instrument, Profiler } from './types.ts';
 
@@ -31,7 +30,7 @@ export class ProfilerSet {
 
   /** The best first. */
   names(): ProfilerName[] {
-    return BY_MERIT.filter((name) => this.#usable.some((profiler) => profiler.name === name));
+    return PROFILERS.filter((name) => this.#usable.some((profiler) => profiler.name === name));
   }
 
   /** Failure: a sentence. */

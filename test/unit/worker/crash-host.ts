@@ -1,12 +1,13 @@
 /** Run by `crash.test.ts` and killed by it: a worker in the given directory with a program that outlives it. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { silentLogger, systemClock, systemRandom } from '../../../node/adapters.ts';
+import { systemClock, systemRandom } from '../../../node/adapters.ts';
 import { UnenforcedPartitions } from '../../../node/llc/partitions/unenforced.ts';
 import { ProcessLauncher } from '../../../node/worker/process-launcher.ts';
 import { Worker } from '../../../node/worker/worker.ts';
 import { fail } from '../../../protocols/schema/outcome.ts';
 import { dispatchOf } from '../../builders/nouns.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 
 const directory = process.argv[2] as string;
 const source = join(directory, 'source');

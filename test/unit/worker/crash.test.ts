@@ -8,9 +8,10 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { silentLogger, systemClock } from '../../../node/adapters.ts';
+import { systemClock } from '../../../node/adapters.ts';
 import { readBootId, readProcess } from '../../../node/procfs.ts';
 import { ProcessLauncher } from '../../../node/worker/process-launcher.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 import { isAlive, livingOf } from './launch-bench.ts';
 
 const HOST = fileURLToPath(new URL('./crash-host.ts', import.meta.url));

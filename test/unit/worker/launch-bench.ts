@@ -5,7 +5,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { silentLogger, systemClock, systemRandom } from '../../../node/adapters.ts';
+import { systemClock, systemRandom } from '../../../node/adapters.ts';
 import type { Partitions } from '../../../node/llc/partitions/types.ts';
 import { UnenforcedPartitions } from '../../../node/llc/partitions/unenforced.ts';
 import { discoverTopology } from '../../../node/llc/topology.ts';
@@ -17,6 +17,7 @@ import { Worker } from '../../../node/worker/worker.ts';
 import type { AttemptReport, Dispatch, StartedNotice } from '../../../protocols/schema/attempt.ts';
 import { fail } from '../../../protocols/schema/outcome.ts';
 import { dispatchOf } from '../../builders/nouns.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 
 export interface LaunchBenchOptions {
   readonly outputLimitBytes?: number;
@@ -71,7 +72,7 @@ export class LaunchBench implements AsyncDisposable {
     const directory = await mkdtemp(join(tmpdir(), 'fsched-worker-'));
     // Another user must pass through to what was opened for it.
     await chmod(directory, 0o711);
-    const bench = new LaunchBench(directory, { ...(domains[0] as LlcDomain), ways: 1000 }, options);
+    const bench = new LaunchBench(directory, { ...(domains[0] as LlcDomain), ways: 64 }, options);
     await bench.worker.start();
     return bench;
   }

@@ -7,6 +7,7 @@ import { text } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parseCpuList } from '../../../node/llc/cpu-list.ts';
+import { searchPathOf } from '../../../node/search-path.ts';
 import { LaunchBench } from './launch-bench.ts';
 
 /** A program that prints what it was given. */
@@ -187,7 +188,7 @@ describe('launching a program', () => {
   });
 
   test('looks in the usual places when it is told of none', async () => {
-    await using bench = await LaunchBench.create({ searchPath: '' });
+    await using bench = await LaunchBench.create({ searchPath: searchPathOf({ PATH: '' }) });
     const report = await bench.run('echo "$PATH"', { command: SHELL });
     assert.equal(report.stdout, '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n');
   });

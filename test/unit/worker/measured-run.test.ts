@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { silentLogger } from '../../../node/adapters.ts';
 import { UnenforcedPartitions } from '../../../node/llc/partitions/unenforced.ts';
 import type { Instrument } from '../../../node/worker/profilers/types.ts';
 import { Worker } from '../../../node/worker/worker.ts';
@@ -10,6 +9,7 @@ import type { Measurement } from '../../../protocols/schema/run.ts';
 import type { Measure } from '../../../protocols/schema/task.ts';
 import { dispatchOf } from '../../builders/nouns.ts';
 import { FakeClock, settled } from '../../support/fake-clock.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 import { FakeLauncher } from './fakes.ts';
 
 const MEASURE: Measure = { profiler: 'cachegrind', ways: 7, wayBytes: 1024 };
@@ -80,6 +80,13 @@ test('a run that could not be measured has failed, and says why; its output is k
   assert.equal(report.state, 'failed');
   assert.equal(report.error, 'the program ran, but could not be measured: valgrind left no counts');
   assert.equal(Buffer.from(report.result?.stdout.bytes ?? []).toString(), 'all of it');
+});
+
+test('counts that no master could take make a failed run, and not one that never ends', async () => {
+  const { report } = await measuredRun(succeed({ ...READ, seconds: -1 }));
+  assert.equal(report.state, 'failed');
+  assert.match(report.error ?? '', /^its result can't be told: "result\.measurement\.seconds"/);
+  assert.equal(report.result, null);
 });
 
 test('of a program that failed nothing is measured', async () => {

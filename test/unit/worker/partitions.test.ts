@@ -5,6 +5,7 @@ import { describe, test } from 'node:test';
 import type { Lease, PartitionsView, Standing } from '../../../node/llc/partitions/types.ts';
 import { UnenforcedPartitions } from '../../../node/llc/partitions/unenforced.ts';
 import type { CacheUse } from '../../../protocols/schema/run.ts';
+import { freeWaysOf } from '../llc/partitions-rig.ts';
 import { LaunchBench } from './launch-bench.ts';
 
 const USE: CacheUse = {
@@ -20,7 +21,7 @@ class NotedPartitions extends UnenforcedPartitions {
   failure: Error | null = null;
 
   constructor() {
-    super({ reason: 'noted' }, { topology: { domains: [{ id: 0, cpus: [], ways: 1000, wayBytes: 1 }] } });
+    super({ reason: 'noted' }, { topology: { domains: [{ id: 0, cpus: [], ways: 64, wayBytes: 1 }] } });
   }
 
   override view(): PartitionsView {
@@ -54,7 +55,7 @@ describe('a run in its partition', () => {
     assert.deepEqual(report.result?.cacheUse, USE);
     assert.equal(report.stdout, `${report.result?.pid}\n`);
     assert.deepEqual([report.result?.enforcement, report.result?.enforcementReason], ['unenforced', 'noted']);
-    assert.equal(partitions.freeWays(0), 1000);
+    assert.equal(freeWaysOf(partitions, 0), 64);
   });
 
   test('fails with a sentence when its process can not be put in, and gives the ways back', async () => {
@@ -64,6 +65,6 @@ describe('a run in its partition', () => {
     const report = await bench.run('console.log(1)', { domain: 0 });
     assert.equal(report.state, 'failed');
     assert.match(report.error ?? '', /the group has vanished/);
-    assert.equal(partitions.freeWays(0), 1000);
+    assert.equal(freeWaysOf(partitions, 0), 64);
   });
 });

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { execFileSync } from 'node:child_process';
+import { appendFile, link, mkdir, mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, test } from 'node:test';
 import fc from 'fast-check';
-import { silentLogger } from '../../../node/adapters.ts';
 import { measuredGeometry } from '../../../node/llc/profiler-traits.ts';
 import { CachegrindProfiler } from '../../../node/worker/profilers/cachegrind.ts';
 import {
@@ -10,6 +13,7 @@ import {
   wallclockProfiler,
 } from '../../../node/worker/profilers/profiler-set.ts';
 import { censusOf, estimate, parseSummary } from '../../../predictor/cachegrind.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -106,6 +110,80 @@ describe("cachegrind's output", () => {
     assert.deepEqual(censusOf([process, shim]), { count: 2, mostly: 'bash shim', share: 0.75 });
   });
 });
+
+describe('what a program leaves for the collector', () => {
+  const measure = { profiler: 'cachegrind', ways: 3, wayBytes: 131_072 } as const;
+  let directory = '';
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'fsched-profiler-'));
+  });
+  afterEach(() => rm(directory, { recursive: true }));
+
+  /** What is read of a program that did `work` in the folder of its counts. */
+  async function readingAfter(work: (folder: string) => Promise<unknown>) {
+    const instrument = new CachegrindProfiler({ searchPath: '' }).instrument(measure);
+    await instrument.wrap(['true'], directory);
+    await work(join(directory, '.fsched-cachegrind'));
+    await instrument.collect(directory);
+    const reading = instrument.reading(1);
+    return reading.ok ? reading.value : reading.error;
+  }
+
+  test('counts are read', async () => {
+    const reading = await readingAfter((folder) => writeFile(join(folder, '1.out'), HEAD + TAIL));
+    assert.ok(typeof reading === 'object' && reading.counts?.iRefs === 730317, JSON.stringify(reading));
+  });
+
+  test('a link to a file of the node is not followed, and a FIFO is not waited for', async () => {
+    const secret = join(directory, 'secret');
+    await writeFile(secret, 'TOP SECRET\n');
+    for (const name of ['a.log', 'a.out']) {
+      for (const put of [symlink, link]) {
+        const reading = await readingAfter(async (folder) => {
+          await put(secret, join(folder, name));
+        });
+        assert.ok(typeof reading === 'string' && !reading.includes('SECRET'), JSON.stringify(reading));
+        await rm(join(directory, '.fsched-cachegrind'), { recursive: true });
+      }
+      const waited = await readingAfter(async (folder) => {
+        execFileSync('mkfifo', [join(folder, name)]);
+      });
+      assert.equal(typeof waited, 'string');
+      await rm(join(directory, '.fsched-cachegrind'), { recursive: true });
+    }
+  });
+
+  test('a link in place of the folder is not followed', async () => {
+    const elsewhere = join(directory, 'elsewhere');
+    await mkdir(elsewhere);
+    await writeFile(join(elsewhere, '1.log'), '==1== TOP SECRET\n');
+    const reading = await readingAfter(async (folder) => {
+      await rm(folder, { recursive: true });
+      await symlink(elsewhere, folder);
+    });
+    assert.ok(typeof reading === 'string' && !reading.includes('SECRET'), JSON.stringify(reading));
+  });
+
+  test('of a log only the end is read, and it cannot move a cursor', async () => {
+    const reading = await readingAfter(async (folder) => {
+      await truncate(await emptyFile(join(folder, '1.log')), 2 ** 33);
+      await appendFile(join(folder, '1.log'), '\n==1== no \u001b[2J memory\n');
+    });
+    assert.equal(reading, 'valgrind left no counts (no \ufffd[2J memory)');
+  });
+
+  test('counts that make no sense are no measurement', async () => {
+    const reading = await readingAfter((folder) =>
+      writeFile(join(folder, '1.out'), `${HEAD}summary: 99999999999999999999 0 0 0 0 0 0 0 0\n`),
+    );
+    assert.equal(reading, 'its counts make no sense');
+  });
+});
+
+async function emptyFile(path: string): Promise<string> {
+  await writeFile(path, '');
+  return path;
+}
 
 describe('what a node can measure by', () => {
   const nowhere = new CachegrindProfiler({ searchPath: '/nonexistent' });

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { silentLogger } from '../../../node/adapters.ts';
 import { UnenforcedPartitions } from '../../../node/llc/partitions/unenforced.ts';
 import type { Topology } from '../../../node/llc/types.ts';
 import type { Delivery } from '../../../node/worker/outbox.ts';
@@ -9,6 +8,7 @@ import type { AttemptReport, Dispatch, StartedNotice } from '../../../protocols/
 import { fail } from '../../../protocols/schema/outcome.ts';
 import { dispatchOf } from '../../builders/nouns.ts';
 import { FakeClock, settled } from '../../support/fake-clock.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 import { FAKE_ISOLATION, FakeLauncher } from './fakes.ts';
 
 const TOPOLOGY: Topology = {

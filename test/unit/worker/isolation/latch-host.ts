@@ -1,8 +1,9 @@
 /** Run by `latch.test.ts` and killed by it, while a program waits at the latch. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { silentLogger, systemClock } from '../../../../node/adapters.ts';
+import { systemClock } from '../../../../node/adapters.ts';
 import { ProcessLauncher } from '../../../../node/worker/process-launcher.ts';
+import { silentLogger } from '../../../support/silent-logger.ts';
 
 const directory = process.argv[2] as string;
 const filePath = join(directory, 'source');

@@ -8,10 +8,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { silentLogger, systemClock } from '../../../../node/adapters.ts';
+import { systemClock } from '../../../../node/adapters.ts';
 import { readProcess } from '../../../../node/procfs.ts';
 import type { LaunchOrder } from '../../../../node/worker/launcher.ts';
 import { ProcessLauncher } from '../../../../node/worker/process-launcher.ts';
+import { silentLogger } from '../../../support/silent-logger.ts';
 import { isAlive } from '../launch-bench.ts';
 
 const HOST = fileURLToPath(new URL('./latch-host.ts', import.meta.url));
