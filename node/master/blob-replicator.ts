@@ -1,6 +1,6 @@
 /**
  * Puts a file that lies on this node's shelf onto the disks of a majority of the voters: only then may what
- * refers to it be committed. The other voters fetch it by themselves (`node/blob-keeper.ts`).
+ * refers to it be committed. The other voters fetch it by themselves (`node/store/blob-keeper.ts`).
  */
 
 import { type Answer, fail, succeed } from '../../protocols/schema/outcome.ts';

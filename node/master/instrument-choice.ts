@@ -1,9 +1,9 @@
 /** By what, and where, a benchmark is measured. Pure. */
 
 import { type Answer, fail, succeed } from '../../protocols/schema/outcome.ts';
-import type { ProfilerName } from '../../protocols/schema/task.ts';
+import { PROFILERS, type ProfilerName } from '../../protocols/schema/task.ts';
 import type { NodeId } from '../consensus/types.ts';
-import { BY_MERIT, TRAITS } from '../llc/profiler-traits.ts';
+import { TRAITS } from '../llc/profiler-traits.ts';
 import { splitCommand } from '../worker/command.ts';
 import type { DomainOffer } from './placement.ts';
 
@@ -33,14 +33,14 @@ export function chooseInstrument(
   if (wanted !== 'auto') {
     const domain = quietest(having(wanted));
     if (domain) return succeed({ profiler: wanted, note: null, domain });
-    const others = BY_MERIT.filter((name) => having(name).length > 0);
+    const others = PROFILERS.filter((name) => having(name).length > 0);
     return fail({
       code: 'UNPROCESSABLE',
       message: `no node can measure by ${wanted} now; it can be had: ${others.join(', ') || 'nothing'}`,
     });
   }
   const compiler = compilesAtRunTime(command);
-  for (const profiler of BY_MERIT) {
+  for (const profiler of PROFILERS) {
     const domain = quietest(having(profiler));
     if (!domain || (compiler !== null && TRAITS[profiler].simulates)) continue;
     const skipped = compiler !== null && having('cachegrind').length > 0 && profiler === 'wallclock';
@@ -61,7 +61,9 @@ function compilesAtRunTime(command: string): string | null {
 }
 
 /** The domain with the most ways free of others, so that little disturbs the measurement. */
-function quietest(domains: readonly DomainOffer[]): DomainOffer | null {
+function quietest(all: readonly DomainOffer[]): DomainOffer | null {
+  // Where other programs hold the whole cache nothing can be measured.
+  const domains = all.filter(({ ways }) => ways > 0);
   const busy = (domain: DomainOffer): number =>
     domain.ways - domain.freeWays + (domain.cpus - domain.freeCpus);
   return domains.reduce<DomainOffer | null>((best, domain) => {

@@ -5,6 +5,8 @@
 
 import { generosity } from '../../predictor/choose-ways.ts';
 import type { ModelHost } from '../../predictor/model-host.ts';
+import type { WritableShelf } from '../../protocols/blob/index.ts';
+import { MAX_MEMBERS } from '../../protocols/schema/fields.ts';
 import type { Member } from '../../protocols/schema/member.ts';
 import type { ControlRequest, ControlResponse } from '../../protocols/schema/messages.ts';
 import { type Answer, fail, succeed } from '../../protocols/schema/outcome.ts';
@@ -24,7 +26,7 @@ import { Reconciler } from './reconciler.ts';
 import { ReportDesk } from './report-desk.ts';
 import { RunService } from './run-service.ts';
 import { Scheduler } from './scheduler.ts';
-import { TaskService, type UploadShelf } from './task-service.ts';
+import { TaskService } from './task-service.ts';
 import { Trainer } from './trainer.ts';
 import { WayPlanner } from './way-planner.ts';
 
@@ -40,7 +42,7 @@ export interface MasterDependencies {
   readonly tables: Tables;
   readonly board: CapacityBoard;
   readonly mesh: Pick<Mesh, 'id' | 'call' | 'pushBlob'>;
-  readonly shelf: UploadShelf;
+  readonly shelf: WritableShelf;
   readonly host: ModelHost;
   /** Waits for a run to end. */
   readonly watch: { finished(runId: string, signal: AbortSignal): Promise<Answer<Run>> };
@@ -65,7 +67,7 @@ export class Master {
   constructor(options: MasterOptions, dependencies: MasterDependencies) {
     const { consensus, tables, board, mesh, shelf, watch } = dependencies;
     this.#deps = dependencies;
-    const propose = proposeTo(consensus);
+    const propose = proposeTo(consensus, dependencies);
     this.#propose = propose;
     const call = mesh.call.bind(mesh);
     const replicator = new BlobReplicator({
@@ -145,6 +147,12 @@ export class Master {
     const known = this.#deps.tables.member(member.id);
     const joined: Member = { ...member, joinedAtMs: known?.joinedAtMs ?? this.#deps.clock.nowMs() };
     if (known && JSON.stringify(known) === JSON.stringify(joined)) return succeed(known);
+    if (!known && this.#deps.tables.members().length >= MAX_MEMBERS) {
+      return fail({
+        code: 'CONFLICT',
+        message: `the cluster has ${MAX_MEMBERS} members, which is the most; remove one with fsched workers remove`,
+      });
+    }
     const outcome = await this.#propose({ type: 'member-put', member: joined });
     return outcome.ok ? succeed(joined) : unavailable(outcome.error);
   }

@@ -1,19 +1,11 @@
 /** Program output on its way into the runs table: small ones inline, large ones as replicated files. */
 
 import { Readable } from 'node:stream';
-import type { BlobShelf } from '../../protocols/blob/index.ts';
+import type { WritableShelf } from '../../protocols/blob/index.ts';
 import type { CapturedOutput } from '../../protocols/schema/attempt.ts';
 import { INLINE_OUTPUT_BYTES } from '../../protocols/schema/fields.ts';
-import type { Answer, Outcome } from '../../protocols/schema/outcome.ts';
+import type { Answer } from '../../protocols/schema/outcome.ts';
 import type { Output } from '../../protocols/schema/run.ts';
-
-export interface OutputShelf {
-  ingest(
-    content: AsyncIterable<Uint8Array>,
-    limitBytes: number,
-  ): Promise<Outcome<{ readonly sha256: string; readonly size: number }, { readonly message: string }>>;
-  open: BlobShelf['open'];
-}
 
 const strict = new TextDecoder('utf-8', { fatal: true });
 
@@ -35,7 +27,7 @@ function inline(bytes: Uint8Array, truncated: boolean): Output {
 /** Stores what is too large for the record at a majority first. */
 export async function storeOutput(
   captured: CapturedOutput,
-  shelf: OutputShelf,
+  shelf: WritableShelf,
   replicate: (sha256: string) => Promise<Answer<void>>,
 ): Promise<Answer<Output>> {
   const { bytes, truncated } = captured;

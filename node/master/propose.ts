@@ -2,21 +2,37 @@
 
 import type { Command } from '../../protocols/schema/command.ts';
 import { type ApiFailure, fail, type Outcome } from '../../protocols/schema/outcome.ts';
+import { WireError } from '../../protocols/wire/error.ts';
 import type { Consensus, ProposalFailure } from '../consensus/types.ts';
+import type { Logger } from '../ports.ts';
 import { encodeCommand } from '../state/commands.ts';
 import type { ApplyResult } from '../state/types.ts';
 
-export type Propose = (command: Command) => Promise<Outcome<ApplyResult, ProposalFailure>>;
+/** `INVALID`: its schema refuses the command, so it never comes to the log; `reason` says why. */
+export type ProposeFailure = ProposalFailure | { readonly code: 'INVALID'; readonly reason: string };
+/** Never rejects because of what is in the command: a part of it may be another node's word. */
+export type Propose = (command: Command) => Promise<Outcome<ApplyResult, ProposeFailure>>;
 
-export function proposeTo(consensus: Pick<Consensus<ApplyResult>, 'propose'>): Propose {
+export function proposeTo(
+  consensus: Pick<Consensus<ApplyResult>, 'propose'>,
+  { logger }: { readonly logger: Logger },
+): Propose {
   return async (command) => {
-    const outcome = await consensus.propose(encodeCommand(command));
+    let entry: Uint8Array;
+    try {
+      entry = encodeCommand(command);
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      logger.error({ command: command.type, reason: error.message }, 'command refused');
+      return fail({ code: 'INVALID', reason: error.message });
+    }
+    const outcome = await consensus.propose(entry);
     return outcome.ok ? { ok: true, value: outcome.value.result } : outcome;
   };
 }
 
 /** What a client is told when a proposal was not, or perhaps not, committed. */
-export function unavailable(failure: ProposalFailure): { readonly ok: false; readonly error: ApiFailure } {
+export function unavailable(failure: ProposeFailure): { readonly ok: false; readonly error: ApiFailure } {
   const retryAfterSeconds = 1;
   switch (failure.code) {
     case 'BUSY':
@@ -25,6 +41,8 @@ export function unavailable(failure: ProposalFailure): { readonly ok: false; rea
         message: 'too many changes are waiting for the disks of a majority; try again in a moment',
         retryAfterSeconds,
       });
+    case 'INVALID':
+      return fail({ code: 'UNPROCESSABLE', message: `that can't be recorded: ${failure.reason}` });
     case 'INVALID_CHANGE':
       return fail({ code: 'CONFLICT', message: `the membership can't change now: ${failure.reason}` });
     case 'UNKNOWN':

@@ -1,18 +1,19 @@
 /** Takes what workers report of their attempts, makes it durable, and answers only then. */
 
+import type { WritableShelf } from '../../protocols/blob/index.ts';
 import type { AttemptReport, AttemptResult } from '../../protocols/schema/attempt.ts';
 import type { ControlResponse } from '../../protocols/schema/messages.ts';
 import type { Answer } from '../../protocols/schema/outcome.ts';
 import { isPlaced, type RunResult } from '../../protocols/schema/run.ts';
 import type { Clock, Logger } from '../ports.ts';
 import type { Tables } from '../state/tables.ts';
-import { type OutputShelf, storeOutput } from './outputs.ts';
+import { storeOutput } from './outputs.ts';
 import type { Propose } from './propose.ts';
 
 export interface ReportDeskDependencies {
   readonly tables: Tables;
   readonly propose: Propose;
-  readonly shelf: OutputShelf;
+  readonly shelf: WritableShelf;
   readonly replicate: (sha256: string) => Promise<Answer<void>>;
   readonly clock: Clock;
   readonly logger: Logger;

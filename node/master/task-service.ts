@@ -1,7 +1,7 @@
 /** Uploads: a file on the disks of a majority first, then a row in the tasks table. */
 
-import type { BlobShelf } from '../../protocols/blob/index.ts';
-import { type Answer, fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
+import type { IngestFailure, WritableShelf } from '../../protocols/blob/index.ts';
+import { type Answer, fail, succeed } from '../../protocols/schema/outcome.ts';
 import type { Task } from '../../protocols/schema/task.ts';
 import type { Clock, Random } from '../ports.ts';
 import { splitCommand } from '../worker/command.ts';
@@ -9,30 +9,12 @@ import { type Propose, unavailable } from './propose.ts';
 import type { Upload } from './requests.ts';
 import { functionNameOf, interpreterOf, shebangOf } from './submission.ts';
 
-interface UploadFailure {
-  readonly code: 'TOO_LARGE' | 'DISK' | 'INTERRUPTED';
-  readonly message: string;
-}
-
-export interface UploadShelf {
-  ingest(
-    content: AsyncIterable<Uint8Array>,
-    limitBytes: number,
-  ): Promise<
-    Outcome<
-      { readonly sha256: string; readonly size: number },
-      { readonly code: 'TOO_LARGE' | 'DISK' | 'INTERRUPTED'; readonly message: string }
-    >
-  >;
-  open: BlobShelf['open'];
-}
-
 export interface TaskServiceOptions {
   readonly maxUploadBytes: number;
 }
 
 export interface TaskServiceDependencies {
-  readonly shelf: UploadShelf;
+  readonly shelf: WritableShelf;
   readonly replicate: (sha256: string) => Promise<Answer<void>>;
   readonly propose: Propose;
   readonly clock: Clock;
@@ -82,7 +64,7 @@ async function* keepHead(content: AsyncIterable<Uint8Array>, head: Uint8Array[])
   }
 }
 
-function refuseUpload({ code, message }: UploadFailure): Answer<never> {
+function refuseUpload({ code, message }: IngestFailure): Answer<never> {
   if (code === 'DISK') return fail({ code: 'UNAVAILABLE', message, retryAfterSeconds: 5 });
   return fail({ code: code === 'TOO_LARGE' ? 'TOO_LARGE' : 'BAD_REQUEST', message });
 }

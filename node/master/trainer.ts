@@ -3,17 +3,18 @@
  * better on tasks that were held out becomes the next version once its weights lie on a majority; what isn't is
  * recorded as dropped.
  */
+
 import { Readable } from 'node:stream';
 import { evidenceOf } from '../../predictor/evidence.ts';
 import { MAX_WEIGHTS_BYTES } from '../../predictor/model/weights-file.ts';
 import type { ModelHost } from '../../predictor/model-host.ts';
 import type { TrainingResult, TrainingTask } from '../../predictor/types.ts';
+import type { WritableShelf } from '../../protocols/blob/index.ts';
 import type { DroppedModel, LearnedFrom, ModelScore } from '../../protocols/schema/model.ts';
 import { type Answer, fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import type { NodeId } from '../consensus/types.ts';
 import type { Cancel, Clock, Logger, Random } from '../ports.ts';
 import type { Tables } from '../state/tables.ts';
-import type { OutputShelf } from './outputs.ts';
 import type { Propose } from './propose.ts';
 import { cachePoints, isTimeToTrain, TRAINING_RULE, type TrainingRule } from './training-plan.ts';
 
@@ -38,7 +39,7 @@ export interface TrainerDependencies {
   readonly self: NodeId;
   readonly tables: Tables;
   readonly host: ModelHost;
-  readonly shelf: Pick<OutputShelf, 'ingest'>;
+  readonly shelf: Pick<WritableShelf, 'ingest'>;
   readonly replicate: (sha256: string) => Promise<Answer<void>>;
   readonly propose: Propose;
   readonly clock: Clock;

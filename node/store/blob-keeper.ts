@@ -51,11 +51,11 @@ export class BlobKeeper {
     for (const stop of this.#stops.splice(0)) stop();
   }
 
-  /** True once the file is on this node's shelf. Asks `from` first, then the voters, then everyone connected. */
-  ensure(sha256: string, from: NodeId | null = null): Promise<boolean> {
+  /** True once the file is on this node's shelf. Asks the voters, then everyone connected. */
+  ensure(sha256: string): Promise<boolean> {
     const underWay = this.#fetching.get(sha256);
     if (underWay) return underWay;
-    const fetching = this.#fetch(sha256, from).finally(() => this.#fetching.delete(sha256));
+    const fetching = this.#fetch(sha256).finally(() => this.#fetching.delete(sha256));
     this.#fetching.set(sha256, fetching);
     return fetching;
   }
@@ -95,18 +95,13 @@ export class BlobKeeper {
     }
   }
 
-  async #fetch(sha256: string, from: NodeId | null): Promise<boolean> {
+  async #fetch(sha256: string): Promise<boolean> {
     if (await this.#deps.shelf.has(sha256)) return true;
-    const connected = this.#deps.mesh.peers().filter((peer) => peer.connected);
+    const peers = this.#deps.mesh.peers().filter((peer) => peer.connected);
+    const connected = new Set(peers.map(({ id }) => id));
     const { voters } = this.#deps.configuration();
-    const sources = new Set([
-      ...(from === null ? [] : [from]),
-      ...voters,
-      ...connected.map((peer) => peer.id),
-    ]);
-    sources.delete(this.#deps.self);
-    for (const source of sources) {
-      if (source !== from && !connected.some((peer) => peer.id === source)) continue;
+    for (const source of new Set([...voters, ...connected])) {
+      if (!connected.has(source)) continue;
       const outcome = await this.#deps.mesh.fetchBlob(source, sha256);
       if (outcome.ok) return true;
       this.#deps.logger.debug({ peer: source, sha256, reason: outcome.error.message }, 'blob fetch failed');

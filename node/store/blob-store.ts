@@ -2,7 +2,7 @@
 import { mkdir, open, readdir, rm, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import type { BlobShelf } from '../../protocols/blob/index.ts';
+import type { BlobShelf, IngestFailure, WritableShelf } from '../../protocols/blob/index.ts';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import { renameDurably } from '../durable-file.ts';
 import type { Clock, Logger, Random } from '../ports.ts';
@@ -20,15 +20,9 @@ export interface BlobStoreDependencies {
   readonly logger: Logger;
 }
 
-/** `INTERRUPTED`: whoever sent the bytes stopped half-way. */
-export interface IngestFailure {
-  readonly code: 'TOO_LARGE' | 'DISK' | 'INTERRUPTED';
-  readonly message: string;
-}
-
 const TEMPORARY_PREFIX = 'incoming-';
 
-export class BlobStore implements BlobShelf, AsyncDisposable {
+export class BlobStore implements BlobShelf, WritableShelf, AsyncDisposable {
   readonly #directory: string;
   readonly #random: Random;
   readonly #logger: Logger;
@@ -97,7 +91,6 @@ export class BlobStore implements BlobShelf, AsyncDisposable {
     return fail({ code: stored.error.code === 'DISK' ? 'DISK' : 'MISMATCH', message: stored.error.message });
   }
 
-  /** Stores bytes whose hash isn't known yet. Beyond the limit, `content` is closed (a Readable is destroyed). */
   async ingest(
     content: AsyncIterable<Uint8Array>,
     limitBytes: number,

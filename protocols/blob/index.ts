@@ -28,6 +28,21 @@ export interface BlobShelf {
   ): Promise<Outcome<void, { readonly code: 'MISMATCH' | 'DISK'; readonly message: string }>>;
 }
 
+/** Where this node's own new blobs go to. */
+export interface WritableShelf extends Pick<BlobShelf, 'open'> {
+  /** Stores bytes whose hash isn't known yet. Beyond the limit `content` is closed (a Readable is destroyed). */
+  ingest(
+    content: AsyncIterable<Uint8Array>,
+    limitBytes: number,
+  ): Promise<Outcome<{ readonly sha256: string; readonly size: number }, IngestFailure>>;
+}
+
+/** `INTERRUPTED`: whoever sent the bytes stopped half-way. */
+export interface IngestFailure {
+  readonly code: 'TOO_LARGE' | 'DISK' | 'INTERRUPTED';
+  readonly message: string;
+}
+
 /** Why a transfer came to nothing although the two ends understood each other. */
 export type BlobFailure = Omit<Extract<BlobReply, { readonly type: 'failure' }>, 'type'>;
 export type BlobOutcome = { readonly ok: true } | { readonly ok: false; readonly error: BlobFailure };

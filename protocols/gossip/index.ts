@@ -11,7 +11,7 @@ import type { Value } from '../schema/fields.ts';
 import { decode } from '../wire/codec.ts';
 import { WireError } from '../wire/error.ts';
 
-/** Longest message that is sent or heeded: a node of 1,024 runs needs some 200 KiB. */
+/** Longest message that is sent or heeded: 1,024 runs need some 120 KiB. */
 export const MAX_MESSAGE_BYTES = 512 * 1024;
 
 export const capacityTopic = (clusterId: string): string => `fsched/1/${clusterId}/capacity`;

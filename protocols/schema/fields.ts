@@ -66,7 +66,8 @@ export const listOf = <T extends TSchema>(item: T, maxItems: number, options: Sa
 export const name = (maxLength: number, options: Saying = {}) =>
   Type.String({ minLength: 1, maxLength, pattern: PLAIN_TEXT, ...options });
 /** Text for people: it may have any characters, so who prints it cleans it. */
-export const sentence = (options: Saying = {}) => Type.String({ maxLength: 65_536, ...options });
+export const sentence = (options: Saying & { readonly maxLength?: number } = {}) =>
+  Type.String({ maxLength: 65_536, ...options });
 /** As the machine tells it. */
 export const CpuModel = Type.String({ maxLength: 1024 });
 /** Bytes; JSON has none, so these never meet REST. */

@@ -20,10 +20,14 @@ import {
 } from './fields.ts';
 import { KnownPeer, NewMember } from './member.ts';
 
+/** Attempts that one node runs, or still has to report. */
+const MAX_HELD = 16_384;
+
 const message = <const T extends string, const P extends Type.TProperties>(type: T, properties: P) =>
   Type.Object({ type: Type.Literal(type), ...properties });
 
-const Refused = message('refused', { code: name(64), message: sentence() });
+/** Short enough to stand in the sentence of whoever hears it. */
+const Refused = message('refused', { code: name(64), message: sentence({ maxLength: 16_384 }) });
 
 export const ControlRequest = Type.Union([
   /** To the master: commit this member (a new one, or one whose address or name changed). */
@@ -47,7 +51,7 @@ export const ControlResponse = Type.Union([
   message('not-master', { master: nullable(NodeId) }),
   /** An expected refusal; `code` is of the request's own room, for example one of a dispatch. */
   Refused,
-  message('held', { attempts: listOf(HeldAttempt, 65_536) }),
+  message('held', { attempts: listOf(HeldAttempt, MAX_HELD) }),
   message('output', { bytes: bytes(MAX_OUTPUT_BYTES), ended: Type.Boolean() }),
 ]);
 export type ControlResponse = Value<typeof ControlResponse>;

@@ -9,7 +9,7 @@ import { type Holder, offersOf, place } from '../../../node/master/placement.ts'
 import { describeCapacity } from '../../../node/worker/capacity.ts';
 import type { Dispatch } from '../../../protocols/schema/attempt.ts';
 import { dispatchOf, specOf } from '../../builders/nouns.ts';
-import { Rig } from '../llc/partitions-rig.ts';
+import { freeWaysOf, Rig } from '../llc/partitions-rig.ts';
 
 interface Held {
   readonly lease: Lease;
@@ -72,7 +72,7 @@ for (const [name, make] of NODES) {
               held.map(({ holder }) => holder),
             );
             assert.ok(view);
-            assert.equal(view.freeWays, partitions.freeWays(0), 'free ways');
+            assert.equal(view.freeWays, freeWaysOf(partitions, 0), 'free ways');
             const demand = specOf(todo);
             const placed = place(demand, [view]);
             const ways = placed?.ways ?? Math.max(todo.ways, domain.minWays ?? 1);
@@ -94,7 +94,7 @@ for (const [name, make] of NODES) {
             held.push({ lease: answer.value, dispatch: dispatchOf(request), holder });
           }
           for (const { lease } of held) await partitions.release(lease);
-          assert.equal(partitions.freeWays(0), 10);
+          assert.equal(freeWaysOf(partitions, 0), 10);
         },
       );
       await fc.assert(property, { numRuns: 40 });

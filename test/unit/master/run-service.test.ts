@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { silentLogger } from '../../../node/adapters.ts';
 import { RunService } from '../../../node/master/run-service.ts';
 import { WayPlanner } from '../../../node/master/way-planner.ts';
 import { CurveFitPredictor } from '../../../predictor/eval/baselines/curve-fit.ts';
 import { succeed } from '../../../protocols/schema/outcome.ts';
 import type { ProfilerName } from '../../../protocols/schema/task.ts';
 import { FakeClock, settled } from '../../support/fake-clock.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 import { TASK, tablesWithTask } from '../state/fixtures.ts';
 
 function setUp() {

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { silentLogger } from '../../../node/adapters.ts';
 import { Dispatcher } from '../../../node/master/dispatcher.ts';
 import { NODE_LOST_MS, Reconciler } from '../../../node/master/reconciler.ts';
 import { Scheduler } from '../../../node/master/scheduler.ts';
@@ -12,6 +11,7 @@ import type { ControlRequest, ControlResponse } from '../../../protocols/schema/
 import { fail, succeed } from '../../../protocols/schema/outcome.ts';
 import { domainOf, peerId } from '../../builders/nouns.ts';
 import { FakeClock, settled } from '../../support/fake-clock.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 import { finish, spec, tablesWithTask } from '../state/fixtures.ts';
 
 const [NODE_A, NODE_B] = [peerId('node-a'), peerId('node-b')];

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { silentLogger } from '../../../node/adapters.ts';
 import { Trainer } from '../../../node/master/trainer.ts';
 import { cachePoints, isTimeToTrain, TRAINING_RULE } from '../../../node/master/training-plan.ts';
 import type { ApplyResult } from '../../../node/state/types.ts';
@@ -9,6 +8,7 @@ import { fail, succeed } from '../../../protocols/schema/outcome.ts';
 import type { Profile } from '../../../protocols/schema/task.ts';
 import { FakeClock, settled } from '../../support/fake-clock.ts';
 import { FakeModelHost, score, trained } from '../../support/fake-model-host.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 import { candidate, LLC, TASK, tablesWithTask } from '../state/fixtures.ts';
 
 const profile = (taskId: string, changes: Partial<Profile> = {}): Profile => ({

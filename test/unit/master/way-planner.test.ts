@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { silentLogger } from '../../../node/adapters.ts';
 import type { DomainOffer } from '../../../node/master/placement.ts';
 import { RunService } from '../../../node/master/run-service.ts';
 import { WayPlanner } from '../../../node/master/way-planner.ts';
@@ -11,6 +10,7 @@ import type { RunSpec } from '../../../protocols/schema/run.ts';
 import type { Profile } from '../../../protocols/schema/task.ts';
 import { CurveFitHost } from '../../support/curve-fit-host.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 import { assignment, finish, LLC, spec, TASK, tablesWithTask } from '../state/fixtures.ts';
 
 const DOMAIN: DomainOffer = {

@@ -3,7 +3,6 @@ import { test } from 'node:test';
 import { generateKeyPair } from '@libp2p/crypto/keys';
 import type { Connection, PeerId } from '@libp2p/interface';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
-import { silentLogger } from '../../../node/adapters.ts';
 import { ConnectionWatch } from '../../../node/mesh/connection-watch.ts';
 import { WATCH_PERIOD_MS } from '../../../node/mesh/libp2p-settings.ts';
 import type { MemberRegistrar } from '../../../node/mesh/member-registrar.ts';
@@ -11,6 +10,7 @@ import { PeerTable } from '../../../node/mesh/peer-table.ts';
 import type { RaftLinks } from '../../../node/mesh/raft-links.ts';
 import { FrameKind } from '../../../protocols/link/index.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 
 class FakeConnection {
   status = 'open';

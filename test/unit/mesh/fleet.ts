@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { Readable } from 'node:stream';
-import { silentLogger, systemClock, systemRandom } from '../../../node/adapters.ts';
+import { systemClock, systemRandom } from '../../../node/adapters.ts';
 import { type Libp2pMesh, openMesh } from '../../../node/mesh/libp2p-mesh.ts';
 import type { MeshHandlers, MeshOptions } from '../../../node/mesh/types.ts';
 import type { Clock } from '../../../node/ports.ts';
@@ -20,6 +20,7 @@ import type {
   JoinResponse,
 } from '../../../protocols/schema/messages.ts';
 import type { Inspection } from '../../../protocols/schema/views.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 
 export const TOKEN = new Uint8Array(32).fill(7);
 

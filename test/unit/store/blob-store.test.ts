@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
-import { silentLogger, systemClock, systemRandom } from '../../../node/adapters.ts';
+import { systemClock, systemRandom } from '../../../node/adapters.ts';
 import { BlobStore } from '../../../node/store/blob-store.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 
 const sha256 = (bytes: Uint8Array | string) => createHash('sha256').update(bytes).digest('hex');
 
