@@ -8,12 +8,14 @@ import { CliError, EXIT } from './exit-codes.ts';
 export const LATEST = 1000;
 
 /** The only one that fits, or null where none does. Throws a usage error for several. */
-export function onlyOne<T>(what: string, wanted: string, candidates: readonly T[]): T | null {
+export function onlyOne<T>(
+  what: string,
+  wanted: string,
+  candidates: readonly T[],
+  advice = 'write more of the id',
+): T | null {
   if (candidates.length <= 1) return candidates[0] ?? null;
-  throw new CliError(
-    EXIT.USAGE,
-    `${candidates.length} ${what} fit ${JSON.stringify(wanted)}: write more of the id`,
-  );
+  throw new CliError(EXIT.USAGE, `${candidates.length} ${what} fit ${JSON.stringify(wanted)}: ${advice}`);
 }
 
 /** A name stands for its newest task, as for `submit`. */

@@ -37,7 +37,7 @@ async function makeProgram(environment: Environment): Promise<Command> {
     .showHelpAfterError('(fsched --help lists the commands, fsched COMMAND --help explains one)')
     .exitOverride();
   const [, , first = ''] = process.argv;
-  const named = COMMANDS[first];
+  const named = Object.hasOwn(COMMANDS, first) ? COMMANDS[first] : undefined;
   const isVersion = first === '--version' || first === '-V';
   const wanted = named !== undefined ? [named] : isVersion ? [] : Object.values(COMMANDS);
   for (const load of wanted) (await load())(program, environment);

@@ -1,6 +1,6 @@
 /** The real clock, randomness and silence; the only place in `node/` that reads the machine's. */
 import { randomBytes } from 'node:crypto';
-import type { Clock, Logger, Random } from './ports.ts';
+import type { Clock, Random } from './ports.ts';
 
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
@@ -18,12 +18,4 @@ export const systemClock: Clock = {
 export const systemRandom: Random = {
   next: () => Math.random(),
   id: () => randomBytes(16).toString('hex'),
-};
-
-export const silentLogger: Logger = {
-  error() {},
-  warn() {},
-  info() {},
-  debug() {},
-  child: () => silentLogger,
 };

@@ -222,7 +222,10 @@ async function startParts(
     },
     onJoin: (from, request) => membership.handleJoin(from, request),
     onInspect: () => self.inspection(),
-    onPeerChange: (id, connected) => (connected ? consensus.peerFound(id) : consensus.peerLost(id)),
+    // A member that is connected again needs no word: the next heartbeat finds out what it lacks.
+    onPeerChange: (id, connected) => {
+      if (!connected) consensus.peerLost(id);
+    },
   });
   stack.defer(() => watch.stop());
   stack.use(consensus);
@@ -339,7 +342,8 @@ function untilServing(consensus: ConsensusDriver<ApplyResult>, tables: Tables, s
   });
 }
 
-/** By the master's own word; a digest of another term proves nothing. */
+/** By the master's own word: a digest of another term, or by another member, proves nothing. */
 function isCaughtUp({ term, leader, appliedIndex }: ConsensusStatus, digest: ClusterDigest | null): boolean {
-  return leader !== null && digest !== null && digest.term === term && digest.commitIndex <= appliedIndex;
+  const isMasters = leader !== null && digest?.master === leader && digest.term === term;
+  return isMasters && digest.commitIndex <= appliedIndex;
 }

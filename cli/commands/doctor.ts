@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { systemClock } from '../../node/adapters.ts';
 import type { Environment } from '../../node/config/config.ts';
 import type { Finding } from '../../node/doctor/finding.ts';
+import { searchPathOf } from '../../node/search-path.ts';
 import { EXIT } from '../exit-codes.ts';
 import { show } from '../output.ts';
 import { configOf, type NodeFlags, withNodeOptions } from './start.ts';
@@ -24,7 +25,7 @@ type Flags = NodeFlags & { readonly json?: never };
 async function examineMachine({ json, ...flags }: Flags, environment: Environment): Promise<void> {
   const config = await configOf(flags, environment);
   const { examine } = await import('../../node/doctor/doctor.ts');
-  const findings = await examine(config, environment.PATH ?? '', systemClock);
+  const findings = await examine(config, searchPathOf(environment), systemClock);
   const ok = findings.every(({ state }) => state !== 'failed');
   show({ json }, { ok, findings }, () => describe(findings));
   process.exitCode = ok ? EXIT.OK : EXIT.FAILED;

@@ -41,7 +41,7 @@ async function inspect(target: string, flags: InspectFlags): Promise<void> {
   if (!parsed.ok) throw new CliError(EXIT.USAGE, `TARGET: ${parsed.error}`);
   const token = await loadToken(flags.tokenFile ?? join(flags.dataDir, 'join-token'), false);
   if (!token.ok) throw new CliError(EXIT.USAGE, `the join token is needed: ${token.error.message}`);
-  // Libp2p is heavy, so only this command and `start` load it.
+  // Libp2p is heavy, so only what needs it loads it.
   const { inspectPeer } = await import('../../node/mesh/strangers.ts');
   const answer = await inspectPeer(target, token.value);
   if (!answer.ok) {

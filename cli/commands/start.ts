@@ -4,6 +4,7 @@ import { type Environment, type NodeConfig, readHost } from '../../node/config/c
 import { ConfigError, loadConfig, unknownVariables } from '../../node/config/load.ts';
 import { NODE_OPTIONS, type NodeOption } from '../../node/config/options.ts';
 import type { Daemon } from '../../node/daemon.ts';
+import { searchPathOf } from '../../node/search-path.ts';
 import { CliError, EXIT } from '../exit-codes.ts';
 import { onInterrupt } from '../signals.ts';
 import { explainStartFailure } from '../start-failure.ts';
@@ -79,7 +80,11 @@ async function launchDaemon(config: NodeConfig, environment: Environment): Promi
   for (const { variable, meant } of unknownVariables(environment))
     logger.warn({ variable }, `there is no option ${variable}; did you mean ${meant}?`);
   try {
-    return await startDaemon(config, { logger, searchPath: environment.PATH ?? '', lang: environment.LANG });
+    return await startDaemon(config, {
+      logger,
+      searchPath: searchPathOf(environment),
+      lang: environment.LANG,
+    });
   } catch (error) {
     throw explainStartFailure(error, config);
   }

@@ -1,5 +1,5 @@
-import { openAsBlob } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { constants, openAsBlob } from 'node:fs';
+import { access, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Command } from 'commander';
 import type { TaskDetailJson, TaskJson } from '../../node/rest/schemas/tasks.ts';
@@ -42,11 +42,13 @@ async function upload(file: string, flags: UploadFlags): Promise<void> {
 
 /** The blob of a file says only that it can't be read, and not why. */
 async function checkReadable(file: string): Promise<void> {
-  await using handle = await open(file).catch((cause: unknown) => {
+  const refuse = (cause: unknown): never => {
     throw CliError.because(EXIT.USAGE, "the file can't be read", cause);
-  });
-  if ((await handle.stat()).isFile()) return;
-  throw new CliError(EXIT.USAGE, `${file} is no file: give the path of one program file`);
+  };
+  // Before it is opened: a FIFO would wait for somebody who writes.
+  if (!(await stat(file).catch(refuse)).isFile())
+    throw new CliError(EXIT.USAGE, `${file} is no file: give the path of one program file`);
+  await access(file, constants.R_OK).catch(refuse);
 }
 
 const COLUMNS: readonly Column<TaskJson>[] = [

@@ -53,7 +53,7 @@ async function removeWorker(wanted: string, flags: ApiFlags): Promise<void> {
   const workers = Object.values(await fetchWorkers(flags));
   const named = workers.filter((worker) => worker.id === wanted || worker.name === wanted);
   const fitting = named.length > 0 ? named : workers.filter((worker) => worker.id.startsWith(wanted));
-  const worker = onlyOne('workers', wanted, fitting);
+  const worker = onlyOne('workers', wanted, fitting, 'write the peer id; "fsched workers" lists them');
   if (worker === null) {
     throw new CliError(
       EXIT.NOT_FOUND,

@@ -31,7 +31,7 @@ const MESSAGES: readonly (readonly [Message['type'], ...(readonly string[])])[] 
 const NUMBERS = new Map(MESSAGES.map(([type], number) => [type, number]));
 const FLAGS: ReadonlySet<string> = new Set(['pre', 'granted']);
 const KINDS = ['noop', 'command', 'configuration'] as const;
-/** A message of more is not sent: see `maxEntries` of the options. */
+/** A message of more is not sent: `maxAppendBytes` of the options ends one long before. */
 const MOST_ENTRIES = 65_536;
 
 export function encodeMessage(message: Message): Uint8Array {

@@ -1,6 +1,6 @@
 /**
  * Where the log, the hard state and a few values of the node (such as the identity of its cluster) are kept.
- * `level-log-store.ts` keeps them on disk, `memory-log-store.ts` in memory with a crash to order.
+ * `level-log-store.ts` keeps them on disk, `test/support/memory-log-store.ts` in memory with a crash to order.
  */
 import type { Entry, HardState } from './types.ts';
 

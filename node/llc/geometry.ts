@@ -15,7 +15,7 @@ export interface GeometryFailure {
 export const ASSUMED_GEOMETRY: LlcGeometry = { ways: 16, wayBytes: 1024 * 1024 };
 
 /** Capacity bit masks of resctrl have 32 bits at most (kernel documentation, filesystems/resctrl.rst). */
-const MAX_WAYS = 32;
+export const MASK_BITS = 32;
 const MIN_WAY_BYTES = 4 * 1024;
 const MAX_WAY_BYTES = 1024 ** 3;
 const UNITS: Readonly<Record<string, number>> = { k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
@@ -26,7 +26,7 @@ export function parseGeometry(text: string): Outcome<LlcGeometry, GeometryFailur
   if (match === null) return bad(text, 'it is not WAYSxWAYSIZE');
   const ways = Number(match[1]);
   const wayBytes = Number(match[2]) * (UNITS[match[3]?.toLowerCase() ?? ''] ?? 1);
-  if (ways < 1 || ways > MAX_WAYS) return bad(text, `a cache has 1 to ${MAX_WAYS} ways`);
+  if (ways < 1 || ways > MASK_BITS) return bad(text, `a cache has 1 to ${MASK_BITS} ways`);
   if (wayBytes < MIN_WAY_BYTES || wayBytes > MAX_WAY_BYTES) return bad(text, 'a way has 4 KiB to 1 GiB');
   return succeed({ ways, wayBytes });
 }

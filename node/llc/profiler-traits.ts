@@ -30,9 +30,6 @@ export const TRAITS: Readonly<Record<ProfilerName, Traits>> = {
   wallclock: WALLCLOCK,
 };
 
-/** What `auto` takes, the best first. */
-export const BY_MERIT: readonly ProfilerName[] = ['resctrl', 'cachegrind', 'wallclock'];
-
 const LINE_BYTES = 64;
 
 /**

@@ -6,7 +6,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { availableParallelism, cpus as machineCpus } from 'node:os';
 import { join } from 'node:path';
 import { parseCpuList, readAllowedCpus } from './cpu-list.ts';
-import { ASSUMED_GEOMETRY, type LlcGeometry } from './geometry.ts';
+import { ASSUMED_GEOMETRY, type LlcGeometry, MASK_BITS } from './geometry.ts';
 import type { LlcDomain, Topology } from './types.ts';
 
 export interface TopologyOptions {
@@ -114,14 +114,17 @@ async function readCache(directory: string, cpu: number): Promise<CacheEntry | n
   return { cpu, level, id, sharedBy: sharedBy.length > 0 ? sharedBy : [cpu], geometry };
 }
 
-/** Zero ways is the kernel's word for unknown or fully associative; such a cache is cut into the assumed number. */
+/**
+ * Zero ways is the kernel's word for unknown or fully associative, and some guests are told of thousands; what has more
+ * than a resctrl mask could name is cut into the assumed number.
+ */
 function toGeometry(
   size: number | null,
   ways: number | null,
   line: number | null,
   sets: number | null,
 ): LlcGeometry | null {
-  const count = ways !== null && ways > 0 ? ways : null;
+  const count = ways !== null && ways > 0 && ways <= MASK_BITS ? ways : null;
   if (size !== null && size > 0 && count !== null) return { ways: count, wayBytes: Math.floor(size / count) };
   if (line !== null && sets !== null && count !== null && line * sets > 0) {
     return { ways: count, wayBytes: line * sets };

@@ -19,8 +19,8 @@ export function encodeCommand(command: Command): Uint8Array {
 }
 
 /**
- * Null for bytes that are no command of this version. Every node then refuses the entry alike, so a newer proposer
- * cannot make older nodes diverge.
+ * Null for bytes that are no command of this version: nodes of one version refuse such an entry alike. A newer version
+ * applies what an older one refuses, so a format or a bound is raised only after every member can read it.
  */
 export function decodeCommand(data: Uint8Array): Command | null {
   if (data[0] !== FORMAT) return null;

@@ -18,9 +18,7 @@ export class RunTimeTable {
   readonly #byTask = new Map<string, Map<string, RunTimes>>();
   #count = 0;
 
-  /**
-   * False when the run says nothing: a benchmark, or one without success, or of a version that didn't say where it ran.
-   */
+  /** False when the run says nothing: a benchmark, or one without success. */
   record(run: Run): boolean {
     const time = timeOf(run);
     if (time === null) return false;

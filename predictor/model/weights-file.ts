@@ -9,6 +9,8 @@ const LENGTH_BYTES = 4;
 const DIGEST_BYTES = 32;
 /** Ten times what ships: a prediction by the largest still holds the event loop for a few milliseconds only. */
 export const MAX_WEIGHTS_BYTES = 1024 * 1024;
+const MAX_NETWORKS = 16;
+const MAX_LAYERS = 8;
 
 /** One dense layer: `outputs = weights * inputs + bias`; `weights` by rows of inputs. */
 export interface DenseLayer {
@@ -139,7 +141,13 @@ function parseHeader(bytes: Uint8Array): Header | null {
       isCount(header.inputs) &&
       header.thresholds.every((value, i) => value > (header.thresholds[i - 1] ?? 1)) &&
       header.layers.length > 0 &&
-      header.layers.every((outputs) => outputs.every(isCount) && outputs.at(-1) === header.thresholds.length);
+      header.layers.length <= MAX_NETWORKS &&
+      header.layers.every(
+        (outputs) =>
+          outputs.length <= MAX_LAYERS &&
+          outputs.every(isCount) &&
+          outputs.at(-1) === header.thresholds.length,
+      );
     return fits ? header : null;
   } catch {
     return null;

@@ -6,8 +6,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { silentLogger, systemClock, systemRandom } from '../../node/adapters.ts';
+import { systemClock, systemRandom } from '../../node/adapters.ts';
 import { BlobStore } from '../../node/store/blob-store.ts';
+import { silentLogger } from '../support/silent-logger.ts';
 
 const mebibytes = Number(process.argv[2] ?? 1024);
 const directory = await mkdtemp(join(tmpdir(), 'fsched-bench-'));

@@ -9,7 +9,7 @@ import { spawn } from 'node:child_process';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { silentLogger, systemClock, systemRandom } from '../../node/adapters.ts';
+import { systemClock, systemRandom } from '../../node/adapters.ts';
 import type { Lease, PartitionsView } from '../../node/llc/partitions/types.ts';
 import { UnenforcedPartitions } from '../../node/llc/partitions/unenforced.ts';
 import { discoverTopology } from '../../node/llc/topology.ts';
@@ -19,6 +19,7 @@ import { Worker } from '../../node/worker/worker.ts';
 import type { AttemptReport } from '../../protocols/schema/attempt.ts';
 import { fail } from '../../protocols/schema/outcome.ts';
 import { dispatchOf } from '../builders/nouns.ts';
+import { silentLogger } from '../support/silent-logger.ts';
 import { printHead, printRow, summarize } from './statistics.ts';
 
 /** Takes every process, so that programs are held at the latch. */

@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { silentLogger, systemClock } from '../../node/adapters.ts';
+import { systemClock } from '../../node/adapters.ts';
 import { readHost } from '../../node/config/config.ts';
 import { loadConfig } from '../../node/config/load.ts';
 import { type Daemon, startDaemon } from '../../node/daemon.ts';
@@ -13,6 +13,7 @@ import { machineLike } from '../../node/llc/emulator/machine.ts';
 import { ProcProcesses } from '../../node/llc/emulator/processes.ts';
 import { RUN_AS, TestCluster } from '../support/daemon-process.ts';
 import { eventually } from '../support/eventually.ts';
+import { silentLogger } from '../support/silent-logger.ts';
 import { NODE, processesOf, SLEEPER, UNTIL_WOKEN, wakeUntil } from './programs.ts';
 
 const FLAGS = { llc: 'emulated', llcGeometry: '16x1MiB', listen: '127.0.0.1:0', rest: '127.0.0.1:0' };

@@ -128,12 +128,6 @@ export class PartitionManager implements Partitions {
     return held.standing;
   }
 
-  async verify(lease: Lease): Promise<Standing> {
-    const held = HeldLease.of(lease);
-    await this.#readBack(held, (mount) => mount.verify(held));
-    return held.standing;
-  }
-
   async release(lease: Lease): Promise<void> {
     const held = HeldLease.of(lease);
     if (held.released) return;
@@ -152,10 +146,6 @@ export class PartitionManager implements Partitions {
     const held = HeldLease.of(lease);
     await this.#sample(held);
     return held.trail.summary();
-  }
-
-  freeWays(domain: number): number {
-    return this.#keeper.state === 'stopped' ? 0 : this.#accounts.freeWays(domain, this.#keeper.mount);
   }
 
   view(): PartitionsView {

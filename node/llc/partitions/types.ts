@@ -76,13 +76,9 @@ export interface Partitions extends AsyncDisposable {
   acquire(request: PartitionRequest): Promise<Outcome<Lease, PartitionRefusal>>;
   /** Puts a process in, best before its first instruction, and reads back that it is. */
   enter(lease: Lease, pid: number): Promise<Standing>;
-  /** Reads back that the lease still holds. */
-  verify(lease: Lease): Promise<Standing>;
   /** Idempotent. The standing of the lease stays readable. */
   release(lease: Lease): Promise<void>;
   /** Reads the counters once more, and sums up the life of the lease so far. Of a lease that is gone: what was seen. */
   observe(lease: Lease): Promise<CacheUse>;
-  /** The most ways that one run can be lent in a domain now; 0 for a domain that isn't there. */
-  freeWays(domain: number): number;
   view(): PartitionsView;
 }

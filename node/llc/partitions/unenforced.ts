@@ -67,10 +67,6 @@ export class UnenforcedPartitions implements Partitions {
     return lease.recorded;
   }
 
-  async verify(lease: Lease): Promise<Standing> {
-    return lease.recorded;
-  }
-
   async release(lease: Lease): Promise<void> {
     if (lease instanceof HeldLease && this.#accounts.leases.delete(lease)) this.#onChange();
   }
@@ -79,12 +75,13 @@ export class UnenforcedPartitions implements Partitions {
     return HeldLease.of(lease).trail.summary();
   }
 
-  freeWays(domain: number): number {
-    return this.#stopped ? 0 : this.#accounts.freeWays(domain, null);
-  }
-
   view(): PartitionsView {
-    const state = this.#stopped ? 'stopped' : 'counting';
-    return { state, reason: this.#reason, domains: this.#accounts.view(null) };
+    const domains = this.#accounts.view(null);
+    if (!this.#stopped) return { state: 'counting', reason: this.#reason, domains };
+    return {
+      state: 'stopped',
+      reason: this.#reason,
+      domains: domains.map((domain) => ({ ...domain, freeWays: 0 })),
+    };
   }
 }

@@ -7,6 +7,7 @@
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { createInterface, type Interface } from 'node:readline';
+import { USUAL_PATH } from '../../search-path.ts';
 import type { OuterLock } from './lock.ts';
 
 export type FlockErrorCode = 'FLOCK_MISSING' | 'FLOCK_TIMEOUT' | 'FLOCK_FAILED' | 'FLOCK_LOST';
@@ -31,7 +32,6 @@ export interface FlockOptions {
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000;
-const SYSTEM_PATH = '/usr/sbin:/usr/bin:/sbin:/bin';
 const ENDED = 'failed its helper has ended';
 
 /** Each request is one line, each answer too. `command` keeps a failed redirection from ending the shell. */
@@ -51,7 +51,7 @@ export class DirectoryFlock implements OuterLock, AsyncDisposable {
   readonly #options: Required<FlockOptions>;
   #helper: Helper | null = null;
 
-  constructor({ directory, timeoutMs = DEFAULT_TIMEOUT_MS, searchPath = SYSTEM_PATH }: FlockOptions) {
+  constructor({ directory, timeoutMs = DEFAULT_TIMEOUT_MS, searchPath = USUAL_PATH }: FlockOptions) {
     this.#options = { directory, timeoutMs, searchPath };
   }
 

@@ -21,6 +21,9 @@ interface Point {
   readonly seconds: number;
 }
 
+/** No clock tells less, and ratios of less overflow. */
+const LEAST_SECONDS = 1e-9;
+
 const shape = (ways: number): number => 1 / (1 + Math.sqrt(Math.max(ways, 1) - 1));
 
 /**
@@ -35,7 +38,7 @@ function usablePoints(curve: MeasuredCurve, geometry: CacheGeometry): Point[] {
   return curve.points
     .map(({ ways, seconds }) => ({
       ways: (ways * curve.wayBytes) / geometry.wayBytes,
-      seconds: mean(seconds.filter((value) => Number.isFinite(value) && value > 0)),
+      seconds: mean(seconds.filter((value) => Number.isFinite(value) && value >= LEAST_SECONDS)),
     }))
     .filter((point) => Number.isFinite(point.seconds) && Number.isFinite(point.ways) && point.ways > 0)
     .sort((left, right) => left.ways - right.ways);

@@ -3,8 +3,8 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { silentLogger } from '../../../node/adapters.ts';
 import { warnIfOpen } from '../../../node/daemon-checks.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 
 test('a token file that others can read is warned of, with what to do', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'fsched-open-'));

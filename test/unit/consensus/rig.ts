@@ -1,5 +1,5 @@
 /** Drivers on a virtual clock and a link in memory. */
-import { silentLogger } from '../../../node/adapters.ts';
+
 import { ConsensusDriver } from '../../../node/consensus/driver.ts';
 import type { LogStore } from '../../../node/consensus/log-store.ts';
 import type { ConsensusOptions } from '../../../node/consensus/options.ts';
@@ -8,6 +8,7 @@ import type { Random } from '../../../node/ports.ts';
 import { prng } from '../../simulation/prng.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { MemoryLogStore } from '../../support/memory-log-store.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 
 /** Remembers what it applied; the result is how many that were. */
 export class ListMachine implements StateMachine<number> {

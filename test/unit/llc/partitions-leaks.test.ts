@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Lease } from '../../../node/llc/partitions/types.ts';
-import { Rig } from './partitions-rig.ts';
+import { freeWaysOf, Rig } from './partitions-rig.ts';
 
 const RUNS = 10_000;
 
@@ -51,7 +51,7 @@ test(`${RUNS} runs of all kinds leave the machine as it was`, async () => {
     assert.ok((seen.get(kind) ?? 0) > 10, `${kind}: ${JSON.stringify([...seen])}`);
 
   assert.deepEqual(await rig.groups(), []);
-  assert.deepEqual([node.freeWays(0), node.freeWays(8)], [10, 10]);
+  assert.deepEqual([freeWaysOf(node, 0), freeWaysOf(node, 8)], [10, 10]);
   for (const { masks, leases } of node.view().domains) assert.deepEqual([masks.pool, leases], [0, []]);
   assert.equal(await rig.fs.read('tasks'), '1\n', 'only init is left, in the root group');
   assert.deepEqual(

@@ -4,7 +4,7 @@ import { EmulatedResctrl, type EmulatorDependencies } from '../../../node/llc/em
 import type { EmulatedMachine } from '../../../node/llc/emulator/machine.ts';
 import { PartitionManager, type PartitionManagerOptions } from '../../../node/llc/partitions/manager.ts';
 import type { RootNote } from '../../../node/llc/partitions/root-group.ts';
-import type { Lease, PartitionRequest } from '../../../node/llc/partitions/types.ts';
+import type { Lease, PartitionRequest, Partitions, Standing } from '../../../node/llc/partitions/types.ts';
 import type { ResctrlFs } from '../../../node/llc/resctrl/port.ts';
 import { parseSchemata } from '../../../node/llc/resctrl/schemata.ts';
 import type { Topology } from '../../../node/llc/types.ts';
@@ -167,6 +167,16 @@ export class Rig implements AsyncDisposable {
     };
     return logger;
   }
+}
+
+/** The most that one more run can be lent in a domain, as it is told; 0 for one that isn't there. */
+export const freeWaysOf = (partitions: Pick<Partitions, 'view'>, domain: number): number =>
+  partitions.view().domains.find(({ id }) => id === domain)?.freeWays ?? 0;
+
+/** The standing of a lease after the next look at what the kernel says. */
+export async function lookAgain(manager: PartitionManager, lease: Lease): Promise<Standing> {
+  await manager.maintain();
+  return { enforcement: lease.enforcement, reason: lease.reason };
 }
 
 let runs = 0;

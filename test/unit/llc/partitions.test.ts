@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { DEFAULT_POOL_LIMITS } from '../../../node/llc/allocation/types.ts';
-import { inGroupOf, Rig, take } from './partitions-rig.ts';
+import { freeWaysOf, inGroupOf, lookAgain, Rig, take } from './partitions-rig.ts';
 
 describe('a partition of its own', () => {
   test('is a group with a mask, narrowed in all domains before a task enters, and leaves nothing behind', async () => {
@@ -34,7 +34,7 @@ describe('a partition of its own', () => {
     const child = rig.processes.fork(thread);
     const inside = await inGroupOf(rig, lease);
     for (const tid of [pid, thread, child]) assert.ok(inside.includes(tid), `${tid} is in`);
-    assert.equal((await node.verify(lease)).enforcement, 'enforced');
+    assert.equal((await lookAgain(node, lease)).enforcement, 'enforced');
   });
 
   test('has no strays when threads come and go while it is looked at', async () => {
@@ -52,7 +52,7 @@ describe('a partition of its own', () => {
       return tasks;
     };
     assert.deepEqual(await node.enter(lease, pid), { enforcement: 'enforced', reason: null });
-    assert.deepEqual(await node.verify(lease), { enforcement: 'enforced', reason: null });
+    assert.deepEqual(await lookAgain(node, lease), { enforcement: 'enforced', reason: null });
   });
 
   test('is not looked at for a process that is still to enter', async () => {
@@ -86,7 +86,7 @@ describe('a partition of its own', () => {
     for (const lease of [leases[1], leases[3], large]) {
       assert.equal(await rig.mask(lease?.group ?? ''), lease?.mask);
     }
-    assert.equal((await node.verify(leases[1] ?? large)).enforcement, 'enforced');
+    assert.equal((await lookAgain(node, leases[1] ?? large)).enforcement, 'enforced');
   });
 
   test('has the same ways for data and code with CDP, and leaves memory bandwidth alone', async () => {
@@ -116,9 +116,9 @@ describe('a partition of its own', () => {
     await take(rig, node, { ways: 7 });
     const answer = await node.acquire({ runId: 'x', attempt: 1, domain: 0, ways: 4, sensitive: true });
     assert.deepEqual(answer.ok ? null : answer.error.code, 'FULL');
-    assert.equal(node.freeWays(0), 3);
-    assert.equal(node.freeWays(8), 10);
-    assert.equal(node.freeWays(5), 0);
+    assert.equal(freeWaysOf(node, 0), 3);
+    assert.equal(freeWaysOf(node, 8), 10);
+    assert.equal(freeWaysOf(node, 5), 0);
     assert.equal((await rig.groups()).length, 1);
   });
 });
@@ -201,7 +201,7 @@ describe('the pool', () => {
       [true, true, false],
     );
     assert.equal(waits.recorded.enforcement, 'shared', 'its first part was shared');
-    assert.equal((await node.verify(other)).enforcement, 'shared');
+    assert.equal((await lookAgain(node, other)).enforcement, 'shared');
   });
 
   test('is left for a partition where it was, when its last member is moved up', async () => {
@@ -225,7 +225,7 @@ describe('other programs', () => {
     const node = await rig.node();
     const lease = await take(rig, node, { ways: 4 });
     assert.equal((lease.mask ?? 0) & 0xf, 0);
-    assert.equal(node.freeWays(0), 2);
+    assert.equal(freeWaysOf(node, 0), 2);
     const { domains } = node.view();
     assert.deepEqual(
       domains.map(({ masks }) => masks.foreign),
@@ -283,7 +283,7 @@ describe('other programs', () => {
     assert.equal(bare.enforcement, 'unenforced');
     assert.match(bare.reason ?? '', /classes of service/);
     assert.equal(bare.group, null);
-    assert.equal(node.freeWays(0), 8, 'its ways count all the same');
+    assert.equal(freeWaysOf(node, 0), 8, 'its ways count all the same');
     assert.ok(rig.log.some(({ level }) => level === 'warn'));
   });
 
@@ -307,7 +307,7 @@ describe('other programs', () => {
     await node.maintain();
     assert.deepEqual([b.recorded.enforcement, c.recorded.enforcement], ['unenforced', 'unenforced']);
     for (const lease of [a, b, c]) await node.release(lease);
-    assert.equal(node.freeWays(0), 10);
+    assert.equal(freeWaysOf(node, 0), 10);
   });
 
   test('that change a mask or take a thread out are found out', async () => {
@@ -374,15 +374,15 @@ describe('the loss of resctrl', () => {
     assert.ok(rig.log.some(({ level, message }) => level === 'error' && /not enforced/.test(message)));
     const meanwhile = await take(rig, node, { ways: 3 });
     assert.equal(meanwhile.enforcement, 'unenforced');
-    assert.equal(node.freeWays(0), 5);
+    assert.equal(freeWaysOf(node, 0), 5);
     rig.fs.mount();
     await node.maintain();
     assert.equal(node.view().state, 'holding');
     const after = await take(rig, node);
     assert.equal(after.enforcement, 'enforced');
-    assert.equal(node.freeWays(0), 3);
+    assert.equal(freeWaysOf(node, 0), 3);
     for (const each of [lease, meanwhile, after]) await node.release(each);
-    assert.equal(node.freeWays(0), 10);
+    assert.equal(freeWaysOf(node, 0), 10);
     assert.deepEqual(await rig.groups(), []);
   });
 
@@ -453,7 +453,7 @@ describe('two nodes on one machine', () => {
     const two = await take(rig, b, { ways: 4 });
     assert.deepEqual([one.enforcement, two.enforcement], ['enforced', 'enforced']);
     assert.equal((one.mask ?? 0) & (two.mask ?? 0), 0);
-    assert.equal((await a.verify(one)).enforcement, 'enforced');
+    assert.equal((await lookAgain(a, one)).enforcement, 'enforced');
     await a.release(one);
     assert.equal((await rig.mask('')) & (two.mask ?? 0), 0, 'root keeps off the other node');
     await b.release(two);

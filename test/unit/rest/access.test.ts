@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { silentLogger, systemClock, systemRandom } from '../../../node/adapters.ts';
+import { systemClock, systemRandom } from '../../../node/adapters.ts';
 import { isLoopback } from '../../../node/addresses.ts';
 import { createRestServer, RestServerError } from '../../../node/rest/server.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 import { FakeBackend } from './fake-backend.ts';
 import { sendRaw, startRest, until } from './harness.ts';
 

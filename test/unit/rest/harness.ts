@@ -3,12 +3,13 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { type Duplex, duplexPair } from 'node:stream';
-import { silentLogger, systemClock, systemRandom } from '../../../node/adapters.ts';
+import { systemClock, systemRandom } from '../../../node/adapters.ts';
 import type { Clock } from '../../../node/ports.ts';
 import type { Authority } from '../../../node/rest/backend.ts';
 import type { RestOptions } from '../../../node/rest/options.ts';
 import { createRestServer, type RestServer } from '../../../node/rest/server.ts';
 import { eventually } from '../../support/eventually.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 import { FakeBackend } from './fake-backend.ts';
 
 export interface Reply {

@@ -1,10 +1,11 @@
 /** Weights over the real mesh: from the one node that has them to all, voters and learners. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { silentLogger, systemClock } from '../../../node/adapters.ts';
+import { systemClock } from '../../../node/adapters.ts';
 import { ModelKeeper } from '../../../node/service/model-keeper.ts';
 import { BlobKeeper } from '../../../node/store/blob-keeper.ts';
 import { FakeModelHost } from '../../support/fake-model-host.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 import { Fleet, type Node } from '../mesh/fleet.ts';
 import { candidate, tablesWithTask } from '../state/fixtures.ts';
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { silentLogger } from '../../../node/adapters.ts';
 import { ModelKeeper } from '../../../node/service/model-keeper.ts';
 import { FakeClock, settled } from '../../support/fake-clock.ts';
 import { FakeModelHost } from '../../support/fake-model-host.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 import { MemoryShelf } from '../mesh/fleet.ts';
 import { candidate, tablesWithTask } from '../state/fixtures.ts';
 

@@ -1,0 +1,9 @@
+import type { Logger } from '../../node/ports.ts';
+
+export const silentLogger: Logger = {
+  error() {},
+  warn() {},
+  info() {},
+  debug() {},
+  child: () => silentLogger,
+};
