@@ -207,14 +207,14 @@ async function startParts(
     rest,
   });
   const gossiper = new Gossiper({ mesh, board, self, changed, clock });
-  const control = new ControlDesk({ master, consensus, worker });
+  const control = new ControlDesk({ master, consensus, worker, clock });
 
   await worker.start();
   // After the partitions: whether they hold decides what can be measured by them.
   await profilers.start();
   await mesh.start({
     onRaftFrame: (from, frame) => consensus.receive(from, frame),
-    onControl: (_from, request) => control.answer(request),
+    onControl: (from, request) => control.answer(from, request),
     onHttp: (_from, stream) => rest.acceptForwarded(stream),
     onCapacity: (notice) => void board.hear(notice),
     onDigest: (latest) => {

@@ -11,7 +11,7 @@ import type { Member } from '../../protocols/schema/member.ts';
 import type { ControlRequest, ControlResponse } from '../../protocols/schema/messages.ts';
 import { type Answer, fail, succeed } from '../../protocols/schema/outcome.ts';
 import { isTerminal, type Run } from '../../protocols/schema/run.ts';
-import type { Consensus } from '../consensus/types.ts';
+import type { Consensus, NodeId } from '../consensus/types.ts';
 import type { CapacityBoard } from '../membership/capacity-board.ts';
 import type { Mesh } from '../mesh/types.ts';
 import type { Clock, Logger, Random } from '../ports.ts';
@@ -126,7 +126,7 @@ export class Master {
   }
 
   /** What other members (and this node itself) tell or ask the master. */
-  async control(request: ControlRequest): Promise<ControlResponse> {
+  async control(from: NodeId, request: ControlRequest): Promise<ControlResponse> {
     switch (request.type) {
       case 'admit': {
         const admitted = await this.admit(request.member);
@@ -134,9 +134,9 @@ export class Master {
         return { type: 'refused', code: admitted.error.code, message: admitted.error.message };
       }
       case 'started':
-        return this.#reportDesk.started(request);
+        return this.#reportDesk.started(from, request);
       case 'report':
-        return this.#reportDesk.report(request.report);
+        return this.#reportDesk.report(from, request.report);
       default:
         return { type: 'refused', code: 'WRONG_NODE', message: `${request.type} is for workers` };
     }

@@ -1,10 +1,11 @@
 /** Takes what workers report of their attempts, makes it durable, and answers only then. */
 
 import type { WritableShelf } from '../../protocols/blob/index.ts';
-import type { AttemptReport, AttemptResult } from '../../protocols/schema/attempt.ts';
+import type { AttemptReport, AttemptResult, StartedNotice } from '../../protocols/schema/attempt.ts';
 import type { ControlResponse } from '../../protocols/schema/messages.ts';
 import type { Answer } from '../../protocols/schema/outcome.ts';
 import { isPlaced, type RunResult } from '../../protocols/schema/run.ts';
+import type { NodeId } from '../consensus/types.ts';
 import type { Clock, Logger } from '../ports.ts';
 import type { Tables } from '../state/tables.ts';
 import { storeOutput } from './outputs.ts';
@@ -33,21 +34,17 @@ export class ReportDesk {
     this.#deps = dependencies;
   }
 
-  async started(notice: {
-    runId: string;
-    attempt: number;
-    term: number;
-    atMs: number;
-  }): Promise<ControlResponse> {
+  async started(from: NodeId, notice: StartedNotice): Promise<ControlResponse> {
     const { runId, attempt, term, atMs } = notice;
+    if (!this.#isTheirs(from, notice)) return STALE;
     const outcome = await this.#deps.propose({ type: 'run-start', runId, attempt, term, atMs });
     if (!outcome.ok) return AGAIN;
     return outcome.value.ok ? { type: 'ok' } : STALE;
   }
 
-  async report(report: AttemptReport): Promise<ControlResponse> {
+  async report(from: NodeId, report: AttemptReport): Promise<ControlResponse> {
     const { runId, attempt, term, state, error } = report;
-    if (!this.#isCurrent(report)) return STALE;
+    if (!this.#isTheirs(from, report)) return STALE;
     const result = report.result && (await this.#store(report.result));
     if (result && !result.ok) {
       this.#deps.logger.warn({ run: runId, reason: result.error.message }, 'run output not stored yet');
@@ -67,10 +64,11 @@ export class ReportDesk {
     return outcome.value.ok ? { type: 'ok' } : STALE;
   }
 
-  /** Saves the copying of outputs for reports that the table would refuse; the table itself decides. */
-  #isCurrent(report: AttemptReport): boolean {
-    const run = this.#deps.tables.run(report.runId);
-    return run !== undefined && isPlaced(run) && run.assignment?.attempt === report.attempt;
+  /** Whether it is the current attempt of its run, and this node carries it out: of others nobody may tell. */
+  #isTheirs(from: NodeId, { runId, attempt }: Pick<AttemptReport, 'runId' | 'attempt'>): boolean {
+    const run = this.#deps.tables.run(runId);
+    if (run === undefined || !isPlaced(run)) return false;
+    return run.assignment?.attempt === attempt && run.assignment.node === from;
   }
 
   async #store(result: AttemptResult): Promise<Answer<RunResult>> {

@@ -4,21 +4,32 @@
 import type { AttemptReport, StartedNotice } from '../../protocols/schema/attempt.ts';
 import type { ControlRequest, ControlResponse } from '../../protocols/schema/messages.ts';
 import type { Outcome } from '../../protocols/schema/outcome.ts';
-import type { Consensus } from '../consensus/types.ts';
+import type { Consensus, NodeId } from '../consensus/types.ts';
 import type { Master } from '../master/master.ts';
 import type { Mesh } from '../mesh/types.ts';
+import { pause } from '../pause.ts';
+import type { Clock } from '../ports.ts';
 import type { ApplyResult } from '../state/types.ts';
 import type { DispatchRefusal } from '../worker/attempt.ts';
 import type { Delivery } from '../worker/outbox.ts';
 import type { Worker } from '../worker/worker.ts';
 
 export interface ControlDeskDependencies {
-  readonly master: () => Master | null;
-  readonly consensus: Pick<Consensus<ApplyResult>, 'status'>;
-  readonly worker: Worker;
+  readonly master: () => Pick<Master, 'control'> | null;
+  readonly consensus: Pick<Consensus<ApplyResult>, 'status' | 'onChange'>;
+  readonly worker: Pick<Worker, 'dispatch' | 'cancel' | 'held' | 'output'>;
+  readonly clock: Clock;
 }
 
+/** A new master's order may come before consensus has told this node of it: so long it is waited for. */
+const UNHEARD_MS = 2_000;
+
 const OK: ControlResponse = { type: 'ok' };
+const NOT_MASTER: ControlResponse = {
+  type: 'refused',
+  code: 'NOT_MASTER',
+  message: 'only the master gives orders, and this node knows another one',
+};
 
 export class ControlDesk {
   readonly #deps: ControlDeskDependencies;
@@ -27,11 +38,13 @@ export class ControlDesk {
     this.#deps = dependencies;
   }
 
-  async answer(request: ControlRequest): Promise<ControlResponse> {
+  async answer(from: NodeId, request: ControlRequest): Promise<ControlResponse> {
     switch (request.type) {
       case 'dispatch':
+        if (!(await this.#isMaster(from, request.dispatch.term))) return NOT_MASTER;
         return answerTo(await this.#deps.worker.dispatch(request.dispatch));
       case 'cancel':
+        if (!(await this.#isMaster(from, null))) return NOT_MASTER;
         this.#deps.worker.cancel(request.runId, request.attempt);
         return OK;
       case 'held':
@@ -43,12 +56,32 @@ export class ControlDesk {
       }
       default: {
         const master = this.#deps.master();
-        if (master) return master.control(request);
+        if (master) return master.control(from, request);
         const { leader, id } = this.#deps.consensus.status();
         // Leading but not ready yet is no master either.
         return { type: 'not-master', master: leader === id ? null : leader };
       }
     }
+  }
+
+  /** @param term of the order; null: whatever the term is now */
+  async #isMaster(from: NodeId, term: number | null): Promise<boolean> {
+    const { consensus, clock } = this.#deps;
+    const verdict = (): boolean | null => {
+      const now = consensus.status();
+      if (now.leader === from && (term === null || term === now.term)) return true;
+      const mayCome = term === null || now.term < term || (now.term === term && now.leader === null);
+      return mayCome ? null : false;
+    };
+    if (verdict() === null) {
+      const heard = new AbortController();
+      const stop = consensus.onChange(() => {
+        if (verdict() !== null) heard.abort();
+      });
+      await pause(clock, UNHEARD_MS, heard.signal);
+      stop();
+    }
+    return verdict() === true;
   }
 }
 

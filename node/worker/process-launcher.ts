@@ -16,6 +16,7 @@ import { KILLED, notStarted, type Prepared, startProgram } from './running-progr
 import { findLatchShell } from './start-latch.ts';
 import {
   findLeftovers,
+  giveTo,
   makeWorkDirectory,
   placeTaskFile,
   removeWorkDirectory,
@@ -96,7 +97,7 @@ export class ProcessLauncher implements Launcher {
       if (!/^[\w.-]{1,128}$/.test(order.runId) || !isValid(FileName, order.fileName)) {
         return notStarted('the name of the run or of the file is not usable as a file name');
       }
-      directory = await makeWorkDirectory(isolator.root, order.runId, order.attempt, isolator.owner);
+      directory = await makeWorkDirectory(isolator.root, order.runId, order.attempt);
       const prepared = await this.#prepare(order, directory, isolator);
       if (!prepared.ok) return prepared;
       if (kill.aborted) return fail(KILLED);
@@ -127,6 +128,7 @@ export class ProcessLauncher implements Launcher {
     if (!found.ok) return found;
     const command = [found.value, ...args, file, String(order.inputSize)] as const;
     const program = order.instrument ? await order.instrument.wrap(command, directory) : command;
+    await giveTo(owner, directory);
     return succeed({ order, directory, program, environment: this.#environment(order, directory) });
   }
 

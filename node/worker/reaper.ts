@@ -3,6 +3,7 @@
  * environment, what stands in its working directory, and all children of these, until none is left. A program
  * would have to clear its environment, leave the directory and its session and lose its parent, all of them, to escape.
  */
+import { setImmediate as breathe } from 'node:timers/promises';
 import { pause } from '../pause.ts';
 import type { Clock, Logger } from '../ports.ts';
 import {
@@ -29,6 +30,8 @@ export interface ReaperDependencies {
 }
 
 const ROUND_MS = 2;
+/** For so long a sweep may hold the event loop. */
+const AT_A_STRETCH_MS = 5;
 /** Processes that can't be killed (stuck in the kernel, or another user's) are given up after about this long. */
 const GIVE_UP_MS = 5000;
 
@@ -47,7 +50,8 @@ export async function killAttempt(marks: AttemptMarks, dependencies: ReaperDepen
       return false;
     }
     const { entries, torn } = list;
-    const living = findMembers(entries, marks, root, known).filter((entry) => entry.alive);
+    const members = await findMembers(entries, { marks, root, known, clock });
+    const living = members.filter((entry) => entry.alive);
     // What forks and ends again and again may hide between two looks; one clean look is enough where nothing moved.
     if (living.length === 0 && (clean || (!torn && known.size === 0))) return true;
     clean = living.length === 0;
@@ -96,15 +100,26 @@ function signal(pid: number): void {
   }
 }
 
-function findMembers(
+interface Search {
+  readonly marks: AttemptMarks;
+  readonly root: number | null;
+  readonly known: ReadonlyMap<number, ProcessEntry>;
+  readonly clock: Clock;
+}
+
+async function findMembers(
   processes: readonly ProcessEntry[],
-  marks: AttemptMarks,
-  root: number | null,
-  known: ReadonlyMap<number, ProcessEntry>,
-): ProcessEntry[] {
+  { marks, root, known, clock }: Search,
+): Promise<ProcessEntry[]> {
   const members = new Set<number>();
   if (root !== null) members.add(root);
+  let breathedMs = clock.monotonicMs();
   for (const entry of processes) {
+    // A program can have hundreds of processes, and each of them megabytes of environment.
+    if (clock.monotonicMs() - breathedMs > AT_A_STRETCH_MS) {
+      await breathe();
+      breathedMs = clock.monotonicMs();
+    }
     if (known.get(entry.pid)?.startTicks === entry.startTicks || isMarked(entry, marks, root)) {
       members.add(entry.pid);
     }

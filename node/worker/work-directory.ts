@@ -1,22 +1,12 @@
 /** The directories that programs run in: `ROOT/<run>-<attempt>`, each with a file beside it that names its process. */
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import {
-  chmod,
-  chown,
-  copyFile,
-  lstat,
-  mkdir,
-  readdir,
-  readFile,
-  realpath,
-  rm,
-  writeFile,
-} from 'node:fs/promises';
+import { chmod, chown, copyFile, mkdir, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Logger } from '../ports.ts';
 import { readBootId, readProcess } from '../procfs.ts';
 import type { AttemptMarks } from './reaper.ts';
+import { removeTree } from './remove-tree.ts';
 
 /** Names what belongs to one node of this machine, the same after each start. */
 export function tagOf(directory: string): string {
@@ -31,13 +21,12 @@ export function openWorkDirectory(directory: string): string {
 /** Whom files of a program are given to; null: they stay the daemon's. */
 export type Owner = { readonly uid: number; readonly gid: number } | null;
 
-/** Makes an empty directory, mode 0700, in place of what has its name. Resolves to its path without symbolic links. */
-export async function makeWorkDirectory(
-  root: string,
-  runId: string,
-  attempt: number,
-  owner: Owner,
-): Promise<string> {
+/**
+ * Makes an empty directory, mode 0700, in place of what has its name. Resolves to its path without symbolic links. It is
+ * the daemon's until all that the daemon puts into it is in, and then handed over (`giveTo`): from there on nothing in it
+ * is reached by its name with the daemon's rights.
+ */
+export async function makeWorkDirectory(root: string, runId: string, attempt: number): Promise<string> {
   const directory = join(await realpath(root), `${runId}-${attempt}`);
   try {
     await mkdir(directory, { mode: 0o700 });
@@ -45,7 +34,6 @@ export async function makeWorkDirectory(
     await removeTree(directory);
     await mkdir(directory, { mode: 0o700 });
   }
-  if (owner !== null) await chown(directory, owner.uid, owner.gid);
   return directory;
 }
 
@@ -61,6 +49,10 @@ export async function placeTaskFile(
   await chmod(path, 0o700);
   if (owner !== null) await chown(path, owner.uid, owner.gid);
   return path;
+}
+
+export async function giveTo(owner: Owner, directory: string): Promise<void> {
+  if (owner !== null) await chown(directory, owner.uid, owner.gid);
 }
 
 export async function recordRoot(
@@ -110,21 +102,4 @@ async function readRoot(directory: string): Promise<AttemptMarks['root']> {
   } catch {
     return null;
   }
-}
-
-/** Like `rm -rf`, and where permissions stand in the way they are changed first. Symbolic links are not followed. */
-export async function removeTree(path: string): Promise<void> {
-  try {
-    await rm(path, { recursive: true, force: true });
-  } catch {
-    await unlock(path);
-    await rm(path, { recursive: true, force: true });
-  }
-}
-
-async function unlock(path: string): Promise<void> {
-  const found = await lstat(path).catch(() => null);
-  if (found === null || !found.isDirectory()) return;
-  await chmod(path, 0o700).catch(() => undefined);
-  for (const name of await readdir(path).catch(() => [])) await unlock(join(path, name));
 }

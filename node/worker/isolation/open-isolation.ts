@@ -1,9 +1,10 @@
 /** What isolation this machine can give is found out once, by trying it. */
-import { chmod, chown, lstat, mkdir, realpath, rm, stat } from 'node:fs/promises';
+import { chmod, chown, lstat, mkdir, realpath, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Clock } from '../../ports.ts';
 import { resolveProgram } from '../command.ts';
 import { detectExecChain, succeeds } from '../exec-chain.ts';
+import { removeTree } from '../remove-tree.ts';
 import { CgroupTree } from './cgroup-tree.ts';
 import { type IsolationParts, Isolator } from './isolator.ts';
 import { resolveRunUser } from './run-user.ts';
@@ -111,14 +112,14 @@ async function works(isolator: Isolator, { place, parts }: Trial): Promise<boole
   const shell = await resolveProgram('sh', searchPath, '/');
   if (!shell.ok) return false;
   const probe = join(root, '.probe');
-  await rm(probe, { recursive: true, force: true });
+  await removeTree(probe);
   await mkdir(probe, { mode: 0o700 });
   try {
     if (owner !== null) await chown(probe, owner.uid, owner.gid);
     const words = isolator.wrap([], probe, [shell.value, '-c', ': > "$0"', join(probe, 'file')]);
     return await succeeds(words, { PATH: searchPath }, probe);
   } finally {
-    await rm(probe, { recursive: true, force: true });
+    await removeTree(probe);
   }
 }
 

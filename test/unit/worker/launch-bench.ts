@@ -13,9 +13,10 @@ import type { LlcDomain } from '../../../node/llc/types.ts';
 import { listProcesses, readEnvironment, readProcess } from '../../../node/procfs.ts';
 import { type IsolationOptions, PLAIN } from '../../../node/worker/isolation/types.ts';
 import { ProcessLauncher } from '../../../node/worker/process-launcher.ts';
+import type { Instrument } from '../../../node/worker/profilers/types.ts';
 import { Worker } from '../../../node/worker/worker.ts';
 import type { AttemptReport, Dispatch, StartedNotice } from '../../../protocols/schema/attempt.ts';
-import { fail } from '../../../protocols/schema/outcome.ts';
+import { fail, succeed } from '../../../protocols/schema/outcome.ts';
 import { dispatchOf } from '../../builders/nouns.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 
@@ -27,6 +28,8 @@ export interface LaunchBenchOptions {
   readonly partitions?: Partitions;
   /** Of what the node keeps, which no program may see. @default [] */
   readonly hidden?: readonly string[];
+  /** Of runs that are measured. @default none */
+  readonly instrument?: Instrument;
 }
 
 export class LaunchBench implements AsyncDisposable {
@@ -40,7 +43,7 @@ export class LaunchBench implements AsyncDisposable {
   private constructor(directory: string, domain: LlcDomain, options: LaunchBenchOptions) {
     this.directory = directory;
     this.domain = domain;
-    const { searchPath, isolation, hidden, partitions, ...workerOptions } = options;
+    const { searchPath, isolation, hidden, partitions, instrument, ...workerOptions } = options;
     const ports = { clock: systemClock, random: systemRandom, logger: silentLogger };
     const topology = { domains: [domain], source: 'sysfs', cpuModel: 'test' } as const;
     const launch = {
@@ -56,7 +59,7 @@ export class LaunchBench implements AsyncDisposable {
       topology,
       partitions: partitions ?? new UnenforcedPartitions({ reason: 'test' }, { topology }),
       launcher: new ProcessLauncher(launch, ports),
-      instrument: () => fail('It measures nothing.'),
+      instrument: () => (instrument ? succeed(instrument) : fail('it measures nothing')),
       taskFile: async () => this.#source,
       onChange: () => undefined,
       deliverStarted: (notice) => entry(this.#started, notice.runId).resolve(notice),

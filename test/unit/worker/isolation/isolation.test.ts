@@ -1,12 +1,15 @@
 /** What keeps a program from the machine: real programs, as far as this machine can isolate them. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmod, copyFile, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { userInfo } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { type IsolationOptions, UNLIMITED } from '../../../../node/worker/isolation/types.ts';
+import type { Instrument } from '../../../../node/worker/profilers/types.ts';
+import { fail } from '../../../../protocols/schema/outcome.ts';
+import { dispatchOf } from '../../../builders/nouns.ts';
 import { LaunchBench, type LaunchBenchOptions } from '../launch-bench.ts';
 
 const IS_ROOT = process.geteuid?.() === 0;
@@ -111,6 +114,26 @@ describe('the user of a run', () => {
     }
     assert.match(report.stdout, /^nobody$/m);
     assert.equal(report.result?.isolation?.user, 'nobody');
+  });
+
+  test('gets its directory only when all that the node puts into it is in', {
+    skip: NEEDS_ROOT,
+  }, async () => {
+    const seen: unknown[] = [];
+    const instrument: Instrument = {
+      wrap: async (command, directory) => {
+        const { uid, mode } = await stat(directory);
+        seen.push(uid, mode & 0o777, await readdir(directory));
+        return command;
+      },
+      collect: async () => {},
+      reading: () => fail('it measures nothing'),
+    };
+    await using worker = await bench({ runAs: 'nobody' }, { instrument });
+    const measure = { profiler: 'wallclock', ways: 1, wayBytes: 64 } as const;
+    const report = await worker.run('stat -c %u .', { command: 'sh', measure });
+    assert.deepEqual(seen, [0, 0o700, [basename(dispatchOf().fileName)]]);
+    assert.equal(report.stdout, '65534\n', report.error ?? '');
   });
 
   test('may write its directory, read its file and input, and open its streams by name', {
