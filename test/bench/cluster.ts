@@ -11,7 +11,7 @@ import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type DaemonProcess, TestCluster } from '../support/daemon-process.ts';
+import { AS_SHIPPED, type DaemonProcess, TestCluster } from '../support/daemon-process.ts';
 import { printHead, printRow } from './statistics.ts';
 
 const { values } = parseArgs({
@@ -28,7 +28,7 @@ async function measureStart(): Promise<void> {
   const fresh: number[] = [];
   const again: number[] = [];
   for (let i = 0; i < 10; i += 1) {
-    await using cluster = await TestCluster.create();
+    await using cluster = await TestCluster.create(AS_SHIPPED);
     fresh.push(await elapsed(() => cluster.add()));
     await cluster.first.kill('SIGTERM');
     again.push(await elapsed(() => cluster.first.start()));
@@ -96,7 +96,7 @@ async function measureFailover(cluster: TestCluster): Promise<void> {
 
 printHead();
 await measureStart();
-await using cluster = await TestCluster.of(3);
+await using cluster = await TestCluster.of(3, AS_SHIPPED);
 await measureIdle(cluster);
 await measureOverhead(cluster);
 await measureFailover(cluster);

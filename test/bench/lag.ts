@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
-import { TestCluster } from '../support/daemon-process.ts';
+import { AS_SHIPPED, TestCluster } from '../support/daemon-process.ts';
 import { eventually } from '../support/eventually.ts';
 
 const CLIENTS = 8;
@@ -17,7 +17,7 @@ const UPLOAD_MIB = 200;
 const directory = await mkdtemp(join(tmpdir(), 'fsched-lag-'));
 process.env.LAG_DIRECTORY = directory;
 process.env.NODE_OPTIONS = `--import ${pathToFileURL(join(import.meta.dirname, 'lag-probe.mjs'))}`;
-await using cluster = await TestCluster.of(3);
+await using cluster = await TestCluster.of(3, AS_SHIPPED);
 const master = await cluster.master();
 
 interface Lag {
