@@ -163,7 +163,9 @@ export class ConsensusDriver<Result> implements Consensus<Result> {
     else this.#deps.logger.warn({ peer: from, reason }, 'consensus frame dropped');
   }
 
-  /** Null, or why no honest member sends it. A term that was taken over is kept for good, and the last one ends voting. */
+  /**
+   * Null, or why no honest member sends it. A term that was taken over is kept for good, and the last one ends voting.
+   */
   #unlikely({ term }: Message): string | null {
     const own = this.#running?.core.head().term ?? 0;
     return term - own > MAX_TERM_JUMP ? `term ${term} is too far from ${own}` : null;

@@ -23,7 +23,13 @@ export async function removeTree(path: string): Promise<void> {
   const found = await lstat(path).catch(nullIfGone);
   if (found === null) return;
   if (!found.isDirectory()) return void (await unlink(path).catch(nullIfGone));
-  if (!(await removeFew(path))) await removeAsOwner(path, found);
+  const isGone =
+    (await removeFew(path)) &&
+    (await rmdir(path)
+      .then(() => true)
+      .catch(() => false));
+  if (isGone) return;
+  await removeAsOwner(path, found);
   await rmdir(path).catch(nullIfGone);
 }
 

@@ -22,9 +22,9 @@ export function openWorkDirectory(directory: string): string {
 export type Owner = { readonly uid: number; readonly gid: number } | null;
 
 /**
- * Makes an empty directory, mode 0700, in place of what has its name. Resolves to its path without symbolic links. It is
- * the daemon's until all that the daemon puts into it is in, and then handed over (`giveTo`): from there on nothing in it
- * is reached by its name with the daemon's rights.
+ * Makes an empty directory, mode 0700, in place of what has its name. Resolves to its path without symbolic links. It
+ * is the daemon's until all that the daemon puts into it is in, and then handed over (`giveTo`): from there on nothing
+ * in it is reached by its name with the daemon's rights.
  */
 export async function makeWorkDirectory(root: string, runId: string, attempt: number): Promise<string> {
   const directory = join(await realpath(root), `${runId}-${attempt}`);

@@ -1,6 +1,6 @@
 /**
- * The network as loops over typed arrays: as close to TensorFlow as floats are, and faster than any of its back ends for
- * the few rows of one question, since nothing is copied to another heap or thread.
+ * The network as loops over typed arrays: as close to TensorFlow as floats are, and faster than any of its back ends
+ * for the few rows of one question, since nothing is copied to another heap or thread.
  */
 import type { Matrix } from './network.ts';
 import type { DenseLayer, ModelWeights } from './weights-file.ts';

@@ -15,8 +15,8 @@ export interface InspectClientOptions {
 }
 
 /**
- * Asks over a new stream for the peer's view, and closes it. An `Inspection`, if the peer is of this version; whatever it
- * is, it is for people.
+ * Asks over a new stream for the peer's view, and closes it. An `Inspection`, if the peer is of this version; whatever
+ * it is, it is for people.
  * @throws WireError
  */
 export async function requestInspection(
