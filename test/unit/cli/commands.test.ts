@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -487,9 +487,19 @@ describe('other commands', () => {
     assert.equal(await uploaded.text(), 'print("sorted")\n'.repeat(5000));
   });
 
+  test('a name that every object has is no command', async () => {
+    for (const name of ['constructor', 'toString']) {
+      const { exitCode, stderr } = await fsched([name], {});
+      assert.equal(exitCode, 2);
+      assert.match(stderr, /unknown command/);
+    }
+  });
+
   test('task upload sends the name of a file as it is, and refuses what is no file that it may read', async () => {
     const file = join(folder, 'a "name" of ü.py');
     await writeFile(file, 'x');
+    const fifo = join(folder, 'fifo');
+    execFileSync('mkfifo', [fifo]);
     const { seen } = await fsched(['task', 'upload', file], {
       'POST /controller/task/new': [200, { task_id: 'new' }],
     });
@@ -502,6 +512,7 @@ describe('other commands', () => {
     for (const [path, why] of [
       [join(folder, 'none'), /^fsched: the file can't be read: ENOENT: .*none'\n$/],
       [folder, /is no file: give the path of one program file\n$/],
+      [fifo, /is no file: give the path of one program file\n$/],
     ] as const) {
       const refused = await fsched(['task', 'upload', path], {});
       assert.deepEqual([refused.exitCode, refused.seen.length], [2, 0]);

@@ -51,6 +51,13 @@ const MESSAGES: Readonly<Record<string, TSchema>> = {
 };
 const MUTATIONS = 10_000;
 
+test('a message with more values than anybody needs is refused, under whatever key', () => {
+  const message = { type: 'held', unknown: Array.from({ length: 250_000 }, () => ({})) };
+  assert.throws(() => decode(ControlRequest, encodeCbor(message)), { code: 'MALFORMED' });
+  const fewer = { ...message, unknown: message.unknown.slice(0, 1000) };
+  assert.deepEqual(decode(ControlRequest, encodeCbor(fewer)), { type: 'held' });
+});
+
 for (const [name, schema] of Object.entries(MESSAGES)) {
   const arbitrary = arbitraryOf(schema);
 

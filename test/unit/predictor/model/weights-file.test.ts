@@ -44,6 +44,21 @@ describe('a weights file', () => {
     assert.ok(!decoded.ok && /no weights file of this version/.test(decoded.error), JSON.stringify(decoded));
   });
 
+  test('with more layers or networks than any model has is refused, small as it may be', () => {
+    const thin = { inputs: 1, outputs: 1, weights: new Float32Array(1), bias: new Float32Array(1) };
+    const one = {
+      mean: new Float32Array(1),
+      deviation: Float32Array.of(1),
+      featureVersion: 1,
+      thresholds: [2],
+    };
+    const fits = (networks: number, layers: number) =>
+      decodeWeights(
+        encodeWeights({ ...one, ensemble: Array.from({ length: networks }, () => Array(layers).fill(thin)) }),
+      ).ok;
+    assert.deepEqual([fits(16, 8), fits(17, 1), fits(1, 9)], [true, false, false]);
+  });
+
   test('with numbers that are none is refused though its checksum is right', () => {
     const [network] = weights.ensemble;
     const spoilt = { ...weights, mean: Float32Array.of(1, Number.NaN, 3), ensemble: [network ?? []] };
