@@ -166,6 +166,12 @@ describe('discoverTopology', () => {
     ]);
   });
 
+  test('cuts a cache that tells more ways than a mask has into the assumed number', async () => {
+    await using machine = await FakeMachine.create({ allowed: '0' });
+    await machine.cpu(0, [{ level: 3, id: 0, size: '16384K', ways: 128, shared: '0' }]);
+    assert.deepEqual((await machine.discover()).domains, [{ id: 0, cpus: [0], ways: 16, wayBytes: MiB }]);
+  });
+
   test('derives the size of a way from lines and sets where the kernel gives no size', async () => {
     await using machine = await FakeMachine.create({ allowed: '0' });
     await machine.cpu(0, [{ level: 3, id: 0, ways: 12, line: 64, sets: 2048, shared: '0' }]);

@@ -241,6 +241,12 @@ describe('auto', () => {
     bench.domains = [DOMAIN, busy, { ...DOMAIN, node: 'b', domain: 2, freeWays: 9 }];
     await bench.benchmark();
     assert.deepEqual(bench.plans[0]?.pinnedTo, { node: 'b', domain: 2 });
+    // Where other programs hold the whole cache nobody is, but nothing can be measured.
+    bench.plans.length = 0;
+    bench.domains = [{ ...DOMAIN, node: 'b', domain: 3, ways: 0, freeWays: 0 }, busy];
+    await bench.benchmark();
+    assert.deepEqual(bench.plans[0]?.pinnedTo, { node: 'b', domain: 1 });
+    bench.domains = [DOMAIN, busy];
     bench.plans.length = 0;
     await bench.benchmark({ profiler: 'wallclock' });
     assert.equal(bench.plans[0]?.pinnedTo?.node, 'a');
