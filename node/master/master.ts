@@ -7,7 +7,7 @@ import { generosity } from '../../predictor/choose-ways.ts';
 import type { ModelHost } from '../../predictor/model-host.ts';
 import type { WritableShelf } from '../../protocols/blob/index.ts';
 import { MAX_MEMBERS } from '../../protocols/schema/fields.ts';
-import type { Member } from '../../protocols/schema/member.ts';
+import type { Member, NewMember } from '../../protocols/schema/member.ts';
 import type { ControlRequest, ControlResponse } from '../../protocols/schema/messages.ts';
 import { type Answer, fail, succeed } from '../../protocols/schema/outcome.ts';
 import { isTerminal, type Run } from '../../protocols/schema/run.ts';
@@ -143,9 +143,14 @@ export class Master {
   }
 
   /** Commits a new member, or the new address or name of an old one. */
-  async admit(member: Omit<Member, 'joinedAtMs'>): Promise<Answer<Member>> {
+  async admit(member: NewMember): Promise<Answer<Member>> {
     const known = this.#deps.tables.member(member.id);
-    const joined: Member = { ...member, joinedAtMs: known?.joinedAtMs ?? this.#deps.clock.nowMs() };
+    const joined: Member = {
+      mayVote: known?.mayVote ?? true,
+      joinedBy: known?.joinedBy ?? null,
+      joinedAtMs: known?.joinedAtMs ?? this.#deps.clock.nowMs(),
+      ...member,
+    };
     if (known && JSON.stringify(known) === JSON.stringify(joined)) return succeed(known);
     if (!known && this.#deps.tables.members().length >= MAX_MEMBERS) {
       return fail({
@@ -166,7 +171,7 @@ export class Master {
         message: "the master can't be removed; stop it, and remove it when another one leads",
       });
     }
-    const outcome = await this.#propose({ type: 'member-remove', id });
+    const outcome = await this.#propose({ type: 'member-remove', id, atMs: this.#deps.clock.nowMs() });
     return outcome.ok ? succeed(member) : unavailable(outcome.error);
   }
 

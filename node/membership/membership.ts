@@ -6,7 +6,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { MAX_ADDRESSES } from '../../protocols/schema/fields.ts';
-import type { KnownPeer, Member } from '../../protocols/schema/member.ts';
+import type { KnownPeer, Member, NewMember } from '../../protocols/schema/member.ts';
 import type { JoinRequest, JoinResponse } from '../../protocols/schema/messages.ts';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import type { LogStore } from '../consensus/log-store.ts';
@@ -87,7 +87,8 @@ export class Membership {
       dependencies.tables.onApplied((command, result) => {
         if (!result.ok || !command.type.startsWith('member-')) return;
         if (command.type === 'member-remove' && command.id === dependencies.mesh.id) this.#onRemoved();
-        if (command.type === 'member-put' && command.member.id === dependencies.mesh.id) this.#onPut();
+        const put = command.type === 'member-put' || command.type === 'member-admit';
+        if (put && command.member.id === dependencies.mesh.id) this.#onPut();
         this.#followTable();
       }),
     );
@@ -166,9 +167,10 @@ export class Membership {
   }
 
   /** This node as the members table should have it. */
-  self(): Omit<Member, 'joinedAtMs'> {
+  self(): NewMember {
     const { mesh } = this.#deps;
-    return { id: mesh.id, name: this.#options.name, addresses: mesh.addresses().slice(0, MAX_ADDRESSES) };
+    const addresses = mesh.addresses().slice(0, MAX_ADDRESSES);
+    return { id: mesh.id, name: this.#options.name, addresses, apiToken: null };
   }
 
   /** Whom the gate of the mesh lets in. */

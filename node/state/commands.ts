@@ -2,12 +2,13 @@
  * Commands as the bytes of log entries: one byte of format version, then CBOR. A change of the format takes the next
  * version and goes on reading the old ones, for logs outlive programs.
  */
+import { check } from '../../protocols/schema/check.ts';
 import { Command } from '../../protocols/schema/command.ts';
-import { decode, encode } from '../../protocols/wire/codec.ts';
+import { decode, decodeAny, encode } from '../../protocols/wire/codec.ts';
 import { WireError } from '../../protocols/wire/error.ts';
 
-/** Entries of this format also go by rule 1 of `protocols/schema/change.ts`. */
-const FORMAT = 1;
+/** Entries of formats 1 and 2 go by rule 1 of `protocols/schema/change.ts`. */
+const FORMAT = 2;
 
 /** @throws WireError MALFORMED for a command that its schema refuses: it must not get into the log */
 export function encodeCommand(command: Command): Uint8Array {
@@ -23,11 +24,33 @@ export function encodeCommand(command: Command): Uint8Array {
  * applies what an older one refuses, so a format or a bound is raised only after every member can read it.
  */
 export function decodeCommand(data: Uint8Array): Command | null {
-  if (data[0] !== FORMAT) return null;
+  const body = data.subarray(1);
   try {
-    return decode(Command, data.subarray(1));
+    if (data[0] === FORMAT) return decode(Command, body);
+    if (data[0] !== 1) return null;
+    const upgraded = check(Command, fromFormat1(decodeAny(body)));
+    return upgraded.ok ? upgraded.value : null;
   } catch (cause) {
     if (cause instanceof WireError) return null;
     throw cause;
   }
 }
+
+/** What format 2 knows beyond format 1, as it was then: members that nothing was known of but their address. */
+function fromFormat1(command: unknown): unknown {
+  if (!isRecord(command)) return command;
+  const { type, member } = command;
+  switch (type) {
+    case 'member-put':
+      return { ...command, member: { ...OLD_MEMBER, ...Object(member) } };
+    case 'member-remove':
+      return { ...command, atMs: 0 };
+    default:
+      return command;
+  }
+}
+
+const OLD_MEMBER = { apiToken: null, mayVote: true, joinedBy: null } as const;
+
+const isRecord = (value: unknown): value is { readonly type?: unknown; readonly member?: unknown } =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,5 +1,5 @@
 /**
- * The replicated tables: members, tasks, profiles, runs, run times, models. The state machine of the log: the same
+ * The replicated tables: members, tasks, profiles, runs, run times, models, tokens, the audit trail. The state machine of the log: the same
  * entries give the same tables on every node. Indexes are derived and never stored.
  */
 import { createHash } from 'node:crypto';
@@ -8,13 +8,16 @@ import type { Command } from '../../protocols/schema/command.ts';
 import type { Member } from '../../protocols/schema/member.ts';
 import { isTerminal, type Run } from '../../protocols/schema/run.ts';
 import type { Profile, Task } from '../../protocols/schema/task.ts';
+import type { AuditEntry } from '../../protocols/schema/token.ts';
 import type { NodeId, StateMachine } from '../consensus/types.ts';
 import type { Cancel } from '../ports.ts';
+import { AuditTrail } from './audit-trail.ts';
 import { decodeCommand } from './commands.ts';
 import { ModelTable } from './models.ts';
 import { dropParameters } from './parameters.ts';
 import { assignRun, cancelRun, createRun, finishRun, requeueRun, startRun } from './run-lifecycle.ts';
 import { RunTimeTable } from './run-times.ts';
+import { TokenTable } from './tokens.ts';
 import type { ApplyResult, RunTimes } from './types.ts';
 
 /**
@@ -35,6 +38,7 @@ const NO_CHANGES: TableVersions = {
 const OK: ApplyResult = { ok: true };
 const NOT_FOUND: ApplyResult = { ok: false, code: 'NOT_FOUND' };
 const STALE: ApplyResult = { ok: false, code: 'STALE' };
+const EXISTS: ApplyResult = { ok: false, code: 'EXISTS' };
 
 /** What of a record can be large: outputs that aren't files. */
 function recordBytes({ result }: Run): number {
@@ -60,6 +64,8 @@ export class Tables implements StateMachine<ApplyResult> {
   readonly #runByKey = new Map<string, string>();
   readonly #runTimes = new RunTimeTable();
   readonly #models = new ModelTable();
+  readonly #tokens = new TokenTable();
+  readonly #audit = new AuditTrail();
   readonly #versions = { ...NO_CHANGES };
   readonly #listeners = new Set<AppliedListener>();
   readonly #keptFinishedRuns: number;
@@ -95,6 +101,8 @@ export class Tables implements StateMachine<ApplyResult> {
     this.#finished.clear();
     this.#runTimes.clear();
     this.#models.clear();
+    this.#tokens.clear();
+    this.#audit.clear();
     Object.assign(this.#versions, NO_CHANGES);
     this.#finishedBytes = 0;
   }
@@ -151,6 +159,13 @@ export class Tables implements StateMachine<ApplyResult> {
   get models(): Omit<ModelTable, 'put' | 'drop' | 'select' | 'clear'> {
     return this.#models;
   }
+  get tokens(): Pick<TokenTable, 'join' | 'api' | 'joinTokens' | 'apiTokens' | 'removedAt'> {
+    return this.#tokens;
+  }
+  /** Oldest first. */
+  audit(): readonly AuditEntry[] {
+    return this.#audit.entries();
+  }
   versions(): TableVersions {
     return { ...this.#versions };
   }
@@ -163,7 +178,8 @@ export class Tables implements StateMachine<ApplyResult> {
     const profiles = [...this.#profiles.values()].flatMap((bySize) => [...bySize.values()]);
     const runs = [...this.#runs.values()];
     const learned = [this.#runTimes.all(), this.#models];
-    const tables = [this.members(), this.tasks(), profiles, runs, learned, this.#versions];
+    const doors = [this.#tokens, this.#audit];
+    const tables = [this.members(), this.tasks(), profiles, runs, learned, doors, this.#versions];
     return createHash('sha256').update(JSON.stringify(tables)).digest('hex');
   }
 
@@ -172,8 +188,19 @@ export class Tables implements StateMachine<ApplyResult> {
       case 'member-put':
         this.#members.set(command.member.id, command.member);
         return this.#changed('members');
+      case 'member-admit':
+        return this.#admit(command);
       case 'member-remove':
-        return this.#members.delete(command.id) ? this.#changed('members') : NOT_FOUND;
+        return this.#removeMember(command);
+      case 'join-token-put':
+        return this.#tokens.putJoin(command) ? this.#changed('members') : EXISTS;
+      case 'api-token-put':
+        return this.#tokens.putApi(command.token) ? this.#changed('members') : EXISTS;
+      case 'token-revoke':
+        return this.#tokens.revoke(command.id, command.atMs) ? this.#changed('members') : NOT_FOUND;
+      case 'audit':
+        this.#audit.append(command.entry);
+        return OK;
       case 'task-create':
         return this.#createTask(command.task);
       case 'profile-put':
@@ -205,8 +232,23 @@ export class Tables implements StateMachine<ApplyResult> {
     return OK;
   }
 
+  #admit({ member, tokenId, atMs }: Extract<Command, { type: 'member-admit' }>): ApplyResult {
+    const fault = this.#tokens.use(member.id, tokenId, atMs);
+    if (fault !== null) return { ok: false, code: fault };
+    this.#members.set(member.id, member);
+    return this.#changed('members');
+  }
+
+  #removeMember({ id, atMs }: Extract<Command, { type: 'member-remove' }>): ApplyResult {
+    const member = this.#members.get(id);
+    if (!member) return NOT_FOUND;
+    this.#members.delete(id);
+    this.#tokens.remove(member, atMs);
+    return this.#changed('members');
+  }
+
   #createTask(task: Task): ApplyResult {
-    if (this.#tasks.has(task.id)) return { ok: false, code: 'EXISTS' };
+    if (this.#tasks.has(task.id)) return EXISTS;
     this.#tasks.set(task.id, task);
     this.#taskByName.set(task.name, task);
     return this.#changed('tasks');

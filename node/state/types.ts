@@ -2,6 +2,9 @@
 import type { Change } from '../../protocols/schema/change.ts';
 import type { RunTime } from '../../protocols/schema/run.ts';
 
+/** Why a token doesn't hold. */
+export type TokenFault = 'UNKNOWN_TOKEN' | 'REVOKED' | 'EXPIRED' | 'USED_UP';
+
 /** The last times of one task with one command at one input size. */
 export interface RunTimes {
   readonly taskId: string;
@@ -18,6 +21,6 @@ export type ApplyResult =
   /** `EXISTS` of a run-create carries the run that the idempotency key already made. */
   | {
       readonly ok: false;
-      readonly code: 'STALE' | 'NOT_FOUND' | 'EXISTS' | 'MALFORMED';
+      readonly code: 'STALE' | 'NOT_FOUND' | 'EXISTS' | 'MALFORMED' | 'REMOVED' | TokenFault;
       readonly runId?: string;
     };

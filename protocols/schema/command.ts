@@ -5,13 +5,24 @@ import { Member } from './member.ts';
 import { DroppedModel, NewModel } from './model.ts';
 import { Assignment, ReportedState, RunResult, RunSpec } from './run.ts';
 import { Profile, Task } from './task.ts';
+import { ApiToken, AuditEntry, JoinToken, TokenId } from './token.ts';
 
 const command = <const T extends string, const P extends Type.TProperties>(type: T, properties: P) =>
   Type.Object({ type: Type.Literal(type), ...properties });
 
 export const Command = Type.Union([
+  /** The first member, or the new name or address of a known one. */
   command('member-put', { member: Member }),
-  command('member-remove', { id: NodeId }),
+  /** A node that proved a join token: counts as a use of it, and is refused when the token doesn't hold at `atMs`. */
+  command('member-admit', { member: Member, tokenId: TokenId, atMs: moment() }),
+  /** The join token that it came in by is revoked with it, so that it can't come back by itself. */
+  command('member-remove', { id: NodeId, atMs: moment() }),
+  /** Revokes `replaces` in the same step: a rotation. */
+  command('join-token-put', { token: JoinToken, replaces: nullable(TokenId) }),
+  command('api-token-put', { token: ApiToken }),
+  /** Of either kind. */
+  command('token-revoke', { id: TokenId, atMs: moment() }),
+  command('audit', { entry: AuditEntry }),
   command('task-create', { task: Task }),
   command('profile-put', { profile: Profile }),
   command('run-create', { spec: RunSpec, assignment: nullable(Assignment) }),

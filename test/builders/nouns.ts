@@ -1,11 +1,56 @@
 /** Nouns for tests: each builder gives a whole one, and a test says only what it is about. */
+import { apiTokenHash, joinKey, tokenId } from '../../protocols/proof/token-keys.ts';
 import type { Dispatch } from '../../protocols/schema/attempt.ts';
 import type { DomainCapacity, RunShare } from '../../protocols/schema/capacity.ts';
+import type { Member, NewMember } from '../../protocols/schema/member.ts';
 import type { RunResult, RunSpec } from '../../protocols/schema/run.ts';
+import type { ApiToken, JoinToken } from '../../protocols/schema/token.ts';
 
 /** A peer id that says whose it is: of the form of Ed25519 keys, though nobody has the key. */
 export const peerId = (name: string): string =>
   `12D3KooWA${name.replace(/[^1-9A-HJ-NP-Za-km-z]/g, 'x')}`.padEnd(52, '1');
+
+export const newMemberOf = (id: string, changes: Partial<NewMember> = {}): NewMember => ({
+  id,
+  name: id,
+  addresses: ['/ip4/10.0.0.1/tcp/8300'],
+  apiToken: null,
+  ...changes,
+});
+
+export const memberOf = (id: string, changes: Partial<Member> = {}): Member => ({
+  ...newMemberOf(id),
+  mayVote: true,
+  joinedBy: null,
+  joinedAtMs: 1,
+  ...changes,
+});
+
+export const joinTokenOf = (token: string, changes: Partial<JoinToken> = {}): JoinToken => ({
+  id: tokenId(token),
+  key: joinKey(token),
+  name: 'test',
+  createdAtMs: 1,
+  createdBy: 'test',
+  expiresAtMs: null,
+  revokedAtMs: null,
+  role: 'voter',
+  uses: null,
+  used: 0,
+  ...changes,
+});
+
+export const apiTokenOf = (token: string, changes: Partial<ApiToken> = {}): ApiToken => ({
+  id: tokenId(token),
+  sha256: apiTokenHash(token),
+  name: 'test',
+  createdAtMs: 1,
+  createdBy: 'test',
+  expiresAtMs: null,
+  revokedAtMs: null,
+  scope: 'submit',
+  ...changes,
+});
 
 export const domainOf = (changes: Partial<DomainCapacity> = {}): DomainCapacity => ({
   id: 0,

@@ -3,10 +3,11 @@
 import { encodeCommand } from '../../node/state/commands.ts';
 import { Tables } from '../../node/state/tables.ts';
 import type { ApplyResult } from '../../node/state/types.ts';
+import { tokenId } from '../../protocols/proof/token-keys.ts';
 import type { Command } from '../../protocols/schema/command.ts';
 import type { ModelVersion } from '../../protocols/schema/model.ts';
 import type { RunResult, RunSpec } from '../../protocols/schema/run.ts';
-import { peerId, resultOf, specOf } from '../builders/nouns.ts';
+import { apiTokenOf, joinTokenOf, memberOf, peerId, resultOf, specOf } from '../builders/nouns.ts';
 import { LendingMachine } from './lending.ts';
 import type { Prng } from './prng.ts';
 import { ChainMachine, type SimMachine } from './sim-machine.ts';
@@ -88,13 +89,13 @@ function drawCommand(random: Prng, atMs: number): Command {
   const attempt = random.between(1, 2);
   const fence = { runId, term: random.between(1, 4), attempt, atMs };
   const dice = random.next();
-  if (dice < 0.1) {
+  if (dice < 0.08) {
     return {
       type: 'member-put',
-      member: { id: node, name: node, addresses: [`/ip4/10.0.0.${atMs}`], joinedAtMs: atMs },
+      member: memberOf(node, { addresses: [`/ip4/10.0.0.${atMs}`], joinedAtMs: atMs }),
     };
   }
-  if (dice < 0.12) return { type: 'member-remove', id: node };
+  if (dice < 0.12) return drawDoor(random, node, atMs);
   if (dice < 0.2) return { type: 'task-create', task: drawTask(random, atMs) };
   if (dice < 0.55) return { type: 'run-create', spec: drawSpec(random, atMs), assignment: null };
   if (dice < 0.7) {
@@ -111,6 +112,26 @@ function drawCommand(random: Prng, atMs: number): Command {
   if (dice < 0.95) return { type: 'model-drop', model: drawModel(random, atMs) };
   if (dice < 0.96) return { type: 'model-select', version: random.between(0, 8) };
   return { type: 'run-cancel', runId, atMs };
+}
+
+/** Tokens, who comes in by them, and who is put out: all that keeps the doors. */
+function drawDoor(random: Prng, node: string, atMs: number): Command {
+  const token = (age: number): string => `token ${Math.max(1, atMs - random.between(0, age))}`;
+  const expiresAtMs = random.chance(0.5) ? null : atMs + random.between(0, 40);
+  const uses = random.chance(0.5) ? null : random.between(1, 3);
+  const made = { createdAtMs: atMs, expiresAtMs };
+  return random.pick<() => Command>([
+    () => ({ type: 'member-remove', id: node, atMs }),
+    () => ({ type: 'member-admit', member: memberOf(node), tokenId: tokenId(token(40)), atMs }),
+    () => ({ type: 'join-token-put', token: joinTokenOf(token(0), { ...made, uses }), replaces: null }),
+    () => ({ type: 'join-token-put', token: joinTokenOf(token(0), made), replaces: tokenId(token(40)) }),
+    () => ({ type: 'api-token-put', token: apiTokenOf(token(0), made) }),
+    () => ({ type: 'token-revoke', id: tokenId(token(40)), atMs }),
+    () => ({
+      type: 'audit',
+      entry: { atMs, who: 'a', tokenId: null, node, action: 'DELETE /x', subject: 'y' },
+    }),
+  ])();
 }
 
 const drawResult = (random: Prng): RunResult =>

@@ -37,9 +37,11 @@ export const WorkerList = Type.Object(
 
 const { load1, profilers, modelVersion: _, ...machineProperties } = machine;
 const { role, host, alive } = MemberView.properties;
+/** What an API token is known by concerns nobody who reads. */
+const { apiToken: __, ...memberProperties } = Member.properties;
 
 const Worker = Type.Object({
-  ...jsonProperties(Member.properties),
+  ...jsonProperties(memberProperties),
   ...jsonProperties({ role, host, alive }),
   last_heard_seconds: nullable(Type.Number({ description: 'Seconds since it was last heard.' })),
   ...jsonProperties(nullableProperties(machineProperties)),
@@ -71,10 +73,11 @@ export function presentWorker({ member, role, host, alive, lastHeardMs, capacity
     profilers: [],
     modelVersion: null,
   };
+  const { apiToken: __, ...known } = member;
   const total = (ways: (domain: DomainView) => number) =>
     capacity === null ? null : domains.reduce((sum, domain) => sum + ways(domain), 0);
   return {
-    ...toJson(member),
+    ...toJson(known),
     role,
     host,
     alive,
@@ -93,6 +96,8 @@ const workerExample: WorkerJson = {
   name: 'alpha',
   host: '192.168.1.10',
   addresses: ['/ip4/192.168.1.10/tcp/8300'],
+  may_vote: true,
+  joined_by: '3f1c9a52d0e84b6f',
   role: 'master',
   alive: true,
   last_heard_seconds: 0,

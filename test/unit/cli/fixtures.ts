@@ -25,6 +25,8 @@ const worker: WorkerJson = {
   name: 'alpha',
   host: '192.0.2.10',
   addresses: ['/ip4/192.0.2.10/tcp/8300'],
+  may_vote: true,
+  joined_by: null,
   role: 'master',
   alive: true,
   last_heard_seconds: 0,

@@ -9,7 +9,7 @@ import type { HeldAttempt } from '../../../protocols/schema/attempt.ts';
 import type { CapacityNotice } from '../../../protocols/schema/capacity.ts';
 import type { ControlRequest, ControlResponse } from '../../../protocols/schema/messages.ts';
 import { fail, succeed } from '../../../protocols/schema/outcome.ts';
-import { domainOf, peerId } from '../../builders/nouns.ts';
+import { domainOf, memberOf, peerId } from '../../builders/nouns.ts';
 import { FakeClock, settled } from '../../support/fake-clock.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 import { finish, spec, tablesWithTask } from '../state/fixtures.ts';
@@ -46,7 +46,7 @@ function setUp(options: { readonly queueLimit?: number; readonly nodes?: readonl
   const nodes = options.nodes ?? [notice(NODE_A)];
   for (const node of nodes) {
     board.hear(node);
-    const member = { id: node.node, name: 'node', addresses: [], joinedAtMs: 1 };
+    const member = memberOf(node.node);
     apply({ type: 'member-put', member });
   }
   const calls: { readonly to: string; readonly request: ControlRequest }[] = [];

@@ -9,10 +9,10 @@ import {
 import { Membership, type MembershipDependencies } from '../../../node/membership/membership.ts';
 import type { Mesh } from '../../../node/mesh/types.ts';
 import type { Command } from '../../../protocols/schema/command.ts';
-import type { KnownPeer, Member } from '../../../protocols/schema/member.ts';
+import type { KnownPeer } from '../../../protocols/schema/member.ts';
 import type { ControlRequest, JoinRequest, JoinResponse } from '../../../protocols/schema/messages.ts';
 import { fail, succeed } from '../../../protocols/schema/outcome.ts';
-import { peerId } from '../../builders/nouns.ts';
+import { memberOf, newMemberOf, peerId } from '../../builders/nouns.ts';
 import { FakeClock, settled } from '../../support/fake-clock.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 import { tablesWithTask } from '../state/fixtures.ts';
@@ -28,13 +28,7 @@ const [SELF, OTHER_ID, THIRD, FRIEND, NEW, LEAD, SOMEBODY] = [
 ].map(peerId) as [string, string, string, string, string, string, string];
 const ADDRESS = '/ip4/10.0.0.1/tcp/8300';
 const OTHER: KnownPeer = { id: OTHER_ID, addresses: ['/ip4/10.0.0.2/tcp/8300'] };
-const member = (id: string, changes: Partial<Member> = {}): Member => ({
-  id,
-  name: id,
-  addresses: [ADDRESS],
-  joinedAtMs: 1,
-  ...changes,
-});
+const member = memberOf;
 
 interface World {
   identity: ClusterIdentity | null;
@@ -226,7 +220,7 @@ describe('others ask', () => {
   };
   const joinRequest = (id: string): JoinRequest => ({
     type: 'join',
-    member: { id, name: id, addresses: [ADDRESS] },
+    member: newMemberOf(id),
   });
 
   test('a join is brought to the master before it is answered', async () => {
@@ -236,7 +230,7 @@ describe('others ask', () => {
     assert.equal(answer.type, 'admitted');
     assert.deepEqual(world.calls.at(-1), {
       to: LEAD,
-      request: { type: 'admit', member: { id: NEW, name: NEW, addresses: [ADDRESS] } },
+      request: { type: 'admit', member: newMemberOf(NEW) },
     });
   });
 
@@ -319,7 +313,7 @@ describe('as a member', () => {
     await membership.start();
     for (const id of [SELF, OTHER_ID]) apply({ type: 'member-put', member: member(id) });
     world.status = { ...world.status, configuration: { voters: [OTHER_ID, SELF], learners: [] } };
-    apply({ type: 'member-remove', id: OTHER_ID });
+    apply({ type: 'member-remove', id: OTHER_ID, atMs: 2 });
     assert.deepEqual(world.gate?.members.map(({ id }) => id).sort(), [OTHER_ID, SELF]);
     world.status = { ...world.status, configuration: { voters: [SELF], learners: [] } };
     world.change();
@@ -341,7 +335,7 @@ describe('as a member', () => {
     await settled();
     assert.deepEqual(world.calls[0]?.request, {
       type: 'admit',
-      member: { id: SELF, name: SELF, addresses: [ADDRESS] },
+      member: newMemberOf(SELF),
     });
   });
 
@@ -349,7 +343,7 @@ describe('as a member', () => {
     const { membership, world, apply, clock } = setUp({ world: joined });
     await membership.start();
     apply({ type: 'member-put', member: member(SELF) });
-    apply({ type: 'member-remove', id: SELF });
+    apply({ type: 'member-remove', id: SELF, atMs: 2 });
     const { joins } = world;
     const before = joins.length;
     clock.advance(60_000);
@@ -366,7 +360,7 @@ describe('as a member', () => {
     await membership.start();
     for (const id of [SELF, OTHER_ID]) apply({ type: 'member-put', member: member(id) });
     const known = () => world.gate?.members.map(({ id }) => id).sort();
-    apply({ type: 'member-remove', id: SELF });
+    apply({ type: 'member-remove', id: SELF, atMs: 2 });
     clock.advance(4_000);
     assert.ok(known()?.includes(OTHER_ID), 'it may have to hand over');
     clock.advance(2_000);
@@ -384,7 +378,7 @@ describe('as a member', () => {
     const first = setUp({ world: joined });
     await first.membership.start();
     first.apply({ type: 'member-put', member: member(SELF) });
-    first.apply({ type: 'member-remove', id: SELF });
+    first.apply({ type: 'member-remove', id: SELF, atMs: 2 });
     await settled();
     const next = setUp({ world: { ...joined, identity: first.world.identity } });
     next.apply({ type: 'member-put', member: member(SELF) });
@@ -396,7 +390,7 @@ describe('as a member', () => {
     const { membership, world, apply } = setUp({ world: joined });
     await membership.start();
     apply({ type: 'member-put', member: member(SELF) });
-    apply({ type: 'member-remove', id: SELF });
+    apply({ type: 'member-remove', id: SELF, atMs: 2 });
     apply({ type: 'member-put', member: member(SELF) });
     await settled();
     const next = setUp({ world: { ...joined, identity: world.identity } });

@@ -11,12 +11,13 @@ import type { MeshError } from '../../../node/mesh/types.ts';
 import type { Clock } from '../../../node/ports.ts';
 import { JOIN_PROTOCOL } from '../../../protocols/join/index.ts';
 import type { JoinRequest } from '../../../protocols/schema/messages.ts';
+import { newMemberOf } from '../../builders/nouns.ts';
 import { Fleet, hostPort, INSPECTION, type Node, TOKEN } from './fleet.ts';
 
 const WRONG = new Uint8Array(32).fill(8);
 
 function joinRequest({ mesh }: Node): JoinRequest {
-  return { type: 'join', member: { id: mesh.id, name: 'new', addresses: mesh.addresses() } };
+  return { type: 'join', member: newMemberOf(mesh.id, { addresses: mesh.addresses() }) };
 }
 
 test('who knows the token is told the cluster and its members, by HOST:PORT alone', async () => {
@@ -46,7 +47,7 @@ test('a name, a multiaddr, and a multiaddr with the peer id work as well', async
 test('an invitation is carried the same way', async () => {
   await using fleet = await Fleet.of(2);
   const [worker, master] = [fleet.at(0), fleet.at(1)];
-  const member = { id: worker.mesh.id, name: 'w', addresses: worker.mesh.addresses() };
+  const member = newMemberOf(worker.mesh.id, { addresses: worker.mesh.addresses() });
   worker.recorder.joining = async () => ({ type: 'accepted', member });
   const invitation = { type: 'invite', clusterId: 'c', members: fleet.known() } as const;
   const joined = await master.mesh.join(hostPort(worker), invitation);

@@ -28,7 +28,7 @@ import {
 import { Inspection } from '../../../protocols/schema/views.ts';
 import { decode, encode } from '../../../protocols/wire/codec.ts';
 import { WireError } from '../../../protocols/wire/error.ts';
-import { domainOf, peerId } from '../../builders/nouns.ts';
+import { domainOf, newMemberOf, peerId } from '../../builders/nouns.ts';
 import { arbitraryOf } from '../../support/arbitrary.ts';
 import { notice } from '../mesh/fleet.ts';
 
@@ -152,8 +152,7 @@ test('a blob is named by 64 lower-case hexadecimal digits and nothing else', () 
 });
 
 test('a member is named by a peer id that libp2p can dial', () => {
-  const admit = (id: string) =>
-    check(ControlRequest, { type: 'admit', member: { id, name: 'n', addresses: [] } });
+  const admit = (id: string) => check(ControlRequest, { type: 'admit', member: { ...newMemberOf('n'), id } });
   assert.ok(admit(peerId('a')).ok);
   for (const id of [
     'garbage',
@@ -229,17 +228,19 @@ test('a node of 1,024 runs can still tell its capacity', () => {
 test('a command carries the version of its format, and another version is no command', () => {
   const command = { type: 'model-select', version: 1 } as const;
   const bytes = encodeCommand(command);
-  assert.equal(bytes[0], 1);
+  assert.equal(bytes[0], 2);
   assert.deepEqual(decodeCommand(bytes), command);
-  for (const damaged of [Uint8Array.from([2, ...bytes.subarray(1)]), new Uint8Array(), bytes.subarray(0, 3)])
+  for (const damaged of [Uint8Array.from([3, ...bytes.subarray(1)]), new Uint8Array(), bytes.subarray(0, 3)])
     assert.equal(decodeCommand(damaged), null);
 });
 
 /** Buffers and arrays of bytes compare by their bytes. */
 function plain(value: unknown): unknown {
   return JSON.parse(
-    JSON.stringify(value, (_key, item) =>
-      item instanceof Uint8Array ? Buffer.from(item).toString('hex') : item,
-    ),
+    // A Buffer has become its own JSON already when the function is given it.
+    JSON.stringify(value, function (this: Record<string, unknown>, key, item) {
+      const whole = this[key];
+      return whole instanceof Uint8Array ? Buffer.from(whole).toString('hex') : item;
+    }),
   );
 }

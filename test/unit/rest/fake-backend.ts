@@ -24,7 +24,7 @@ import { type Answer, fail, succeed } from '../../../protocols/schema/outcome.ts
 import type { Mode, Run, RunResult } from '../../../protocols/schema/run.ts';
 import type { Profile, Task } from '../../../protocols/schema/task.ts';
 import type { ClusterView, DriftView, MemberView } from '../../../protocols/schema/views.ts';
-import { resultOf, shareOf, specOf } from '../../builders/nouns.ts';
+import { memberOf, resultOf, shareOf, specOf } from '../../builders/nouns.ts';
 import { candidate } from '../state/fixtures.ts';
 
 export const NOW = Date.UTC(2025, 0, 31, 12);
@@ -93,7 +93,7 @@ export const queuedRun = (id: string): Run =>
   });
 
 const aMember = (id: string, host: string, alive: boolean): MemberView => ({
-  member: { id, name: `name-${id}`, addresses: [`/ip4/${host}/tcp/8300`], joinedAtMs: NOW },
+  member: memberOf(id, { name: `name-${id}`, addresses: [`/ip4/${host}/tcp/8300`], joinedAtMs: NOW }),
   role: alive ? 'master' : 'voter',
   host,
   alive,

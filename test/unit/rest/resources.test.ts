@@ -195,6 +195,8 @@ test('workers: add, list, information, remove', async () => {
     name: 'name-node-a',
     host: '10.0.0.1',
     addresses: ['/ip4/10.0.0.1/tcp/8300'],
+    may_vote: true,
+    joined_by: null,
     role: 'master',
     alive: true,
     last_heard_seconds: 0.25,
