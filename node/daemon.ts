@@ -103,7 +103,13 @@ async function startParts(
 
   const mesh = stack.use(
     await openMesh(
-      { listen: config.listen, token, keyFile: join(config.dataDir, 'peer-key') },
+      {
+        listen: config.listen,
+        token,
+        keyFile: join(config.dataDir, 'peer-key'),
+        allowDial: config.allowDial,
+        trustedTargets: config.join,
+      },
       { ...ports, logger: log('mesh'), shelf },
     ),
   );
@@ -186,7 +192,8 @@ async function startParts(
     host,
     enforcement,
     isRemoved: () => membership.isRemoved,
-    invite: (target) => invite(target, { master, mesh, clusterId, knownPeers }),
+    invite: (target) =>
+      invite(target, { master, mesh, clusterId, knownPeers, clock, logger: log('membership') }),
   });
   const rest = createRestServer(
     { ...config.rest, apiToken, maxUploadBytes: config.maxUploadBytes },

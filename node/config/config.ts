@@ -15,6 +15,11 @@ export interface NodeConfig {
   readonly rest: { readonly host: string; readonly port: number };
   /** HOST:PORT or multiaddr of members to join through. @default [] */
   readonly join: readonly string[];
+  /**
+   * Networks (CIDR) where callers and members may send this node although no member should be there: see `DialRules`.
+   * @default []
+   */
+  readonly allowDial: readonly string[];
   /** File that holds the join token. @default DATA-DIR/join-token */
   readonly tokenFile: string | null;
   /** File that holds the token that every REST request must bear. Required for REST beyond loopback. @default null */
@@ -95,6 +100,7 @@ export const FIXED_DEFAULTS = {
   listen: `/ip4/127.0.0.1/tcp/${DEFAULT_MESH_PORT}`,
   rest: { host: '127.0.0.1', port: 8200 },
   join: [],
+  allowDial: [],
   tokenFile: null,
   apiTokenFile: null,
   llc: 'auto',

@@ -5,6 +5,7 @@
 import { MAX_OUTPUT_BYTES, MAX_TIME_LIMIT_MS } from '../../protocols/schema/fields.ts';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import { formatHostPort, parseHostPort, parseListen, parseTarget } from '../addresses.ts';
+import { parseNetwork } from '../dial-rules.ts';
 import { parseGeometry } from '../llc/geometry.ts';
 import { FIXED_DEFAULTS, type Host, MAX_VOTERS, type NodeConfig } from './config.ts';
 import {
@@ -86,17 +87,28 @@ const parseVoters = (value: unknown): Outcome<number, string> => {
 };
 
 /** A list in a file, one or several values (between commas or spaces) in text. */
-async function parseJoin(value: unknown): Promise<Outcome<readonly string[], string>> {
-  const items = (Array.isArray(value) ? value : [value]).flatMap((item) =>
+const itemsOf = (value: unknown): readonly string[] =>
+  (Array.isArray(value) ? value : [value]).flatMap((item) =>
     textOf(item)
       .split(/[\s,]+/)
       .filter((part) => part !== ''),
   );
+
+async function parseJoin(value: unknown): Promise<Outcome<readonly string[], string>> {
+  const items = itemsOf(value);
   for (const item of items) {
     const parsed = await parseTarget(item);
     if (!parsed.ok) return parsed;
   }
   return succeed(items);
+}
+
+function parseNetworks(value: unknown): Outcome<readonly string[], string> {
+  const items = itemsOf(value);
+  const wrong = items.find((item) => parseNetwork(item) === null);
+  return wrong === undefined
+    ? succeed(items)
+    : fail(`write a network such as 169.254.0.0/16 or an address, not ${JSON.stringify(wrong)}`);
 }
 
 function parseLlcGeometry(value: unknown): Outcome<NodeConfig['llcGeometry'], string> {
@@ -135,6 +147,13 @@ export const NODE_OPTIONS: readonly NodeOption[] = [
   option('join', 'TARGET', 'member to join through: HOST:PORT or multiaddr; may be repeated', parseJoin, {
     repeats: true,
   }),
+  option(
+    'allowDial',
+    'NETWORK',
+    'network (CIDR) to dial in although no member should be there; may be repeated',
+    parseNetworks,
+    { repeats: true },
+  ),
   option('tokenFile', 'FILE', 'file that holds the join token', parseFile, {
     default: 'DATA-DIR/join-token',
   }),

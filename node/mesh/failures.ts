@@ -61,6 +61,13 @@ export function asJoinFailure(target: string, cause: unknown): JoinFailure {
   }
 }
 
+export function forbidden(target: string): JoinFailure {
+  return {
+    code: 'FORBIDDEN',
+    message: `${target} is an address that no member should have (loopback, of one link, multicast, or of a cloud's own services); if one has, start this node with --allow-dial and its network`,
+  };
+}
+
 export function wrongToken(target: string): JoinFailure {
   return {
     code: 'WRONG_TOKEN',

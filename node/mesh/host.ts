@@ -5,7 +5,9 @@ import { peerIdFromString } from '@libp2p/peer-id';
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr';
 import type { KnownPeer } from '../../protocols/schema/member.ts';
 import type { NodeId } from '../consensus/types.ts';
+import type { DialRules } from '../dial-rules.ts';
 import type { BanList } from './ban-list.ts';
+import { dialable } from './dialable.ts';
 import { createHost, MAX_STRANGERS } from './libp2p-settings.ts';
 import { MemberRegistrar } from './member-registrar.ts';
 import type { PeerTable } from './peer-table.ts';
@@ -40,15 +42,25 @@ export async function createGatedHost(
   return { host, registrar: await made.promise };
 }
 
-/** Tries once to reach a member by all its known addresses, in order. Rejects when none of them answers. */
-export async function dialMember(host: Libp2p, { id, addresses }: KnownPeer): Promise<void> {
+/**
+ * Tries once to reach a member by all its known addresses that may be dialled, in order. Rejects when none answers.
+ */
+export async function dialMember(
+  host: Libp2p,
+  { id, addresses }: KnownPeer,
+  rules: DialRules,
+): Promise<void> {
   // What the cluster knows, then what the peer itself said when it was last connected.
   const known = new Set(addresses);
   const peerId = peerIdFromString(id);
   if (await host.peerStore.has(peerId)) {
     for (const heard of (await host.peerStore.get(peerId)).addresses) known.add(heard.multiaddr.toString());
   }
-  await host.dial([...known].flatMap((address) => withPeerId(address, id)));
+  const whole = [...known].flatMap((address) => withPeerId(address, id));
+  const permitted = await Promise.all(whole.map((address) => dialable(address, rules).catch(() => [])));
+  // libp2p takes an empty list for "wherever you have heard of".
+  if (permitted.flat().length === 0) throw new Error('no address of the member may be dialled');
+  await host.dial(permitted.flat());
 }
 
 /** With the id appended, another peer at that address is refused. Nothing for what is no address. */

@@ -9,6 +9,7 @@ import type { KnownPeer } from '../../protocols/schema/member.ts';
 import { fail } from '../../protocols/schema/outcome.ts';
 import type { PeerView } from '../../protocols/schema/views.ts';
 import type { NodeId } from '../consensus/types.ts';
+import { DialRules } from '../dial-rules.ts';
 import type { Clock, Logger, Random } from '../ports.ts';
 import { BanList } from './ban-list.ts';
 import { ConnectionWatch } from './connection-watch.ts';
@@ -56,6 +57,7 @@ export class Libp2pMesh implements Mesh {
   readonly fetchBlob: Mesh['fetchBlob'];
   readonly #options: MeshOptions & { readonly privateKey: PrivateKey };
   readonly #deps: Libp2pMeshDependencies;
+  readonly #dialRules: DialRules;
   readonly #timers: TimerScope;
   readonly #table: PeerTable;
   readonly #bans: BanList;
@@ -73,6 +75,7 @@ export class Libp2pMesh implements Mesh {
     const { logger, random, shelf } = dependencies;
     const clock = new TimerScope(dependencies.clock);
     this.#options = options;
+    this.#dialRules = new DialRules({ listen: options.listen, allowed: options.allowDial ?? [] });
     this.#deps = { ...dependencies, clock };
     this.#timers = clock;
     this.id = peerIdFromPrivateKey(options.privateKey).toString();
@@ -192,7 +195,8 @@ export class Libp2pMesh implements Mesh {
     const { host } = this.#running;
     const { clock } = this.#deps;
     const onBegin = (connection: Connection) => this.#beginJoining(connection);
-    return joinThrough(target, request, this.#options.token, { host, clock, onBegin });
+    const rules = this.#options.trustedTargets?.includes(target) ? null : this.#dialRules;
+    return joinThrough(target, request, this.#options.token, { host, clock, rules, onBegin });
   };
 
   async #stop(): Promise<void> {
@@ -284,7 +288,7 @@ export class Libp2pMesh implements Mesh {
     const peer = this.#table.get(id);
     if (host === undefined || peer === undefined) return false;
     try {
-      await dialMember(host, peer);
+      await dialMember(host, peer, this.#dialRules);
       return true;
     } catch (error) {
       this.#deps.logger.debug({ peer: id, error }, 'dial failed');

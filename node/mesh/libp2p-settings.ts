@@ -15,6 +15,8 @@ import { createLibp2p } from 'libp2p';
 export const STRANGER_LIMIT_MS = 10_000;
 /** Strangers connected at a time; more are refused, so that they can't fill the memory. */
 export const MAX_STRANGERS = 64;
+/** Time to reach, through Noise, what a caller of the API named: silence must not last longer than a refusal. */
+export const STRANGER_DIAL_LIMIT_MS = 3000;
 /** How often idle connections are pinged and looked over. */
 export const WATCH_PERIOD_MS = 5000;
 

@@ -1,24 +1,30 @@
 /** Asking a node that need not know this one: dial what a person wrote, prove the join token both ways, ask. */
 import { generateKeyPair } from '@libp2p/crypto/keys';
 import type { Connection, Libp2p, Stream } from '@libp2p/interface';
+import type { Multiaddr } from '@multiformats/multiaddr';
 import { requestInspection } from '../../protocols/inspect/client.ts';
 import { INSPECT_PROTOCOL } from '../../protocols/inspect/index.ts';
 import { requestJoin } from '../../protocols/join/client.ts';
 import { JOIN_PROTOCOL } from '../../protocols/join/index.ts';
 import type { JoinRequest, JoinResponse, ProofRefusal } from '../../protocols/schema/messages.ts';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
+import { deadline } from '../../protocols/wire/deadline.ts';
 import { systemClock } from '../adapters.ts';
 import { parseTarget } from '../addresses.ts';
 import type { NodeId } from '../consensus/types.ts';
+import type { DialRules } from '../dial-rules.ts';
 import type { Clock } from '../ports.ts';
-import { asDialFailure, asJoinFailure, banned, wrongToken } from './failures.ts';
-import { createDialler } from './libp2p-settings.ts';
+import { dialable } from './dialable.ts';
+import { asDialFailure, asJoinFailure, banned, forbidden, wrongToken } from './failures.ts';
+import { createDialler, STRANGER_DIAL_LIMIT_MS } from './libp2p-settings.ts';
 import { openStream } from './open-stream.ts';
 import type { JoinFailure } from './types.ts';
 
 interface Dialler {
   readonly host: Libp2p;
   readonly clock: Clock;
+  /** What may be dialled; null: whatever the person wrote, who is this node's operator. */
+  readonly rules: DialRules | null;
   /** Called when it is known who answers; returns what to call when all is said. */
   readonly onBegin?: (connection: Connection) => () => void;
 }
@@ -48,7 +54,7 @@ export async function inspectPeer(
   const host = await createDialler(await generateKeyPair('Ed25519'));
   await host.start();
   try {
-    const asked = await ask(target, INSPECT_PROTOCOL, { host, clock }, (stream, ids) =>
+    const asked = await ask(target, INSPECT_PROTOCOL, { host, clock, rules: null }, (stream, ids) =>
       requestInspection(stream, { token, ...ids }, { timers: clock }),
     );
     return asked.ok ? succeed({ peer: asked.value.peer, view: asked.value.answer.view }) : asked;
@@ -61,7 +67,7 @@ export async function inspectPeer(
 async function ask<T extends object>(
   target: string,
   protocol: string,
-  { host, clock, onBegin }: Dialler,
+  { host, clock, rules, onBegin }: Dialler,
   talk: (
     stream: Stream,
     ids: { readonly self: NodeId; readonly peer: NodeId },
@@ -69,7 +75,11 @@ async function ask<T extends object>(
 ): Promise<Outcome<{ readonly peer: NodeId; readonly answer: T }, JoinFailure>> {
   const address = await parseTarget(target);
   if (!address.ok) return fail({ code: 'UNREACHABLE', message: address.error });
-  const dialled = await host.dial(address.value).then(succeed, (cause: unknown) => fail({ cause }));
+  const addresses =
+    rules === null ? [address.value] : await dialable(address.value, rules).catch((cause: Error) => cause);
+  if (addresses instanceof Error) return fail(asDialFailure(target, addresses));
+  if (addresses.length === 0) return fail(forbidden(target));
+  const dialled = await dial(host, addresses, clock, rules === null ? null : STRANGER_DIAL_LIMIT_MS);
   if (!dialled.ok) return fail(asDialFailure(target, dialled.error.cause));
   const connection = dialled.value;
   const peer = connection.remotePeer.toString();
@@ -84,6 +94,17 @@ async function ask<T extends object>(
   } finally {
     end?.();
   }
+}
+
+async function dial(
+  host: Libp2p,
+  addresses: readonly Multiaddr[],
+  clock: Clock,
+  limitMs: number | null,
+): Promise<Outcome<Connection, { readonly cause: unknown }>> {
+  using limit = limitMs === null ? null : deadline(limitMs, clock);
+  const options = limit === null ? {} : { signal: limit.signal };
+  return host.dial([...addresses], options).then(succeed, (cause: unknown) => fail({ cause }));
 }
 
 /**

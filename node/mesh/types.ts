@@ -23,7 +23,7 @@ export interface MeshFailure {
 
 /** Why a join or invitation failed before it was answered. */
 export interface JoinFailure {
-  readonly code: 'UNREACHABLE' | 'TIMEOUT' | 'WRONG_TOKEN' | 'BANNED' | 'PROTOCOL' | 'SELF';
+  readonly code: 'UNREACHABLE' | 'TIMEOUT' | 'WRONG_TOKEN' | 'BANNED' | 'PROTOCOL' | 'SELF' | 'FORBIDDEN';
   readonly message: string;
 }
 
@@ -44,6 +44,10 @@ export interface MeshHandlers {
 
 export interface MeshOptions {
   readonly listen: string;
+  /** Networks (CIDR) that are dialled although no member should be there. @default [] */
+  readonly allowDial?: readonly string[];
+  /** Targets that this node's operator wrote: dialled wherever they are. @default [] */
+  readonly trustedTargets?: readonly string[];
   /** 32 bytes or more of shared secret. */
   readonly token: Uint8Array;
   /** Where the key of this node's peer id is kept (created with mode 0600 when missing). */
@@ -87,7 +91,10 @@ export interface Mesh extends AsyncDisposable {
   fetchBlob(from: NodeId, sha256: string): Promise<Outcome<void, MeshFailure>>;
   publishCapacity(notice: CapacityNotice): void;
   publishDigest(digest: ClusterDigest): void;
-  /** Dials HOST[:PORT] or a multiaddr (with or without /p2p), proves the token both ways, asks. */
+  /**
+   * Dials HOST[:PORT] or a multiaddr (with or without /p2p), proves the token both ways, asks. FORBIDDEN: no member
+   * should be there.
+   */
   join(
     target: string,
     request: JoinRequest,

@@ -3,26 +3,42 @@ import type { KnownPeer, Member } from '../../protocols/schema/member.ts';
 import { type Answer, fail } from '../../protocols/schema/outcome.ts';
 import { parseTarget } from '../addresses.ts';
 import type { Master } from '../master/master.ts';
-import type { Mesh } from '../mesh/types.ts';
+import type { JoinFailure, Mesh } from '../mesh/types.ts';
+import { pause } from '../pause.ts';
+import type { Clock, Logger } from '../ports.ts';
 
 export interface InvitationDependencies {
   readonly master: () => Master | null;
   readonly mesh: Pick<Mesh, 'join'>;
   readonly clusterId: () => string | null;
   readonly knownPeers: () => readonly KnownPeer[];
+  readonly clock: Clock;
+  readonly logger: Logger;
 }
+
+/** A little longer than a dial may take: an answer comes no sooner from a port that is closed than from a silent one. */
+export const SILENCE_MS = 3250;
+
+/** What is told of as it is. All else is silence: told apart, it would let callers scan the node's network by it. */
+const TOLD: ReadonlySet<JoinFailure['code']> = new Set(['WRONG_TOKEN', 'BANNED']);
 
 /** @param host HOST, HOST:PORT or multiaddr of the node's mesh address */
 export async function invite(host: string, dependencies: InvitationDependencies): Promise<Answer<Member>> {
-  const { mesh, clusterId, knownPeers } = dependencies;
+  const { mesh, clusterId, knownPeers, clock, logger } = dependencies;
   const target = await parseTarget(host);
   if (!target.ok) return fail({ code: 'BAD_REQUEST', message: target.error });
   const request = { type: 'invite', clusterId: clusterId() ?? '', members: knownPeers() } as const;
+  const begunAtMs = clock.monotonicMs();
   const outcome = await mesh.join(host, request);
   if (!outcome.ok) {
     const { code, message } = outcome.error;
+    logger.info({ target: host, code, reason: message }, 'invitation failed');
     if (code === 'SELF') return fail({ code: 'CONFLICT', message: `${host} is this node itself` });
-    return fail({ code: 'WORKER_UNRESPONSIVE', message: `worker node ${host} is unresponsive: ${message}` });
+    if (code === 'FORBIDDEN') return fail({ code: 'BAD_REQUEST', message });
+    if (TOLD.has(code)) return unresponsive(host, message);
+    await pause(clock, begunAtMs + SILENCE_MS - clock.monotonicMs());
+    const advice = 'check the address, the firewall, and that a node runs there and listens beyond loopback';
+    return unresponsive(host, `no node answered; ${advice} (the log of the master says more)`);
   }
   const { response } = outcome.value;
   if (response.type !== 'accepted') {
@@ -37,3 +53,6 @@ export async function invite(host: string, dependencies: InvitationDependencies)
     retryAfterSeconds: 1,
   });
 }
+
+const unresponsive = (host: string, why: string): Answer<never> =>
+  fail({ code: 'WORKER_UNRESPONSIVE', message: `worker node ${host} is unresponsive: ${why}` });

@@ -40,6 +40,8 @@ function workerRoutes(app: App, { backend }: RouteContext): void {
       operationId: 'addWorker',
       tags: ['cluster'],
       summary: 'Invite a node into the cluster',
+      description:
+        'Whatever else than a node with the same join token is at the address, or nothing, gets one answer: 500.',
       body: WorkerBody,
       response: {
         200: MessageBody('The node is a member now.', ADDED),
