@@ -6,7 +6,6 @@ import { readFileSync } from 'node:fs';
 import { type IncomingMessage, type RequestOptions, request as requestHttp } from 'node:http';
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
-import { json, text } from 'node:stream/consumers';
 import { CliError, EXIT, type ExitCode } from './exit-codes.ts';
 
 export const DEFAULT_API = 'http://127.0.0.1:8200';
@@ -70,6 +69,22 @@ function exitCodeOf(status: number, code: unknown): ExitCode {
   return status < 500 ? EXIT.REFUSED : EXIT.NODE_FAILED;
 }
 
+/** Above any answer of a node, output of runs included; what is no node may send for ever. */
+const MAX_ANSWER_BYTES = 256 * 1024 ** 2;
+const MAX_REFUSAL_BYTES = 1024 ** 2;
+
+/** Null where there is more. @throws what broke the connection */
+async function readText(response: IncomingMessage, limit: number): Promise<string | null> {
+  const pieces: Buffer[] = [];
+  let size = 0;
+  for await (const piece of response as AsyncIterable<Buffer>) {
+    size += piece.length;
+    if (size > limit) return null;
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces).toString();
+}
+
 export class ApiClient {
   readonly #base: URL;
   readonly #token: string | null;
@@ -102,13 +117,23 @@ export class ApiClient {
    * The body of a successful answer, as JSON; `T` is the node's word for it. Throws `CliError`: the person's next step.
    */
   async json<T>(request: ApiRequest): Promise<T> {
-    const response = await this.open(request);
+    const whole = await this.text(request);
     try {
-      return (await json(response)) as T;
+      return JSON.parse(whole) as T;
     } catch (cause) {
-      if (!(cause instanceof SyntaxError)) throw this.#broken(cause);
       throw noNode(this.url, "its answer isn't JSON", cause);
     }
+  }
+
+  /** The same, as text. */
+  async text(request: ApiRequest): Promise<string> {
+    const response = await this.open(request);
+    const whole = await readText(response, MAX_ANSWER_BYTES).catch((cause: unknown) => {
+      throw this.#broken(cause);
+    });
+    if (whole === null)
+      throw noNode(this.url, `its answer has more than ${MAX_ANSWER_BYTES} bytes, as none of a node has`);
+    return whole;
   }
 
   /** The successful answer, its body unread. Throws `CliError`. */
@@ -116,7 +141,7 @@ export class ApiClient {
     const response = await this.#send(request);
     const status = response.statusCode ?? 0;
     if (status >= 200 && status < 300) return response;
-    const body = await text(response).catch(() => '');
+    const body = (await readText(response, MAX_REFUSAL_BYTES).catch(() => null)) ?? '';
     // There is a socket only while an upload that was refused is still being sent: nobody waits for its end.
     (response.socket as Socket | null)?.destroy();
     throw toFailure(status, body, this.url);

@@ -1,7 +1,9 @@
 /** The program `fsched`: parses the command line and turns whatever goes wrong into a sentence and an exit code. */
+import { inspect } from 'node:util';
 import { Command, CommanderError } from 'commander';
 import type { Environment } from '../node/config/config.ts';
 import { VERSION } from '../node/version.ts';
+import { printableLines } from '../protocols/schema/text.ts';
 import { CliError, EXIT, EXIT_HELP, messageOf } from './exit-codes.ts';
 import { note } from './output.ts';
 
@@ -33,6 +35,7 @@ async function makeProgram(environment: Environment): Promise<Command> {
     .version(VERSION)
     .configureHelp({ helpWidth: 80, subcommandTerm: describeUsage })
     .addHelpText('after', `\n${EXIT_HELP}`)
+    .configureOutput({ writeErr: (text) => void process.stderr.write(printableLines(text)) })
     .showSuggestionAfterError()
     .showHelpAfterError('(fsched --help lists the commands, fsched COMMAND --help explains one)')
     .exitOverride();
@@ -57,7 +60,7 @@ function report(error: unknown): number {
   // Commander has already printed its message, or the help that was asked for.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.OK : EXIT.USAGE;
   const isExpected = error instanceof CliError;
-  if (process.env.FSCHED_DEBUG) console.error(error);
+  if (process.env.FSCHED_DEBUG) process.stderr.write(`${printableLines(inspect(error))}\n`);
   else note(isExpected ? error.message : `unexpected: ${messageOf(error)} (FSCHED_DEBUG=1 shows where)`);
   return isExpected ? error.exitCode : EXIT.INTERNAL;
 }

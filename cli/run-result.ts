@@ -2,12 +2,12 @@
 import type { ResultJson } from '../node/rest/schemas/runs.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { formatBytes, formatSeconds, plural } from './format.ts';
-import { note } from './output.ts';
+import { note, passOn } from './output.ts';
 
 /** Passes the program's output on and sums the run up on standard error. */
 export function showResult(result: ResultJson, mode: string | null): void {
-  process.stdout.write(result.stdout);
-  process.stderr.write(result.stderr);
+  passOn(process.stdout)(result.stdout);
+  passOn(process.stderr)(result.stderr);
   for (const [stream, truncated] of [
     ['standard output', result.stdout_truncated],
     ['standard error', result.stderr_truncated],

@@ -1,4 +1,5 @@
 /** Draws an explained prediction as SVG: a figure that explains itself, in light and in dark. Pure. */
+import { printable } from '../protocols/schema/text.ts';
 import { quantileCurve } from './choose-ways.ts';
 import { type MeasuredDot, measuredDots } from './measured-dots.ts';
 import type { CacheGeometry, MeasuredCurve, Prediction } from './types.ts';
@@ -180,9 +181,9 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": '&#39;',
 };
 
-/** Also without the characters that XML can't have at all. */
+/** Also without what turns the direction of writing, and the characters that XML can't have at all. */
 function escapeXml(text: string): string {
-  return text
+  return printable(text)
     .replace(/[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, '\ufffd')
     .replace(/[&<>"']/g, (character) => ENTITIES[character] ?? character);
 }

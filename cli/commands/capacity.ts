@@ -20,5 +20,5 @@ async function showCapacity(flags: ApiFlags, colour: boolean): Promise<void> {
     enforcement,
     llc,
   }));
-  show(flags, facts, () => drawWays(members, { colour }));
+  show(flags, facts, () => drawWays(members, { colour }), { colour });
 }

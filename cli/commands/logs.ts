@@ -4,6 +4,7 @@ import type { ApiClient } from '../api-client.ts';
 import { type ApiFlags, makeClient, withApiOptions } from '../api-command.ts';
 import { CliError, EXIT } from '../exit-codes.ts';
 import { findRun, runPath } from '../lookup.ts';
+import { passOn } from '../output.ts';
 import { exitCodeOfRun } from '../run-result.ts';
 
 /** Long enough for the next master to be elected. */
@@ -11,13 +12,18 @@ const REATTACH_TRIES = 20;
 const REATTACH_PAUSE_MS = 250;
 const MENDS: ReadonlySet<number> = new Set([EXIT.UNREACHABLE, EXIT.NO_MASTER]);
 
+const MORE = `
+Followed to its end, it ends like "fsched run": 1 when the program failed. At a
+terminal control characters are shown as �; to a pipe or file all bytes go as
+they are.`;
+
 export function registerLogs(program: Command): void {
   withApiOptions(program.command('logs <run>'), { patient: true })
     .description('the output of a run, followed until the run is over')
     .option('--stderr', 'its standard error instead of its standard output')
     .option('-f, --follow', 'until the run is over', true)
     .option('--no-follow', 'only what there is now')
-    .addHelpText('after', '\nFollowed to its end, it ends like "fsched run": 1 when the program failed.')
+    .addHelpText('after', MORE)
     .action(followOutput);
 }
 
@@ -45,6 +51,7 @@ async function copyOutput(
   id: string,
   query: { readonly stream: string; readonly follow: boolean },
 ): Promise<void> {
+  const write = passOn(process.stdout);
   let printed = 0;
   for (let failures = 0; ; ) {
     try {
@@ -60,7 +67,7 @@ async function copyOutput(
         if (fresh.byteLength === 0) continue;
         printed = position;
         failures = 0;
-        if (!process.stdout.write(fresh)) await once(process.stdout, 'drain');
+        if (!write(fresh)) await once(process.stdout, 'drain');
       }
       return;
     } catch (cause) {

@@ -1,12 +1,11 @@
 import { writeFile } from 'node:fs/promises';
-import { text } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import type { ExplanationJson, ModelJson } from '../../node/rest/schemas/predictor.ts';
 import { type ApiFlags, makeClient, maxSlowdownOption, wholeNumber, withApiOptions } from '../api-command.ts';
 import { CliError, EXIT } from '../exit-codes.ts';
 import { findTask } from '../lookup.ts';
 import { describeExplanation, describeModel } from '../model-view.ts';
-import { note, show } from '../output.ts';
+import { note, passOn, show } from '../output.ts';
 
 export function registerModel(program: Command): void {
   const model = withApiOptions(program.command('model'))
@@ -45,8 +44,7 @@ async function explain(wanted: string, size: string, flags: ExplainFlags): Promi
   const query = { task_id: task.task_id, input_size: inputSize, max_slowdown: flags.maxSlowdown };
   const path = '/predictor/explain';
   if (flags.svg !== undefined) {
-    const response = await client.open({ method: 'GET', path, query: { ...query, format: 'svg' } });
-    await save(flags.svg, await text(response));
+    await save(flags.svg, await client.text({ method: 'GET', path, query: { ...query, format: 'svg' } }));
     // Else the words would stand in the picture.
     if (flags.svg === '-') return;
   }
@@ -55,7 +53,7 @@ async function explain(wanted: string, size: string, flags: ExplainFlags): Promi
 
 async function save(file: string, picture: string): Promise<void> {
   if (file === '-') {
-    process.stdout.write(picture);
+    passOn(process.stdout)(picture);
     return;
   }
   try {

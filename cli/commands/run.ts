@@ -11,9 +11,10 @@ import { type ExecuteFlags, executeBody, withExecuteOptions } from './benchmark.
 
 const MORE = `
 The program's output comes on standard output and standard error, then a line
-about the run on standard error. TASK is an id, the beginning of one, or a
-function name. Ctrl-C leaves the run as it is and says how to follow or end it.
-Ends with 1 when the program failed, 7 at its time limit.`;
+about the run on standard error. At a terminal control characters are shown as
+�; to a pipe or file all bytes go as they are. TASK is an id, the beginning of
+one, or a function name. Ctrl-C leaves the run as it is and says how to follow
+or end it. Ends with 1 when the program failed, 7 at its time limit.`;
 
 export function registerRun(program: Command): void {
   withExecuteOptions(program.command('run <task> <size>'))

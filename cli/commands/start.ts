@@ -5,6 +5,7 @@ import { ConfigError, loadConfig, unknownVariables } from '../../node/config/loa
 import { NODE_OPTIONS, type NodeOption } from '../../node/config/options.ts';
 import type { Daemon } from '../../node/daemon.ts';
 import { searchPathOf } from '../../node/search-path.ts';
+import { printableJson } from '../../protocols/schema/text.ts';
 import { CliError, EXIT } from '../exit-codes.ts';
 import { onInterrupt } from '../signals.ts';
 import { explainStartFailure } from '../start-failure.ts';
@@ -76,7 +77,11 @@ async function launchDaemon(config: NodeConfig, environment: Environment): Promi
     import('pino'),
     import('../../node/daemon.ts'),
   ]);
-  const logger = pino({ level: config.logLevel, base: { node: config.name } }, pino.destination(2));
+  const logger = pino(
+    // A line may hold what a stranger said, and be read at a terminal.
+    { level: config.logLevel, base: { node: config.name }, hooks: { streamWrite: printableJson } },
+    pino.destination(2),
+  );
   for (const { variable, meant } of unknownVariables(environment))
     logger.warn({ variable }, `there is no option ${variable}; did you mean ${meant}?`);
   try {

@@ -10,6 +10,7 @@ import { loadToken } from '../../node/membership/token.ts';
 import { inspectPeer } from '../../node/mesh/strangers.ts';
 import type { ResultJson, RunDetailJson } from '../../node/rest/schemas/runs.ts';
 import type { TaskDetailJson } from '../../node/rest/schemas/tasks.ts';
+import { printableLines } from '../../protocols/schema/text.ts';
 import type { Inspection } from '../../protocols/schema/views.ts';
 import { makeForm } from '../api-client.ts';
 import { repeatable } from '../api-command.ts';
@@ -40,7 +41,7 @@ export async function runDemo({ once, environment }: DemoOptions): Promise<ExitC
     if ((await Promise.race([steps, interrupted.promise])) === 'interrupted') return EXIT.INTERRUPTED;
   } catch (error) {
     note(`the demo failed: ${messageOf(error)}`);
-    for (const node of cluster.nodes) process.stderr.write(await lastLines(node));
+    for (const node of cluster.nodes) process.stderr.write(printableLines(await lastLines(node)));
     return EXIT.FAILED;
   }
   if (!once) {
@@ -53,7 +54,11 @@ export async function runDemo({ once, environment }: DemoOptions): Promise<ExitC
 }
 
 const say = (sentence: string) => print(['', `==> ${sentence}`]);
-const show = (lines: readonly string[]) => print(lines.map((line) => `    ${line}`));
+const show = (lines: readonly string[], style = {}) =>
+  print(
+    lines.map((line) => `    ${line}`),
+    style,
+  );
 
 async function showEverything(cluster: DemoCluster, colour: boolean): Promise<void> {
   const example = chooseExample();
@@ -127,7 +132,7 @@ async function showRun(
         .post<{ readonly result?: ResultJson }>('/controller/task/run', body, repeatable()),
     ),
   );
-  show(drawWays(await busiestMoment(follower, runs), { colour, width: 76 }));
+  show(drawWays(await busiestMoment(follower, runs), { colour, width: 76 }), { colour });
   for (const { result } of await runs) {
     if (result?.state !== 'succeeded' || result.stdout !== expectedOutput(example.inputSize)) {
       throw new Error(`a run went wrong: ${JSON.stringify(result ?? 'nothing was run')}`);

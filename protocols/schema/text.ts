@@ -4,11 +4,31 @@
 const CONTROL = '\\u0000-\\u001f\\u007f-\\u009f';
 const control = new RegExp(`[${CONTROL}]`);
 
-/** Control characters, ends of lines, and what turns the direction of writing. */
-const unprintable = new RegExp(`[${CONTROL}\\u2028\\u2029\\u202a-\\u202e\\u2066-\\u2069]`, 'g');
+/**
+ * What is not seen and changes what is: ends of lines that are none of ours, marks and embeddings that turn the
+ * direction of writing, characters without width, tags. The joiners of scripts and emoji are not among them.
+ */
+const INVISIBLE =
+  '\\u061c\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff\\ufff9-\\ufffb\\u{e0000}-\\u{e007f}';
+
+const unprintable = new RegExp(`[${CONTROL}${INVISIBLE}]`, 'gu');
+const unprintableInLines = new RegExp(`(?![\\n\\t])[${CONTROL}${INVISIBLE}]`, 'gu');
 
 /** Text for a terminal, whose cursor or colours a name or message of another machine could change. */
 export const printable = (text: string): string => text.replace(unprintable, '�');
+
+/** The same for text of several lines: their ends and tabs stay. */
+export const printableLines = (text: string): string =>
+  text.replaceAll('\r\n', '\n').replace(unprintableInLines, '�');
+
+/** JSON that is the same to a program and does nothing to a terminal: what can't be printed is written as `\uXXXX`. */
+export const printableJson = (json: string): string =>
+  json.replace(unprintableInLines, (character) =>
+    Array.from(
+      { length: character.length },
+      (_, unit) => `\\u${character.charCodeAt(unit).toString(16).padStart(4, '0')}`,
+    ).join(''),
+  );
 
 export const hasControlCharacters = (text: string): boolean => control.test(text);
 
