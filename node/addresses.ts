@@ -52,6 +52,15 @@ async function parseMultiaddr(text: string): Promise<Multiaddr | null> {
   }
 }
 
+const TCP_ADDRESS = /^(?:\/ip6zone\/[\w.-]+)?\/(ip4|ip6|dns|dns4|dns6)\/([^/]+)\/tcp\/([0-9]{1,5})$/;
+
+/** Whether `text` is a multiaddr of TCP without /p2p, as members tell theirs to each other. */
+export function isDialable(text: string): boolean {
+  const [, kind, host = '', port = ''] = TCP_ADDRESS.exec(text) ?? [];
+  if (kind === undefined || Number(port) < 1 || Number(port) > 65_535) return false;
+  return kind.startsWith('dns') ? isHost(host) : isIP(host) === Number(kind.at(-1));
+}
+
 /** Reads where to listen: a multiaddr, or HOST:PORT with an IP address or `localhost`. Gives a multiaddr. */
 export async function parseListen(text: string): Promise<Outcome<string, string>> {
   if (text.startsWith('/')) {

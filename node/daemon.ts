@@ -4,7 +4,12 @@
  */
 import { join } from 'node:path';
 import { NeuralModel } from '../predictor/model/neural-model.ts';
+import { MAX_WEIGHTS_BYTES } from '../predictor/model/weights-file.ts';
+import { JOIN_PURPOSE } from '../protocols/join/index.ts';
+import { isProof } from '../protocols/proof/mac.ts';
 import type { ClusterDigest, NodeEnforcement } from '../protocols/schema/capacity.ts';
+import { MAX_OUTPUT_BYTES } from '../protocols/schema/fields.ts';
+import type { ShownProof } from '../protocols/schema/messages.ts';
 import { systemClock, systemRandom } from './adapters.ts';
 import type { NodeConfig } from './config/config.ts';
 import { ConsensusDriver } from './consensus/driver.ts';
@@ -36,6 +41,7 @@ import type { ApplyResult } from './state/types.ts';
 import { BlobKeeper } from './store/blob-keeper.ts';
 import { BlobStore } from './store/blob-store.ts';
 import { openLevelLogStore } from './store/level-log-store.ts';
+import { PushIntake } from './store/push-intake.ts';
 import { VERSION } from './version.ts';
 import { chooseRunAs } from './worker/isolation/run-user.ts';
 import { readMachine } from './worker/machine.ts';
@@ -120,7 +126,16 @@ async function startParts(
   );
   const common = { consensus, tables, board, mesh, clock };
 
-  const masterParts = { ...common, ...ports, shelf, host, watch, logger: log('master') };
+  const masterParts = {
+    ...common,
+    ...ports,
+    shelf,
+    host,
+    watch,
+    provesToken: (joiner: string, answerer: string, proof: ShownProof) =>
+      isProof(token, { dialler: joiner, answerer, purpose: JOIN_PURPOSE }, proof),
+    logger: log('master'),
+  };
   const createMaster = (): Master => new Master({ ...config, maxVoters: config.voters }, masterParts);
   const seat = new MasterSeat({
     consensus,
@@ -134,14 +149,18 @@ async function startParts(
 
   let digest: ClusterDigest | null = null;
   const heard = (): ClusterDigest | null => digest;
-  const keeper = new BlobKeeper({
-    ...common,
-    self: mesh.id,
-    shelf,
-    configuration: () => consensus.status().configuration,
-    caughtUp: () => seat.master !== null || isCaughtUp(consensus.status(), digest),
-    logger: log('blobs'),
-  });
+  const maxBytes = Math.max(config.maxUploadBytes, MAX_OUTPUT_BYTES, MAX_WEIGHTS_BYTES);
+  const keeper = new BlobKeeper(
+    { maxBytes },
+    {
+      ...common,
+      self: mesh.id,
+      shelf,
+      configuration: () => consensus.status().configuration,
+      caughtUp: () => seat.master !== null || isCaughtUp(consensus.status(), digest),
+      logger: log('blobs'),
+    },
+  );
   const modelKeeper = new ModelKeeper({ tables, keeper, shelf, host, onChange, clock, logger: log('model') });
 
   const llc = await openPartitions(config, options, { nodeId: mesh.id, onChange, logger: log('llc') });
@@ -215,11 +234,13 @@ async function startParts(
   });
   const gossiper = new Gossiper({ mesh, board, self, changed, clock });
   const control = new ControlDesk({ master, consensus, worker, clock });
+  const pushGate = new PushIntake({ maxBytes }, { keeper, isMaster: (id) => control.isMaster(id), clock });
 
   await worker.start();
   // After the partitions: whether they hold decides what can be measured by them.
   await profilers.start();
   await mesh.start({
+    pushGate,
     onRaftFrame: (from, frame) => consensus.receive(from, frame),
     onControl: (from, request) => control.answer(from, request),
     onHttp: (_from, stream) => rest.acceptForwarded(stream),
@@ -227,7 +248,7 @@ async function startParts(
     onDigest: (latest) => {
       digest = latest;
     },
-    onJoin: (from, request) => membership.handleJoin(from, request),
+    onJoin: (from, request, proof) => membership.handleJoin(from, request, proof),
     onInspect: () => self.inspection(),
     // A member that is connected again needs no word: the next heartbeat finds out what it lacks.
     onPeerChange: (id, connected) => {

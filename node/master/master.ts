@@ -17,6 +17,7 @@ import type { Mesh } from '../mesh/types.ts';
 import type { Clock, Logger, Random } from '../ports.ts';
 import type { Tables } from '../state/tables.ts';
 import type { ApplyResult } from '../state/types.ts';
+import { type AdmissionDependencies, refuseAdmission } from './admission.ts';
 import { Autopilot } from './autopilot.ts';
 import { BenchmarkService } from './benchmark-service.ts';
 import { BlobReplicator } from './blob-replicator.ts';
@@ -44,6 +45,7 @@ export interface MasterDependencies {
   readonly mesh: Pick<Mesh, 'id' | 'call' | 'pushBlob'>;
   readonly shelf: WritableShelf;
   readonly host: ModelHost;
+  readonly provesToken: AdmissionDependencies['provesToken'];
   /** Waits for a run to end. */
   readonly watch: { finished(runId: string, signal: AbortSignal): Promise<Answer<Run>> };
   readonly clock: Clock;
@@ -128,7 +130,10 @@ export class Master {
   /** What other members (and this node itself) tell or ask the master. */
   async control(from: NodeId, request: ControlRequest): Promise<ControlResponse> {
     switch (request.type) {
-      case 'admit': {
+      case 'admit':
+      case 'admit-joiner': {
+        const refusal = refuseAdmission(from, request, this.#deps);
+        if (refusal !== null) return refusal;
         const admitted = await this.admit(request.member);
         if (admitted.ok) return { type: 'ok' };
         return { type: 'refused', code: admitted.error.code, message: admitted.error.message };

@@ -7,7 +7,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { MAX_ADDRESSES } from '../../protocols/schema/fields.ts';
 import type { KnownPeer, Member, NewMember } from '../../protocols/schema/member.ts';
-import type { JoinRequest, JoinResponse } from '../../protocols/schema/messages.ts';
+import type { JoinRequest, JoinResponse, ShownProof } from '../../protocols/schema/messages.ts';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import type { LogStore } from '../consensus/log-store.ts';
 import type { Consensus, NodeId } from '../consensus/types.ts';
@@ -138,8 +138,8 @@ export class Membership {
     for (const stop of this.#stops.splice(0)) stop();
   }
 
-  /** Answers a peer that has proved the token. */
-  async handleJoin(from: NodeId, request: JoinRequest): Promise<JoinResponse> {
+  /** Answers a peer that has proved the token, by `proof`, which the master checks again. */
+  async handleJoin(from: NodeId, request: JoinRequest, proof: ShownProof): Promise<JoinResponse> {
     // Until it is known which cluster this is, an invitation into another would cost its log.
     if (!this.#isLoaded) return refuse('NO_CLUSTER', 'this node is starting; ask again in a moment');
     if (request.type === 'invite') return this.#handleInvitation(request.clusterId, request.members);
@@ -158,7 +158,8 @@ export class Membership {
       );
     }
     if (leader === null) return refuse('NO_MASTER', 'the cluster has no master right now');
-    const answer = await this.#deps.mesh.call(leader, { type: 'admit', member: request.member });
+    const { member } = request;
+    const answer = await this.#deps.mesh.call(leader, { type: 'admit-joiner', member, proof });
     if (!answer.ok) return refuse('NO_MASTER', answer.error.message);
     if (answer.value.type === 'refused') return answer.value;
     if (answer.value.type !== 'ok') return refuse('NO_MASTER', 'the master is changing');

@@ -1,7 +1,7 @@
 /** What a node asks of another member, or of itself: a call, a byte stream, a blob. */
 import { duplexPair } from 'node:stream';
 import type { Connection, Stream } from '@libp2p/interface';
-import { fetchBlob, pushBlob } from '../../protocols/blob/client.ts';
+import { type BlobClientDependencies, fetchBlob, pushBlob } from '../../protocols/blob/client.ts';
 import { BLOB_PROTOCOL, type BlobOutcome, type BlobShelf } from '../../protocols/blob/index.ts';
 import { callControl } from '../../protocols/control/client.ts';
 import { CALL_LIMIT_MS, CONTROL_PROTOCOL } from '../../protocols/control/index.ts';
@@ -30,7 +30,7 @@ export interface MemberCallsDependencies {
   readonly handlers: () => MeshHandlers | null;
 }
 
-type BlobTransfer = typeof fetchBlob;
+type BlobTransfer = (stream: Stream, dependencies: BlobClientDependencies) => Promise<BlobOutcome>;
 
 export class MemberCalls {
   readonly #self: NodeId;
@@ -65,9 +65,13 @@ export class MemberCalls {
     return succeed(near);
   };
 
-  readonly pushBlob: Mesh['pushBlob'] = (to, sha256) => this.#transfer(to, sha256, pushBlob);
+  readonly pushBlob: Mesh['pushBlob'] = (to, sha256) =>
+    this.#transfer(to, sha256, (stream, dependencies) => pushBlob(stream, sha256, dependencies));
 
-  readonly fetchBlob: Mesh['fetchBlob'] = (from, sha256) => this.#transfer(from, sha256, fetchBlob);
+  readonly fetchBlob: Mesh['fetchBlob'] = (from, sha256, maxBytes) =>
+    this.#transfer(from, sha256, (stream, dependencies) =>
+      fetchBlob(stream, { sha256, maxBytes }, dependencies),
+    );
 
   async #callSelf(request: ControlRequest): Promise<Outcome<ControlResponse, MeshFailure>> {
     const handlers = this.#deps.handlers();
@@ -85,7 +89,7 @@ export class MemberCalls {
     if (peer !== this.#self) {
       if (!isValid(Sha256, sha256)) return fail({ code: 'PROTOCOL', message: `"${sha256}" is no SHA-256` });
       return this.#over(peer, BLOB_PROTOCOL, STREAM_LIMITS.blob, async (stream) =>
-        blobOutcome(await transfer(stream, sha256, { shelf, timers: clock })),
+        blobOutcome(await transfer(stream, { shelf, timers: clock })),
       );
     }
     if (this.#deps.handlers() === null) return fail(STOPPED);

@@ -17,6 +17,7 @@ import type {
   ControlResponse,
   JoinRequest,
   ProofRefusal,
+  ShownProof,
 } from '../../protocols/schema/messages.ts';
 import type { NodeId } from '../consensus/types.ts';
 import type { Clock, Logger } from '../ports.ts';
@@ -64,7 +65,11 @@ export class Serving {
     const protocols: [string, StreamHandler, StreamHandlerOptions][] = [
       [CONTROL_PROTOCOL, member((stream, from) => this.#control(stream, from)), STREAM_LIMITS.control],
       [LINK_PROTOCOL, member((stream, from) => this.#link(stream, from)), STREAM_LIMITS.link],
-      [BLOB_PROTOCOL, member((stream) => serveBlob(stream, { shelf, timers })), STREAM_LIMITS.blob],
+      [
+        BLOB_PROTOCOL,
+        member((stream, from) => serveBlob(stream, from, { shelf, timers, gate: handlers.pushGate })),
+        STREAM_LIMITS.blob,
+      ],
       [
         HTTP_PROTOCOL,
         member(async (stream, from) => handlers.onHttp(from, new StreamDuplex(stream))),
@@ -135,9 +140,9 @@ export class Serving {
     const { clock: timers, handlers, logger, onJoining } = this.#deps;
     const end = onJoining(connection);
     const judge = (right: boolean) => this.#judgeToken(right, connection);
-    const onRequest = (request: JoinRequest) => {
+    const onRequest = (request: JoinRequest, proof: ShownProof) => {
       logger.info({ peer, request: request.type }, 'join token proved');
-      return handlers.onJoin(peer, request);
+      return handlers.onJoin(peer, request, proof);
     };
     try {
       await serveJoin(stream, { ...this.#options, peer }, { timers, judge, onRequest });

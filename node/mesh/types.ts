@@ -3,6 +3,7 @@
  * byte streams. The libp2p adapter stands in `libp2p-mesh.ts`.
  */
 import type { Duplex } from 'node:stream';
+import type { PushGate } from '../../protocols/blob/index.ts';
 import type { CapacityNotice, ClusterDigest } from '../../protocols/schema/capacity.ts';
 import type { KnownPeer } from '../../protocols/schema/member.ts';
 import type {
@@ -10,6 +11,7 @@ import type {
   ControlResponse,
   JoinRequest,
   JoinResponse,
+  ShownProof,
 } from '../../protocols/schema/messages.ts';
 import type { Outcome } from '../../protocols/schema/outcome.ts';
 import type { Inspection, PeerView } from '../../protocols/schema/views.ts';
@@ -28,14 +30,16 @@ export interface JoinFailure {
 }
 
 export interface MeshHandlers {
+  /** Which blobs may be pushed to this node. */
+  readonly pushGate: PushGate;
   onRaftFrame(from: NodeId, frame: Uint8Array): void;
   onControl(from: NodeId, request: ControlRequest): Promise<ControlResponse>;
   /** A byte stream from a member that speaks HTTP to our REST server. */
   onHttp(from: NodeId, stream: Duplex): void;
   onCapacity(notice: CapacityNotice): void;
   onDigest(digest: ClusterDigest): void;
-  /** The peer has proved the token. */
-  onJoin(from: NodeId, request: JoinRequest): Promise<JoinResponse>;
+  /** The peer has proved the token, by `proof`. */
+  onJoin(from: NodeId, request: JoinRequest, proof: ShownProof): Promise<JoinResponse>;
   /** This node's own view, for `fsched inspect`. */
   onInspect(): Inspection;
   /** A member connected or was lost. */
@@ -87,8 +91,8 @@ export interface Mesh extends AsyncDisposable {
   openHttp(to: NodeId): Promise<Outcome<Duplex, MeshFailure>>;
   /** Sends a blob that the shelf holds; ok once it is on the peer's disk. */
   pushBlob(to: NodeId, sha256: string): Promise<Outcome<void, MeshFailure>>;
-  /** Fetches a blob from a peer into the shelf. */
-  fetchBlob(from: NodeId, sha256: string): Promise<Outcome<void, MeshFailure>>;
+  /** Fetches a blob of at most `maxBytes` from a peer into the shelf. */
+  fetchBlob(from: NodeId, sha256: string, maxBytes: number): Promise<Outcome<void, MeshFailure>>;
   publishCapacity(notice: CapacityNotice): void;
   publishDigest(digest: ClusterDigest): void;
   /**

@@ -28,7 +28,7 @@ const OK: ControlResponse = { type: 'ok' };
 const NOT_MASTER: ControlResponse = {
   type: 'refused',
   code: 'NOT_MASTER',
-  message: 'only the master gives orders, and this node knows another one',
+  message: 'only the master gives orders and is told of runs, and this node knows another one',
 };
 
 export class ControlDesk {
@@ -41,15 +41,17 @@ export class ControlDesk {
   async answer(from: NodeId, request: ControlRequest): Promise<ControlResponse> {
     switch (request.type) {
       case 'dispatch':
-        if (!(await this.#isMaster(from, request.dispatch.term))) return NOT_MASTER;
+        if (!(await this.isMaster(from, request.dispatch.term))) return NOT_MASTER;
         return answerTo(await this.#deps.worker.dispatch(request.dispatch));
       case 'cancel':
-        if (!(await this.#isMaster(from, null))) return NOT_MASTER;
+        if (!(await this.isMaster(from))) return NOT_MASTER;
         this.#deps.worker.cancel(request.runId, request.attempt);
         return OK;
       case 'held':
+        if (!(await this.isMaster(from))) return NOT_MASTER;
         return { type: 'held', attempts: this.#deps.worker.held() };
       case 'output': {
+        if (!(await this.isMaster(from))) return NOT_MASTER;
         const { runId, attempt, stream, offset } = request;
         const output = this.#deps.worker.output(runId, attempt, stream, offset);
         return { type: 'output', bytes: output?.bytes ?? new Uint8Array(), ended: output?.ended ?? true };
@@ -65,7 +67,7 @@ export class ControlDesk {
   }
 
   /** @param term of the order; null: whatever the term is now */
-  async #isMaster(from: NodeId, term: number | null): Promise<boolean> {
+  async isMaster(from: NodeId, term: number | null = null): Promise<boolean> {
     const { consensus, clock } = this.#deps;
     const verdict = (): boolean | null => {
       const now = consensus.status();

@@ -40,10 +40,13 @@ export async function invite(host: string, dependencies: InvitationDependencies)
     const advice = 'check the address, the firewall, and that a node runs there and listens beyond loopback';
     return unresponsive(host, `no node answered; ${advice} (the log of the master says more)`);
   }
-  const { response } = outcome.value;
+  const { peer, response } = outcome.value;
   if (response.type !== 'accepted') {
     const message = response.type === 'refused' ? response.message : 'it gave an answer that does not fit';
     return fail({ code: 'CONFLICT', message: `worker node ${host} did not come: ${message}` });
+  }
+  if (response.member.id !== peer) {
+    return fail({ code: 'CONFLICT', message: `worker node ${host} gave the id of another node` });
   }
   const master = dependencies.master();
   if (master) return master.admit(response.member);

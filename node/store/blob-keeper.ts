@@ -12,7 +12,12 @@ import type { BlobStore } from './blob-store.ts';
 const PERIOD_MS = 10_000;
 const COLLECT_PERIOD_MS = 600_000;
 /** A file is stored before the entry that refers to it is committed: it may be unreferenced for so long. */
-const UNREFERENCED_MS = 3_600_000;
+export const UNREFERENCED_MS = 3_600_000;
+
+export interface BlobKeeperOptions {
+  /** Of a blob that the tables don't name yet, more is never fetched. */
+  readonly maxBytes: number;
+}
 
 export interface BlobKeeperDependencies {
   readonly self: NodeId;
@@ -27,12 +32,14 @@ export interface BlobKeeperDependencies {
 }
 
 export class BlobKeeper {
+  readonly #maxBytes: number;
   readonly #deps: BlobKeeperDependencies;
   readonly #fetching = new Map<string, Promise<boolean>>();
   #stops: Cancel[] = [];
   #sweeping = false;
 
-  constructor(dependencies: BlobKeeperDependencies) {
+  constructor(options: BlobKeeperOptions, dependencies: BlobKeeperDependencies) {
+    this.#maxBytes = options.maxBytes;
     this.#deps = dependencies;
   }
 
@@ -60,11 +67,16 @@ export class BlobKeeper {
     return fetching;
   }
 
+  /** The SHA-256 of every file that the tables refer to. */
+  named(): Set<string> {
+    return new Set([...this.#wanted()].map(({ sha256 }) => sha256));
+  }
+
   async sweep(): Promise<void> {
     if (this.#sweeping || !this.#deps.configuration().voters.includes(this.#deps.self)) return;
     this.#sweeping = true;
     try {
-      for (const sha256 of this.#wanted()) {
+      for (const { sha256 } of this.#wanted()) {
         if (this.#stops.length === 0) return;
         await this.ensure(sha256);
       }
@@ -76,7 +88,7 @@ export class BlobKeeper {
   /** Removes what nothing refers to any more. */
   async collect(): Promise<void> {
     if (!this.#deps.caughtUp()) return;
-    const wanted = new Set(this.#wanted());
+    const wanted = this.named();
     const before = this.#deps.clock.nowMs() - UNREFERENCED_MS;
     for (const { sha256, storedAtMs } of await this.#deps.shelf.list()) {
       if (wanted.has(sha256) || storedAtMs > before) continue;
@@ -85,24 +97,26 @@ export class BlobKeeper {
     }
   }
 
-  *#wanted(): Generator<string> {
-    for (const task of this.#deps.tables.tasks()) yield task.sha256;
-    for (const model of this.#deps.tables.models.versions) yield model.sha256;
+  *#wanted(): Generator<{ readonly sha256: string; readonly size: number }> {
+    yield* this.#deps.tables.tasks();
+    yield* this.#deps.tables.models.versions;
     for (const { result } of this.#deps.tables.runs()) {
       for (const output of result ? [result.stdout, result.stderr] : []) {
-        if (output.kind === 'blob') yield output.sha256;
+        if (output.kind === 'blob') yield output;
       }
     }
   }
 
   async #fetch(sha256: string): Promise<boolean> {
     if (await this.#deps.shelf.has(sha256)) return true;
+    const named = [...this.#wanted()].find((blob) => blob.sha256 === sha256);
+    const maxBytes = named?.size ?? this.#maxBytes;
     const peers = this.#deps.mesh.peers().filter((peer) => peer.connected);
     const connected = new Set(peers.map(({ id }) => id));
     const { voters } = this.#deps.configuration();
     for (const source of new Set([...voters, ...connected])) {
       if (!connected.has(source)) continue;
-      const outcome = await this.#deps.mesh.fetchBlob(source, sha256);
+      const outcome = await this.#deps.mesh.fetchBlob(source, sha256, maxBytes);
       if (outcome.ok) return true;
       this.#deps.logger.debug({ peer: source, sha256, reason: outcome.error.message }, 'blob fetch failed');
     }

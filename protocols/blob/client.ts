@@ -52,10 +52,10 @@ export async function pushBlob(
   }
 }
 
-/** Ok once the blob is on our shelf. @throws WireError */
+/** Ok once the blob, which has no more than `maxBytes`, is on our shelf. @throws WireError */
 export function fetchBlob(
   stream: Stream,
-  sha256: string,
+  { sha256, maxBytes }: { readonly sha256: string; readonly maxBytes: number },
   dependencies: BlobClientDependencies,
 ): Promise<BlobOutcome> {
   return conversation(stream, dependencies.timers, async (reader, idle) => {
@@ -63,6 +63,10 @@ export function fetchBlob(
     const reply = await readMessage(reader, BlobReply, MAX_FRAME_BYTES);
     if (reply.type === 'failure') return failed(reply);
     if (reply.type === 'stored') throw new WireError('MALFORMED', 'the peer answered a fetch like a push');
+    if (reply.size > maxBytes) {
+      const message = `the peer offers ${reply.size} bytes for a blob of at most ${maxBytes}`;
+      return failed({ code: 'MISMATCH', message });
+    }
     return receiveBytes(reader, dependencies.shelf, sha256, reply.size, idle);
   });
 }

@@ -5,17 +5,25 @@ import { IdleLimit } from '../wire/deadline.ts';
 import { StreamReader } from '../wire/reader.ts';
 import { finishWriting } from '../wire/writer.ts';
 import type { BlobClientDependencies } from './client.ts';
-import { type BlobShelf, IDLE_LIMIT_MS, MAX_FRAME_BYTES } from './index.ts';
+import { type BlobShelf, IDLE_LIMIT_MS, MAX_FRAME_BYTES, type PushGate } from './index.ts';
 import { receiveBytes, sendBytes } from './transfer.ts';
 
-/** Serves one stream. @throws WireError */
-export async function serveBlob(stream: Stream, dependencies: BlobClientDependencies): Promise<void> {
+export interface BlobHandlerDependencies extends BlobClientDependencies {
+  readonly gate: PushGate;
+}
+
+/** Serves one stream of the peer `from`. @throws WireError */
+export async function serveBlob(
+  stream: Stream,
+  from: string,
+  dependencies: BlobHandlerDependencies,
+): Promise<void> {
   const { shelf, timers } = dependencies;
   const reader = new StreamReader(stream);
   const idle = new IdleLimit(stream, IDLE_LIMIT_MS, timers);
   try {
     const request = await readMessage(reader, BlobRequest, MAX_FRAME_BYTES);
-    if (request.type === 'push') await takePush(stream, reader, shelf, request, idle);
+    if (request.type === 'push') await takePush(stream, reader, from, request, idle, dependencies);
     else await serveFetch(stream, shelf, request.sha256, idle);
     await finishWriting(stream);
   } catch (cause) {
@@ -29,15 +37,27 @@ export async function serveBlob(stream: Stream, dependencies: BlobClientDependen
 async function takePush(
   stream: Stream,
   reader: StreamReader,
-  shelf: BlobShelf,
+  from: string,
   request: Extract<BlobRequest, { type: 'push' }>,
   idle: IdleLimit,
+  { shelf, gate }: BlobHandlerDependencies,
 ): Promise<void> {
   const { sha256, size } = request;
-  if (await shelf.has(sha256)) return reply(stream, { type: 'stored' });
-  await reply(stream, { type: 'proceed', size });
-  const outcome = await receiveBytes(reader, shelf, sha256, size, idle);
-  await reply(stream, outcome.ok ? { type: 'stored' } : { type: 'failure', ...outcome.error });
+  const refusal = await gate.refuse(from, sha256, size);
+  if (refusal !== null) return reply(stream, { type: 'failure', ...refusal });
+  let stored = false;
+  try {
+    if (await shelf.has(sha256)) {
+      stored = true;
+      return await reply(stream, { type: 'stored' });
+    }
+    await reply(stream, { type: 'proceed', size });
+    const outcome = await receiveBytes(reader, shelf, sha256, size, idle);
+    stored = outcome.ok;
+    await reply(stream, outcome.ok ? { type: 'stored' } : { type: 'failure', ...outcome.error });
+  } finally {
+    gate.settle(sha256, stored);
+  }
 }
 
 async function serveFetch(stream: Stream, shelf: BlobShelf, sha256: string, idle: IdleLimit): Promise<void> {

@@ -4,6 +4,7 @@
  *     push:   Push ->  <- Proceed   bytes ->  <- Stored | Failure     (Stored at once when it is there)
  *     fetch:  Fetch -> <- Proceed { size }, bytes | Failure
  *
+ * A push announces what it would bring: no byte of it is taken before the receiver's `PushGate` has agreed.
  * `Stored` is said only when the receiver's shelf has the blob durably on disk.
  */
 import type { Readable } from 'node:stream';
@@ -14,6 +15,8 @@ export const BLOB_PROTOCOL = '/fsched/blob/1.0.0';
 export const MAX_FRAME_BYTES = 4096;
 /** A transfer (or the sync to disk at its end) that stands still for so long is given up. */
 export const IDLE_LIMIT_MS = 30_000;
+/** As good as standing still: less than this within the limit, while there is more to come. */
+export const LEAST_PROGRESS_BYTES = 4 * 1024 ** 2;
 
 /** Where blobs come from and go to on a node. */
 export interface BlobShelf {
@@ -26,6 +29,13 @@ export interface BlobShelf {
     size: number,
     content: AsyncIterable<Uint8Array>,
   ): Promise<Outcome<void, { readonly code: 'MISMATCH' | 'DISK'; readonly message: string }>>;
+}
+
+/** Decides who may push what. */
+export interface PushGate {
+  /** Null: it may; then `settle` must be called once, with whether the blob is on the shelf now. */
+  refuse(from: string, sha256: string, size: number): Promise<BlobFailure | null>;
+  settle(sha256: string, stored: boolean): void;
 }
 
 /** Where this node's own new blobs go to. */

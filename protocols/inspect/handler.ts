@@ -36,8 +36,8 @@ export async function serveInspection(
     if (request.member && !peerIsMember) throw new WireError('ABORTED', 'the peer is no member');
     if (!request.member) {
       const parties = { dialler: peer, answerer: self, purpose: INSPECT_PURPOSE };
-      const refusal = await proveAsAnswerer(stream, reader, token, parties, judge);
-      if (refusal !== null) return finishWriting(stream);
+      const proof = await proveAsAnswerer(stream, reader, token, parties, judge);
+      if (!proof.ok) return finishWriting(stream);
     }
     await sendMessage(stream, Inspection, view(), MAX_FRAME_BYTES);
     await finishWriting(stream);

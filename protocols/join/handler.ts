@@ -1,6 +1,6 @@
 import type { Stream } from '@libp2p/interface';
 import { type ProofJudge, proveAsAnswerer } from '../proof/handler.ts';
-import { JoinRequest, JoinResponse } from '../schema/messages.ts';
+import { JoinRequest, JoinResponse, type ShownProof } from '../schema/messages.ts';
 import { readMessage, sendMessage } from '../wire/codec.ts';
 import { type Timers, within } from '../wire/deadline.ts';
 import { StreamReader } from '../wire/reader.ts';
@@ -16,7 +16,8 @@ export interface JoinHandlerOptions {
 export interface JoinHandlerDependencies {
   readonly timers: Timers;
   readonly judge: ProofJudge;
-  readonly onRequest: (request: JoinRequest) => Promise<JoinResponse>;
+  /** `proof` is what the dialler showed of the token. */
+  readonly onRequest: (request: JoinRequest, proof: ShownProof) => Promise<JoinResponse>;
 }
 
 /**
@@ -31,15 +32,16 @@ export async function serveJoin(
   const { timers, judge, onRequest } = dependencies;
   const reader = new StreamReader(stream);
   const parties = { dialler: options.peer, answerer: options.self, purpose: JOIN_PURPOSE };
-  const request = await within(stream, PROOF_LIMIT_MS, timers, async () => {
-    const refusal = await proveAsAnswerer(stream, reader, options.token, parties, judge);
-    if (refusal === null) return readMessage(reader, JoinRequest, MAX_FRAME_BYTES);
+  const asked = await within(stream, PROOF_LIMIT_MS, timers, async () => {
+    const proof = await proveAsAnswerer(stream, reader, options.token, parties, judge);
+    if (proof.ok)
+      return { proof: proof.value, request: await readMessage(reader, JoinRequest, MAX_FRAME_BYTES) };
     await finishWriting(stream);
     return null;
   });
-  if (request === null) return false;
+  if (asked === null) return false;
   await within(stream, ANSWER_LIMIT_MS, timers, async () => {
-    await sendMessage(stream, JoinResponse, await onRequest(request), MAX_FRAME_BYTES);
+    await sendMessage(stream, JoinResponse, await onRequest(asked.request, asked.proof), MAX_FRAME_BYTES);
     await finishWriting(stream);
   });
   return true;

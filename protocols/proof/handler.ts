@@ -7,18 +7,20 @@ import {
   type ProofRefusal,
   ProofShown,
   ProofVerdict,
+  type ShownProof,
 } from '../schema/messages.ts';
+import { fail, type Outcome, succeed } from '../schema/outcome.ts';
 import { readMessage, sendMessage } from '../wire/codec.ts';
 import { WireError } from '../wire/error.ts';
 import type { StreamReader } from '../wire/reader.ts';
 import { MAX_FRAME_BYTES, type ProofParties } from './index.ts';
-import { proofMac, sameMac } from './mac.ts';
+import { isProof, proofMac } from './mac.ts';
 
 /** Counts tries: told whether the token was right, says what the dialler is refused with, if it is. */
 export type ProofJudge = (right: boolean) => ProofRefusal | null;
 
 /**
- * The answerer's half. Null: the dialler knows the token and has been shown that we do. Otherwise the
+ * The answerer's half. The dialler's proof, when it knows the token and has been shown that we do. Otherwise the
  * refusal that it was told, which `judge` chose.
  * @throws WireError
  */
@@ -28,20 +30,21 @@ export async function proveAsAnswerer(
   token: Uint8Array,
   parties: ProofParties,
   judge: ProofJudge,
-): Promise<ProofRefusal | null> {
+): Promise<Outcome<ShownProof, ProofRefusal>> {
   const hello = await readMessage(reader, ProofHello, MAX_FRAME_BYTES);
   if (hello.purpose !== parties.purpose) throw new WireError('MALFORMED', 'the purpose is another');
   const ours = randomBytes(NONCE_BYTES);
   await sendMessage(stream, ProofChallenge, { nonce: ours }, MAX_FRAME_BYTES);
 
   const nonces = { dialler: hello.nonce, answerer: ours };
-  const proof = await readMessage(reader, ProofShown, MAX_FRAME_BYTES);
-  const right = sameMac(proofMac(token, 'dialler', parties, nonces), proof.mac);
+  const { mac } = await readMessage(reader, ProofShown, MAX_FRAME_BYTES);
+  const shown = { ...nonces, mac };
+  const right = isProof(token, parties, shown);
   const refusal = judge(right) ?? (right ? null : 'WRONG_TOKEN');
   const verdict =
     refusal === null
       ? ({ type: 'mac', mac: proofMac(token, 'answerer', parties, nonces) } as const)
       : ({ type: 'refusal', code: refusal } as const);
   await sendMessage(stream, ProofVerdict, verdict, MAX_FRAME_BYTES);
-  return refusal;
+  return refusal === null ? succeed(shown) : fail(refusal);
 }

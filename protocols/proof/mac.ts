@@ -1,4 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
+import type { ShownProof } from '../schema/messages.ts';
 import { DOMAIN, type ProofParties } from './index.ts';
 
 export interface ProofNonces {
@@ -35,4 +36,9 @@ export function proofMac(
 /** Compares in constant time. */
 export function sameMac(expected: Uint8Array, shown: Uint8Array): boolean {
   return expected.length === shown.length && timingSafeEqual(expected, shown);
+}
+
+/** Whether a dialler that showed this knows `token`: for the answerer, and for whom the answerer passes it on to. */
+export function isProof(token: Uint8Array, parties: ProofParties, { mac, ...nonces }: ShownProof): boolean {
+  return sameMac(proofMac(token, 'dialler', parties, nonces), mac);
 }

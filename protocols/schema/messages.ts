@@ -29,9 +29,20 @@ const message = <const T extends string, const P extends Type.TProperties>(type:
 /** Short enough to stand in the sentence of whoever hears it. */
 const Refused = message('refused', { code: name(64), message: sentence({ maxLength: 16_384 }) });
 
+export const NONCE_BYTES = 32;
+const MAC_BYTES = 32;
+const nonce = bytes(NONCE_BYTES, NONCE_BYTES);
+const mac = bytes(MAC_BYTES, MAC_BYTES);
+
+/** What a dialler showed of the token, with all that it takes to check it again (../proof). */
+export const ShownProof = Type.Object({ dialler: nonce, answerer: nonce, mac });
+export type ShownProof = Value<typeof ShownProof>;
+
 export const ControlRequest = Type.Union([
-  /** To the master: commit this member (a new one, or one whose address or name changed). */
+  /** To the master: the sender, a member, has another address or name. */
   message('admit', { member: NewMember }),
+  /** To the master: commit this new member, which showed its proof to the sender. */
+  message('admit-joiner', { member: NewMember, proof: ShownProof }),
   /** To the master: an attempt has started. */
   message('started', StartedNotice.properties),
   /** To the master: an attempt is over. */
@@ -88,23 +99,21 @@ export const BlobReply = Type.Union([
   message('proceed', { size }),
   /** Push: it is on this node's disk. */
   message('stored', {}),
-  message('failure', { code: oneOf(['MISSING', 'MISMATCH', 'DISK']), message: sentence() }),
+  message('failure', { code: oneOf(['MISSING', 'MISMATCH', 'DISK', 'REFUSED']), message: sentence() }),
 ]);
 export type BlobReply = Value<typeof BlobReply>;
 
 /** Set by a member, which is known by its peer id; anyone else goes on to prove the token. */
 export const InspectRequest = Type.Object({ member: Type.Boolean() });
 
-export const NONCE_BYTES = 32;
-const MAC_BYTES = 32;
-export const ProofHello = Type.Object({ nonce: bytes(NONCE_BYTES, NONCE_BYTES), purpose: name(32) });
-export const ProofChallenge = Type.Object({ nonce: bytes(NONCE_BYTES, NONCE_BYTES) });
-export const ProofShown = Type.Object({ mac: bytes(MAC_BYTES, MAC_BYTES) });
+export const ProofHello = Type.Object({ nonce, purpose: name(32) });
+export const ProofChallenge = Type.Object({ nonce });
+export const ProofShown = Type.Object({ mac });
 /** Why the other end refused, or was refused. */
 export const ProofRefusal = oneOf(['WRONG_TOKEN', 'BANNED']);
 export type ProofRefusal = Value<typeof ProofRefusal>;
 export const ProofVerdict = Type.Union([
   /** The dialler was right: here is the answerer's own proof. */
-  message('mac', { mac: bytes(MAC_BYTES, MAC_BYTES) }),
+  message('mac', { mac }),
   message('refusal', { code: ProofRefusal }),
 ]);

@@ -10,7 +10,12 @@ import { Membership, type MembershipDependencies } from '../../../node/membershi
 import type { Mesh } from '../../../node/mesh/types.ts';
 import type { Command } from '../../../protocols/schema/command.ts';
 import type { KnownPeer } from '../../../protocols/schema/member.ts';
-import type { ControlRequest, JoinRequest, JoinResponse } from '../../../protocols/schema/messages.ts';
+import type {
+  ControlRequest,
+  JoinRequest,
+  JoinResponse,
+  ShownProof,
+} from '../../../protocols/schema/messages.ts';
 import { fail, succeed } from '../../../protocols/schema/outcome.ts';
 import { memberOf, newMemberOf, peerId } from '../../builders/nouns.ts';
 import { FakeClock, settled } from '../../support/fake-clock.ts';
@@ -28,6 +33,9 @@ const [SELF, OTHER_ID, THIRD, FRIEND, NEW, LEAD, SOMEBODY] = [
 ].map(peerId) as [string, string, string, string, string, string, string];
 const ADDRESS = '/ip4/10.0.0.1/tcp/8300';
 const OTHER: KnownPeer = { id: OTHER_ID, addresses: ['/ip4/10.0.0.2/tcp/8300'] };
+const INVITATION: JoinRequest = { type: 'invite', clusterId: 'theirs', members: [OTHER] };
+const bytesOf = (fill: number): Uint8Array => new Uint8Array(32).fill(fill);
+const PROOF: ShownProof = { dialler: bytesOf(1), answerer: bytesOf(2), mac: bytesOf(3) };
 const member = memberOf;
 
 interface World {
@@ -226,11 +234,11 @@ describe('others ask', () => {
   test('a join is brought to the master before it is answered', async () => {
     const { membership, world } = setUp({ world: inCluster });
     await membership.start();
-    const answer = await membership.handleJoin(NEW, joinRequest(NEW));
+    const answer = await membership.handleJoin(NEW, joinRequest(NEW), PROOF);
     assert.equal(answer.type, 'admitted');
     assert.deepEqual(world.calls.at(-1), {
       to: LEAD,
-      request: { type: 'admit', member: newMemberOf(NEW) },
+      request: { type: 'admit-joiner', member: newMemberOf(NEW), proof: PROOF },
     });
   });
 
@@ -238,22 +246,18 @@ describe('others ask', () => {
     const code = (answer: JoinResponse): string => (answer.type === 'refused' ? answer.code : answer.type);
     const { membership, world } = setUp({ world: inCluster });
     await membership.start();
-    assert.equal(code(await membership.handleJoin(NEW, joinRequest(SOMEBODY))), 'NOT_YOURSELF');
+    assert.equal(code(await membership.handleJoin(NEW, joinRequest(SOMEBODY), PROOF)), 'NOT_YOURSELF');
     world.status = { ...world.status, configuration: { voters: [NEW], learners: [] } };
-    assert.equal(code(await membership.handleJoin(NEW, joinRequest(NEW))), 'IS_VOTER');
+    assert.equal(code(await membership.handleJoin(NEW, joinRequest(NEW), PROOF)), 'IS_VOTER');
     world.status = { lastIndex: 2, leader: null };
-    assert.equal(code(await membership.handleJoin(NEW, joinRequest(NEW))), 'NO_MASTER');
-    assert.equal(code(await setUp().membership.handleJoin(NEW, joinRequest(NEW))), 'NO_CLUSTER');
+    assert.equal(code(await membership.handleJoin(NEW, joinRequest(NEW), PROOF)), 'NO_MASTER');
+    assert.equal(code(await setUp().membership.handleJoin(NEW, joinRequest(NEW), PROOF)), 'NO_CLUSTER');
   });
 
   test('an invitation is accepted by an empty founder, which then asks by itself if it is forgotten', async () => {
     const { membership, world, clock } = setUp({ world: inCluster });
     await membership.start();
-    const answer = await membership.handleJoin(OTHER_ID, {
-      type: 'invite',
-      clusterId: 'theirs',
-      members: [OTHER],
-    });
+    const answer = await membership.handleJoin(OTHER_ID, INVITATION, PROOF);
     assert.equal(answer.type, 'accepted');
     assert.deepEqual([world.resets, world.identity?.clusterId, world.gate?.members], [1, 'theirs', [OTHER]]);
     assert.equal(world.joins.length, 0);
@@ -264,9 +268,8 @@ describe('others ask', () => {
 
   test('before it knows which cluster it is in, a node takes no invitation and lets nobody join', async () => {
     const { membership, world } = setUp({ world: inCluster });
-    const invitation: JoinRequest = { type: 'invite', clusterId: 'theirs', members: [OTHER] };
-    for (const request of [invitation, joinRequest(NEW)]) {
-      const answer = await membership.handleJoin(NEW, request);
+    for (const request of [INVITATION, joinRequest(NEW)]) {
+      const answer = await membership.handleJoin(NEW, request, PROOF);
       assert.ok(answer.type === 'refused' && answer.code === 'NO_CLUSTER', JSON.stringify(answer));
     }
     assert.equal(world.resets, 0);
@@ -277,11 +280,7 @@ describe('others ask', () => {
     await membership.start();
     apply({ type: 'member-put', member: member(SELF) });
     apply({ type: 'member-put', member: member(FRIEND) });
-    const answer = await membership.handleJoin(OTHER_ID, {
-      type: 'invite',
-      clusterId: 'theirs',
-      members: [OTHER],
-    });
+    const answer = await membership.handleJoin(OTHER_ID, INVITATION, PROOF);
     assert.ok(answer.type === 'refused' && answer.code === 'NOT_EMPTY');
     assert.equal(world.resets, 0);
   });

@@ -10,7 +10,7 @@ import { systemClock, systemRandom } from '../../../node/adapters.ts';
 import { type Libp2pMesh, openMesh } from '../../../node/mesh/libp2p-mesh.ts';
 import type { MeshHandlers, MeshOptions } from '../../../node/mesh/types.ts';
 import type { Clock } from '../../../node/ports.ts';
-import type { BlobShelf } from '../../../protocols/blob/index.ts';
+import type { BlobShelf, PushGate } from '../../../protocols/blob/index.ts';
 import type { CapacityNotice, ClusterDigest } from '../../../protocols/schema/capacity.ts';
 import type { KnownPeer } from '../../../protocols/schema/member.ts';
 import type {
@@ -63,6 +63,8 @@ export class MemoryShelf implements BlobShelf {
 
 /** Handlers whose answers a test may replace, and what they were told. */
 export class Recorder implements MeshHandlers {
+  /** Takes whatever is pushed. */
+  pushGate: PushGate = { refuse: async () => null, settle: () => {} };
   readonly frames: { from: string; frame: Uint8Array }[] = [];
   readonly notices: CapacityNotice[] = [];
   readonly digests: ClusterDigest[] = [];

@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { proveAsDialler } from '../../../protocols/proof/client.ts';
 import { proveAsAnswerer } from '../../../protocols/proof/handler.ts';
 import { MAX_FRAME_BYTES, type ProofParties } from '../../../protocols/proof/index.ts';
-import { proofMac, sameMac } from '../../../protocols/proof/mac.ts';
+import { isProof, proofMac, sameMac } from '../../../protocols/proof/mac.ts';
 import {
   NONCE_BYTES,
   ProofChallenge,
@@ -30,7 +30,7 @@ async function proof(
   answerer: { readonly token?: Uint8Array; readonly parties?: Partial<ProofParties> },
 ) {
   const [near, far] = await streamPair();
-  return Promise.all([
+  const [dialled, answered] = await Promise.all([
     proveAsDialler(near, new StreamReader(near), dialler.token ?? TOKEN, { ...PARTIES, ...dialler.parties }),
     proveAsAnswerer(
       far,
@@ -40,6 +40,7 @@ async function proof(
       judge,
     ),
   ]);
+  return [dialled, answered.ok ? null : answered.error];
 }
 
 test('the same token on both ends, bound to the same peers: proved both ways', async () => {
@@ -78,6 +79,22 @@ async function hello(stream: Stream, nonce: Uint8Array) {
 async function show(stream: Stream, mac: Uint8Array) {
   await sendMessage(stream, ProofShown, { mac }, MAX_FRAME_BYTES);
 }
+
+test('who answered can pass the proof on: it shows that this dialler proved the token to that answerer, no more', async () => {
+  const [near, far] = await streamPair();
+  const [, proof] = await Promise.all([
+    proveAsDialler(near, new StreamReader(near), TOKEN, PARTIES),
+    proveAsAnswerer(far, new StreamReader(far), TOKEN, PARTIES, judge),
+  ]);
+  assert.ok(proof.ok);
+  assert.ok(isProof(TOKEN, PARTIES, proof.value));
+  assert.ok(!isProof(WRONG, PARTIES, proof.value));
+  for (const other of [{ dialler: 'M' }, { answerer: 'M' }, { purpose: 'inspect' }]) {
+    assert.ok(!isProof(TOKEN, { ...PARTIES, ...other }, proof.value), JSON.stringify(other));
+  }
+  const swapped = { ...proof.value, dialler: proof.value.answerer };
+  assert.ok(!isProof(TOKEN, PARTIES, swapped));
+});
 
 test('a recorded proof, played again, is wrong: the answerer has another nonce', async () => {
   const ours = new Uint8Array(NONCE_BYTES).fill(5);
@@ -118,7 +135,7 @@ test('who shows a wrong proof, or none, learns nothing that depends on the token
   const verdict = await reader.expectFrame(MAX_FRAME_BYTES);
   const bare = encode(ProofVerdict, { type: 'refusal', code: 'WRONG_TOKEN' });
   assert.deepEqual(Buffer.from(verdict), Buffer.from(bare));
-  assert.equal(await answered, 'WRONG_TOKEN');
+  assert.deepEqual(await answered, { ok: false, error: 'WRONG_TOKEN' });
 });
 
 test('the token itself never crosses the wire', async () => {

@@ -50,6 +50,26 @@ function setUp(known: Partial<ConsensusStatus> = { term: 5, leader: MASTER }) {
   return { ask, clock, done, learn, listeners };
 }
 
+describe('what runs on a worker, and what it says,', () => {
+  const questions: readonly ControlRequest[] = [
+    { type: 'held' },
+    { type: 'output', runId: 'r', attempt: 1, stream: 'stdout', offset: 0 },
+  ];
+  for (const question of questions) {
+    test(`is told to the master (${question.type})`, async () => {
+      assert.equal(await setUp().ask(MASTER, question), question.type);
+    });
+
+    test(`is told to no other member (${question.type})`, async () => {
+      const { ask, clock } = setUp();
+      const answer = ask(LIAR, question);
+      await settled();
+      clock.advance(2_000);
+      assert.equal(await answer, 'NOT_MASTER');
+    });
+  }
+});
+
 describe('orders to a worker', () => {
   test('are taken from the master of this term', async () => {
     const { ask, done } = setUp();

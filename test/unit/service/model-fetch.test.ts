@@ -18,13 +18,16 @@ function follow(node: Node, voters: readonly string[]) {
     verify: async (sha256: string) => node.shelf.has(sha256),
   });
   const shared = { tables, shelf, clock: systemClock, logger: silentLogger };
-  const files = new BlobKeeper({
-    ...shared,
-    self: node.mesh.id,
-    mesh: node.mesh,
-    configuration: () => ({ voters, learners: [] }),
-    caughtUp: () => true,
-  });
+  const files = new BlobKeeper(
+    { maxBytes: 1024 ** 2 },
+    {
+      ...shared,
+      self: node.mesh.id,
+      mesh: node.mesh,
+      configuration: () => ({ voters, learners: [] }),
+      caughtUp: () => true,
+    },
+  );
   const changed: (() => void)[] = [];
   const keeper = new ModelKeeper({
     ...shared,

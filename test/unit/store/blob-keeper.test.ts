@@ -13,45 +13,59 @@ function setUp(options: { readonly voters?: readonly string[]; readonly holders?
   const clock = new FakeClock();
   const stored = new Map<string, number>();
   const asked: string[] = [];
+  const atMost = new Set<number>();
   const state = { caughtUp: true };
-  const keeper = new BlobKeeper({
-    self: 'self',
-    tables,
-    shelf: {
-      has: async (sha256) => stored.has(sha256),
-      list: async () => [...stored].map(([sha256, storedAtMs]) => ({ sha256, storedAtMs })),
-      remove: async (sha256) => stored.delete(sha256),
-    },
-    mesh: {
-      peers: () =>
-        ['a', 'b', 'c'].map((id) => ({
-          id,
-          connected: id !== 'c',
-          addresses: [],
-          remoteAddress: null,
-          rttMs: null,
-          lastHeardAtMs: null,
-          redial: null,
-        })),
-      fetchBlob: async (from, sha256) => {
-        asked.push(from);
-        if (!(options.holders ?? ['b']).includes(from)) return fail({ code: 'REFUSED', message: 'not here' });
-        stored.set(sha256, clock.nowMs());
-        return succeed(undefined);
+  const keeper = new BlobKeeper(
+    { maxBytes: 1000 },
+    {
+      self: 'self',
+      tables,
+      shelf: {
+        has: async (sha256) => stored.has(sha256),
+        list: async () => [...stored].map(([sha256, storedAtMs]) => ({ sha256, storedAtMs })),
+        remove: async (sha256) => stored.delete(sha256),
       },
+      mesh: {
+        peers: () =>
+          ['a', 'b', 'c'].map((id) => ({
+            id,
+            connected: id !== 'c',
+            addresses: [],
+            remoteAddress: null,
+            rttMs: null,
+            lastHeardAtMs: null,
+            redial: null,
+          })),
+        fetchBlob: async (from, sha256, maxBytes) => {
+          asked.push(from);
+          atMost.add(maxBytes);
+          if (!(options.holders ?? ['b']).includes(from))
+            return fail({ code: 'REFUSED', message: 'not here' });
+          stored.set(sha256, clock.nowMs());
+          return succeed(undefined);
+        },
+      },
+      configuration: () => ({ voters: options.voters ?? ['self', 'a', 'c'], learners: ['b'] }),
+      caughtUp: () => state.caughtUp,
+      clock,
+      logger: silentLogger,
     },
-    configuration: () => ({ voters: options.voters ?? ['self', 'a', 'c'], learners: ['b'] }),
-    caughtUp: () => state.caughtUp,
-    clock,
-    logger: silentLogger,
-  });
-  return { keeper, apply, clock, stored, asked, state };
+  );
+  return { keeper, apply, clock, stored, asked, atMost, state };
 }
 
 test('asks voters first, then whoever is connected; never who is away', async () => {
   const { keeper, asked } = setUp();
   assert.equal(await keeper.ensure(TASK.sha256), true);
   assert.deepEqual(asked, ['a', 'b']);
+});
+
+test('no member can send more than the tables say that the file has, or than this node takes at all', async () => {
+  const { keeper, atMost } = setUp({ holders: ['a'] });
+  await keeper.ensure(TASK.sha256);
+  assert.deepEqual([...atMost], [TASK.size]);
+  await keeper.ensure('c'.repeat(64));
+  assert.deepEqual([...atMost], [TASK.size, 1000]);
 });
 
 test('two that want the same file fetch it once', async () => {
