@@ -78,7 +78,7 @@ export function wrongToken(target: string): JoinFailure {
 export function banned(target: string): JoinFailure {
   return {
     code: 'BANNED',
-    message: `${target} turns this node away: for five minutes after three wrong join tokens (correct the token and wait), or because too many strangers are connected to it`,
+    message: `${target} turns this node away: too many that are no members connect to it just now; try again in a moment`,
   };
 }
 

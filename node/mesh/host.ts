@@ -1,14 +1,14 @@
 /** This node's libp2p host with the gate of the mesh in it, and how it dials members. */
 import type { GossipSub } from '@chainsafe/libp2p-gossipsub';
-import type { Libp2p, PeerId, PrivateKey } from '@libp2p/interface';
+import type { Libp2p, PrivateKey } from '@libp2p/interface';
 import { peerIdFromString } from '@libp2p/peer-id';
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr';
 import type { KnownPeer } from '../../protocols/schema/member.ts';
 import type { NodeId } from '../consensus/types.ts';
 import type { DialRules } from '../dial-rules.ts';
-import type { BanList } from './ban-list.ts';
 import { dialable } from './dialable.ts';
-import { createHost, MAX_STRANGERS } from './libp2p-settings.ts';
+import type { Gate } from './gate.ts';
+import { createHost } from './libp2p-settings.ts';
 import { MemberRegistrar } from './member-registrar.ts';
 import type { PeerTable } from './peer-table.ts';
 
@@ -17,21 +17,15 @@ export interface GatedHost {
   readonly registrar: MemberRegistrar;
 }
 
-/** A host, not started yet, that turns away who is banned and lets only members gossip. */
+/** A host, not started yet, behind the gate, that lets only members gossip. */
 export async function createGatedHost(
   options: { readonly privateKey: PrivateKey; readonly listen: string },
-  dependencies: { readonly table: PeerTable; readonly bans: BanList },
+  dependencies: { readonly table: PeerTable; readonly gate: Gate },
 ): Promise<GatedHost> {
   const { privateKey, listen } = options;
-  const { table, bans } = dependencies;
+  const { table, gate } = dependencies;
   const isMember = (id: NodeId) => table.isMember(id);
-  const gater = {
-    // After Noise has proved the key, before anything else runs.
-    denyInboundEncryptedConnection(peer: PeerId): boolean {
-      const id = peer.toString();
-      return !isMember(id) && (bans.isBanned(id) || table.strangers() >= MAX_STRANGERS);
-    },
-  };
+  const { gater } = gate;
   const made = Promise.withResolvers<MemberRegistrar>();
   const host = await createHost({ privateKey, listen: [listen], gater }, (components) => {
     const { peerId, peerStore, connectionManager, logger } = components;

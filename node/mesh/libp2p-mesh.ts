@@ -11,12 +11,12 @@ import type { PeerView } from '../../protocols/schema/views.ts';
 import type { NodeId } from '../consensus/types.ts';
 import { DialRules } from '../dial-rules.ts';
 import type { Clock, Logger, Random } from '../ports.ts';
-import { BanList } from './ban-list.ts';
 import { ConnectionWatch } from './connection-watch.ts';
+import { Gate } from './gate.ts';
 import { GossipPlane } from './gossip-plane.ts';
 import { createGatedHost, dialMember } from './host.ts';
 import { loadKey } from './key-file.ts';
-import { STRANGER_LIMIT_MS } from './libp2p-settings.ts';
+import { limitStreams, STRANGER_LIMIT_MS } from './libp2p-settings.ts';
 import { MemberCalls, STOPPED } from './member-calls.ts';
 import type { MemberRegistrar } from './member-registrar.ts';
 import { PeerTable, remoteAddress } from './peer-table.ts';
@@ -60,7 +60,7 @@ export class Libp2pMesh implements Mesh {
   readonly #dialRules: DialRules;
   readonly #timers: TimerScope;
   readonly #table: PeerTable;
-  readonly #bans: BanList;
+  readonly #gate: Gate;
   readonly #links: RaftLinks;
   readonly #redialer: Redialer;
   readonly #watch: ConnectionWatch;
@@ -80,7 +80,7 @@ export class Libp2pMesh implements Mesh {
     this.#timers = clock;
     this.id = peerIdFromPrivateKey(options.privateKey).toString();
     this.#table = new PeerTable({ self: this.id }, { clock });
-    this.#bans = new BanList({ clock });
+    this.#gate = new Gate({ clock, isMember: (id) => this.#table.isMember(id) });
     const connection = (id: NodeId) => this.#table.connection(id);
     this.#links = new RaftLinks({ clock, logger, connection, onOpen: (id) => this.#watch.ping(id) });
     this.#redialer = new Redialer({ clock, random, dial: (id) => this.#dial(id) });
@@ -113,16 +113,16 @@ export class Libp2pMesh implements Mesh {
     const parts = {
       ...this.#deps,
       table: this.#table,
-      bans: this.#bans,
+      gate: this.#gate,
       links: this.#links,
       watch: this.#watch,
     };
     const { host, registrar } = await createGatedHost(this.#options, parts);
     host.addEventListener('connection:open', ({ detail }) => this.#onOpen(detail));
     host.addEventListener('connection:close', ({ detail }) => this.#onClose(detail));
-    const onJoining = (connection: Connection) => this.#beginJoining(connection);
+    const onProved = (connection: Connection) => this.#beginJoining(connection);
     const own = { self: this.id, token: this.#options.token };
-    await new Serving(own, { ...parts, handlers, onJoining }).register(host);
+    await new Serving(own, { ...parts, handlers, onProved }).register(host);
     const gossip = new GossipPlane({ ...parts, gossip: host.services.gossip, handlers });
     this.#running = { host, handlers, gossip, registrar };
     try {
@@ -169,6 +169,8 @@ export class Libp2pMesh implements Mesh {
       for (const { connection } of [...peer.connections]) this.#closeUnlessMember(connection);
     }
     for (const peer of added) {
+      this.#gate.welcome(peer.id);
+      for (const { connection } of peer.connections) limitStreams(connection, true);
       const connection = this.#table.connection(peer.id);
       if (connection === null) this.#redialer.chaseNow(peer.id);
       else this.#welcome(connection);
@@ -216,7 +218,9 @@ export class Libp2pMesh implements Mesh {
     if (this.#state !== 'running' || connection.status !== 'open') return;
     const id = connection.remotePeer.toString();
     const first = this.#table.opened(connection);
-    if (!this.#table.isMember(id)) this.#limitStranger(connection);
+    const isMember = this.#table.isMember(id);
+    limitStreams(connection, isMember);
+    if (!isMember) this.#limitStranger(connection);
     else if (first) this.#welcome(connection);
   }
 

@@ -7,14 +7,19 @@ import { type GossipSub, type GossipSubComponents, gossipsub } from '@chainsafe/
 import { noise } from '@chainsafe/libp2p-noise';
 import { yamux } from '@chainsafe/libp2p-yamux';
 import { identify } from '@libp2p/identify';
-import type { ConnectionGater, Libp2p, PrivateKey } from '@libp2p/interface';
+import type { Connection, ConnectionGater, Libp2p, PrivateKey } from '@libp2p/interface';
 import { tcp } from '@libp2p/tcp';
 import { createLibp2p } from 'libp2p';
 
 /** A connection of a peer that is no member is closed after so long unless it joins. */
 export const STRANGER_LIMIT_MS = 10_000;
-/** Strangers connected at a time; more are refused, so that they can't fill the memory. */
+/** Connections of strangers at a time; more make the oldest give way, so that they can't fill the memory. */
 export const MAX_STRANGERS = 64;
+/** Connections at a time whose peer isn't known yet; more make the oldest give way. */
+export const MAX_HANDSHAKES = 256;
+/** Streams that a stranger may have open on a connection: it proves a token, and is identified. */
+export const STRANGER_STREAMS = 16;
+const MEMBER_STREAMS = 4096;
 /** Time to reach, through Noise, what a caller of the API named: silence must not last longer than a refusal. */
 export const STRANGER_DIAL_LIMIT_MS = 3000;
 /** How often idle connections are pinged and looked over. */
@@ -39,8 +44,8 @@ const connectionManager = {
   maxConnections: 2048,
   // The default, 5 a second from one host, refuses a cluster on one host that starts at once.
   inboundConnectionThreshold: 1000,
-  // The default is 10, for the same reason too few.
-  maxIncomingPendingConnections: 512,
+  // The default is 10, for the same reason too few. Our gate makes room long before (gate.ts): here is refused.
+  maxIncomingPendingConnections: 2 * MAX_HANDSHAKES,
   // Its redial gives up after five tries; ours (redialer.ts) doesn't, and two would dial against each other.
   reconnectRetries: 0,
   // One dead address of several must not use up the time of the others.
@@ -55,8 +60,8 @@ const STREAM_WINDOW_BYTES = 1024 * 1024;
 const muxer = yamux({
   // Its ping has no limit of time; ours (connection-watch.ts) finds a dead peer and keeps links from idling.
   enableKeepAlive: false,
-  maxInboundStreams: 4096,
-  maxOutboundStreams: 4096,
+  maxInboundStreams: MEMBER_STREAMS,
+  maxOutboundStreams: MEMBER_STREAMS,
   // Streams that come before this end has finished its handshake. With the default, 10, a master that calls
   // a worker a dozen times in the moment that it connects has the whole connection torn down.
   maxEarlyStreams: 1024,
@@ -68,6 +73,19 @@ const muxer = yamux({
     maxReadBufferLength: 4 * STREAM_WINDOW_BYTES,
   },
 });
+
+/**
+ * Bounds the streams that the peer of an open connection may open. Libp2p has one bound for all connections: this
+ * reaches for its muxer, of which its types tell nothing.
+ */
+export function limitStreams(connection: Connection, isMember: boolean): void {
+  const { muxer } = connection as Connection & { readonly muxer?: { maxInboundStreams?: number } };
+  if (muxer?.maxInboundStreams === undefined) throw new Error('libp2p has another muxer than before');
+  muxer.maxInboundStreams = isMember ? MEMBER_STREAMS : STRANGER_STREAMS;
+  if (!isMember && connection.streams.length > STRANGER_STREAMS) {
+    connection.abort(new Error('a stranger opens too many streams'));
+  }
+}
 
 const gossipOptions = {
   // Publishes to a node's neighbours in the topic's mesh, not to all: 200 nodes with a heartbeat each must

@@ -58,13 +58,6 @@ export class PeerTable {
     return [...this.#peers.values()].filter(({ member }) => member);
   }
 
-  /** How many peers are connected that are no members. */
-  strangers(): number {
-    let count = 0;
-    for (const peer of this.#peers.values()) if (!peer.member) count += 1;
-    return count;
-  }
-
   setMembers(known: readonly KnownPeer[]): MembershipChange {
     const added: Peer[] = [];
     const readdressed: Peer[] = [];

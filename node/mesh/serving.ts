@@ -21,12 +21,14 @@ import type {
 } from '../../protocols/schema/messages.ts';
 import type { NodeId } from '../consensus/types.ts';
 import type { Clock, Logger } from '../ports.ts';
-import type { BanList } from './ban-list.ts';
 import type { ConnectionWatch } from './connection-watch.ts';
+import type { Gate } from './gate.ts';
 import { STREAM_LIMITS } from './libp2p-settings.ts';
 import type { PeerTable } from './peer-table.ts';
 import type { RaftLinks } from './raft-links.ts';
+import { sourceOf } from './source.ts';
 import type { MeshHandlers } from './types.ts';
+import { WrongProofs } from './wrong-proofs.ts';
 
 export interface ServingOptions {
   readonly self: NodeId;
@@ -39,12 +41,12 @@ export interface ServingDependencies {
   readonly logger: Logger;
   readonly shelf: BlobShelf;
   readonly table: PeerTable;
-  readonly bans: BanList;
+  readonly gate: Gate;
   readonly links: RaftLinks;
   readonly watch: ConnectionWatch;
   readonly handlers: MeshHandlers;
-  /** A stranger is proving itself; returns what to call when it is done. */
-  readonly onJoining: (connection: Connection) => () => void;
+  /** A stranger has proved itself, and asks to join; returns what to call when it is answered. */
+  readonly onProved: (connection: Connection) => () => void;
 }
 
 type Serve = (stream: Stream, from: NodeId, connection: Connection) => Promise<void>;
@@ -52,10 +54,12 @@ type Serve = (stream: Stream, from: NodeId, connection: Connection) => Promise<v
 export class Serving {
   readonly #options: ServingOptions;
   readonly #deps: ServingDependencies;
+  readonly #wrongProofs: WrongProofs;
 
   constructor(options: ServingOptions, dependencies: ServingDependencies) {
     this.#options = options;
     this.#deps = dependencies;
+    this.#wrongProofs = new WrongProofs(dependencies);
   }
 
   async register(host: Libp2p): Promise<void> {
@@ -137,9 +141,12 @@ export class Serving {
   }
 
   async #join(stream: Stream, peer: NodeId, connection: Connection): Promise<void> {
-    const { clock: timers, handlers, logger, onJoining } = this.#deps;
-    const end = onJoining(connection);
-    const judge = (right: boolean) => this.#judgeToken(right, connection);
+    const { clock: timers, handlers, logger, onProved } = this.#deps;
+    let end = (): void => {};
+    const judge = (right: boolean) => {
+      if (right) end = onProved(connection);
+      return this.#judgeToken(right, connection);
+    };
     const onRequest = (request: JoinRequest, proof: ShownProof) => {
       logger.info({ peer, request: request.type }, 'join token proved');
       return handlers.onJoin(peer, request, proof);
@@ -159,21 +166,15 @@ export class Serving {
     return serveInspection(stream, options, { timers, judge, view });
   }
 
-  /** After the ban's last word has had time to go out, the connection is closed; the gate refuses the next one. */
-  #judgeToken(right: boolean, connection: Connection): ProofRefusal | null {
-    const { bans, clock, logger } = this.#deps;
+  /** A wrong proof is answered late. */
+  async #judgeToken(right: boolean, connection: Connection): Promise<ProofRefusal | null> {
+    const { gate } = this.#deps;
     const peer = connection.remotePeer.toString();
-    if (bans.isBanned(peer)) return 'BANNED';
     if (right) {
-      bans.forgive(peer);
+      gate.welcome(peer);
       return null;
     }
-    const banned = bans.recordWrongTry(peer);
-    logger.warn({ peer, address: connection.remoteAddr.toString(), banned }, 'wrong join token');
-    if (!banned) return 'WRONG_TOKEN';
-    clock.after(1000, () => {
-      if (bans.isBanned(peer)) connection.abort(new Error('the peer is banned'));
-    });
-    return 'BANNED';
+    await this.#wrongProofs.record(peer, sourceOf(connection));
+    return 'WRONG_TOKEN';
   }
 }

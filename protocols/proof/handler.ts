@@ -16,8 +16,8 @@ import type { StreamReader } from '../wire/reader.ts';
 import { MAX_FRAME_BYTES, type ProofParties } from './index.ts';
 import { isProof, proofMac } from './mac.ts';
 
-/** Counts tries: told whether the token was right, says what the dialler is refused with, if it is. */
-export type ProofJudge = (right: boolean) => ProofRefusal | null;
+/** Told whether the token was right, says what the dialler is refused with, if it is, when it is time to say it. */
+export type ProofJudge = (right: boolean) => Promise<ProofRefusal | null>;
 
 /**
  * The answerer's half. The dialler's proof, when it knows the token and has been shown that we do. Otherwise the
@@ -40,7 +40,7 @@ export async function proveAsAnswerer(
   const { mac } = await readMessage(reader, ProofShown, MAX_FRAME_BYTES);
   const shown = { ...nonces, mac };
   const right = isProof(token, parties, shown);
-  const refusal = judge(right) ?? (right ? null : 'WRONG_TOKEN');
+  const refusal = (await judge(right)) ?? (right ? null : 'WRONG_TOKEN');
   const verdict =
     refusal === null
       ? ({ type: 'mac', mac: proofMac(token, 'answerer', parties, nonces) } as const)

@@ -109,7 +109,7 @@ export const InspectRequest = Type.Object({ member: Type.Boolean() });
 export const ProofHello = Type.Object({ nonce, purpose: name(32) });
 export const ProofChallenge = Type.Object({ nonce });
 export const ProofShown = Type.Object({ mac });
-/** Why the other end refused, or was refused. */
+/** Why the other end refused, or was refused. Nobody is `BANNED` by this version. */
 export const ProofRefusal = oneOf(['WRONG_TOKEN', 'BANNED']);
 export type ProofRefusal = Value<typeof ProofRefusal>;
 export const ProofVerdict = Type.Union([

@@ -5,13 +5,19 @@ import { generateKeyPair } from '@libp2p/crypto/keys';
 import type { Connection, Libp2p, Stream } from '@libp2p/interface';
 import { multiaddr } from '@multiformats/multiaddr';
 import { systemClock } from '../../../node/adapters.ts';
-import { createDialler, MAX_STRANGERS, STRANGER_LIMIT_MS } from '../../../node/mesh/libp2p-settings.ts';
+import {
+  createDialler,
+  MAX_STRANGERS,
+  STRANGER_LIMIT_MS,
+  STRANGER_STREAMS,
+} from '../../../node/mesh/libp2p-settings.ts';
 import type { Clock } from '../../../node/ports.ts';
 import { BLOB_PROTOCOL } from '../../../protocols/blob/index.ts';
 import { CONTROL_PROTOCOL } from '../../../protocols/control/index.ts';
 import { HTTP_PROTOCOL } from '../../../protocols/http/index.ts';
 import { requestInspection } from '../../../protocols/inspect/client.ts';
 import { INSPECT_PROTOCOL } from '../../../protocols/inspect/index.ts';
+import { JOIN_PROTOCOL } from '../../../protocols/join/index.ts';
 import { LINK_PROTOCOL } from '../../../protocols/link/index.ts';
 import { Fleet, type Node } from './fleet.ts';
 
@@ -27,7 +33,7 @@ class Stranger implements AsyncDisposable {
     return new Stranger(host);
   }
   dial({ mesh }: Node): Promise<Connection> {
-    return this.host.dial(multiaddr(mesh.addresses()[0] ?? ''));
+    return this.host.dial(multiaddr(mesh.addresses()[0] ?? ''), { force: true });
   }
   async [Symbol.asyncDispose]() {
     await this.host.stop();
@@ -91,29 +97,76 @@ test('a connection of a stranger that does not join is closed after ten seconds'
   await closed;
 });
 
-test('no more than some strangers are let in at a time, and members always are', async () => {
-  // The first must still be there when the last has come, however long that takes.
+test('strangers that fill all places keep nobody out: they give way, the oldest first', async () => {
+  // They go when others want in, not when their time is over.
   const clock: Clock = {
     ...systemClock,
     after: (delayMs, task) => (delayMs === STRANGER_LIMIT_MS ? () => {} : systemClock.after(delayMs, task)),
   };
   await using fleet = await Fleet.of(2, { clock });
-  const strangers: Stranger[] = [];
-  try {
-    for (let index = 0; index < MAX_STRANGERS; index += 1) {
-      const stranger = await Stranger.arrive();
-      strangers.push(stranger);
-      await ended(await (await stranger.dial(fleet.at(0))).newStream(CONTROL_PROTOCOL));
-    }
-    await using late = await Stranger.arrive();
-    await assert.rejects(async () => {
-      await (await late.dial(fleet.at(0))).newStream(CONTROL_PROTOCOL);
-    });
-    await fleet.form();
-  } finally {
-    await Promise.all(strangers.map((stranger) => stranger[Symbol.asyncDispose]()));
-  }
+  await using stranger = await Stranger.arrive();
+  // All of one peer id: it is connections that are counted.
+  const first = await arrive(stranger, fleet.at(0));
+  const gone = once(first as unknown as EventTarget, 'close');
+  const rest: Connection[] = [];
+  for (let count = 1; count < MAX_STRANGERS; count += 1) rest.push(await arrive(stranger, fleet.at(0)));
+  assert.equal(first.status, 'open');
+  await using late = await Stranger.arrive();
+  const lateOne = await arrive(late, fleet.at(0));
+  await gone;
+  assert.ok(rest.every(({ status }) => status === 'open'));
+  assert.equal(lateOne.status, 'open');
+  await fleet.form();
+  assert.ok(
+    rest.every(({ status }) => status === 'open'),
+    'a member takes no place of a stranger',
+  );
 });
+
+test('a stranger may open few streams, whatever they are for, and a member many', async () => {
+  await using fleet = await Fleet.of(1);
+  await using stranger = await Stranger.arrive();
+  const node = fleet.at(0);
+  const connection = await arrive(stranger, node);
+  // Streams that never say what they are for, which only the muxer opens.
+  const openMany = async (): Promise<number> => {
+    const { muxer } = connection as Connection & { readonly muxer: { createStream(): Promise<Stream> } };
+    const silent: Stream[] = [];
+    for (let count = 0; count < 100; count += 1) silent.push(await muxer.createStream());
+    // What comes behind them is answered behind them.
+    const last = await connection.newStream(INSPECT_PROTOCOL).catch(() => null);
+    last?.abort(new Error('answered'));
+    return silent.filter(({ status }) => status === 'open').length;
+  };
+  const few = await openMany();
+  // One of before may just be ending.
+  assert.ok(few <= STRANGER_STREAMS + 1, `${few} streams`);
+  node.mesh.setCluster('test', [...fleet.known(), { id: stranger.host.peerId.toString(), addresses: [] }]);
+  assert.equal(await openMany(), 100);
+});
+
+test('a stranger that sends more than a proof takes is cut off', async () => {
+  await using fleet = await Fleet.of(1);
+  await using stranger = await Stranger.arrive();
+  const connection = await arrive(stranger, fleet.at(0));
+  const closed = once(connection as unknown as EventTarget, 'close');
+  const flood = async () => {
+    for (;;) {
+      const stream = await connection.newStream(JOIN_PROTOCOL);
+      stream.send(new Uint8Array(200 * 1024));
+      await ended(stream);
+    }
+  };
+  flood().catch(() => {});
+  await closed;
+});
+
+/** A connection that the other end has seen. */
+async function arrive(stranger: Stranger, node: Node): Promise<Connection> {
+  const connection = await stranger.dial(node);
+  await ended(await connection.newStream(CONTROL_PROTOCOL));
+  return connection;
+}
 
 test('who was a member is one no more as soon as it is removed', async () => {
   // Connections that crossed may come in after the removal: as a stranger's, closed after this.

@@ -22,7 +22,7 @@ import { writeFrame } from '../../../protocols/wire/writer.ts';
 const TOKEN = new Uint8Array(32).fill(1);
 const WRONG = new Uint8Array(32).fill(2);
 const PARTIES: ProofParties = { dialler: 'D', answerer: 'A', purpose: 'join' };
-const judge = (right: boolean) => (right ? null : ('WRONG_TOKEN' as const));
+const judge = async (right: boolean) => (right ? null : ('WRONG_TOKEN' as const));
 
 /** Runs both halves against each other. */
 async function proof(
