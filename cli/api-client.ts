@@ -2,10 +2,10 @@
  * Speaks REST to a node. `node:http` instead of `fetch`, which takes longer to load and gives up on an answer after
  * five minutes (a run or a followed output may take longer, and without a dependency `fetch` can't be told so).
  */
-import { readFileSync } from 'node:fs';
 import { type IncomingMessage, type RequestOptions, request as requestHttp } from 'node:http';
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
+import { readSmallFileSync } from '../node/small-file.ts';
 import { CliError, EXIT, type ExitCode } from './exit-codes.ts';
 
 export const DEFAULT_API = 'http://127.0.0.1:8200';
@@ -212,7 +212,7 @@ function parseBase(api: string): URL {
 function readToken(path: string): string {
   let token: string;
   try {
-    token = readFileSync(path, 'utf8').trim();
+    token = readSmallFileSync(path).trim();
   } catch (cause) {
     throw CliError.because(EXIT.USAGE, "--api-token-file: the token can't be read", cause);
   }

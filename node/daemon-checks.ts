@@ -1,7 +1,8 @@
 /** What is refused at the door, with a sentence that says what to do. */
-import { mkdir, readFile, stat } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Logger } from './ports.ts';
+import { readSmallFile } from './small-file.ts';
 
 export type StartErrorCode = 'RESCTRL' | 'TOKEN' | 'API_TOKEN' | 'MEMBERSHIP';
 
@@ -20,11 +21,11 @@ export async function readApiToken(file: string | null): Promise<string | null> 
   if (file === null) return null;
   let token: string;
   try {
-    token = (await readFile(file, 'utf8')).trim();
+    token = (await readSmallFile(file)).trim();
   } catch (cause) {
     throw new StartError(
       'API_TOKEN',
-      `the API token file ${file} can't be read; make it, or name another with --api-token-file`,
+      `the API token file ${file} can't be read (${cause instanceof Error ? cause.message : String(cause)}); make it, or name another with --api-token-file`,
       cause,
     );
   }

@@ -2,9 +2,9 @@
  * Gathers a node's configuration: flags win over environment over file over defaults. The result is
  * validated, whole and frozen; what is wrong is told in a sentence that says what to write, and where.
  */
-import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { isLoopback } from '../addresses.ts';
+import { readSmallFile } from '../small-file.ts';
 import { defaultsOf, type Environment, type Host, type NodeConfig } from './config.ts';
 import { NODE_OPTIONS, type NodeOption } from './options.ts';
 
@@ -99,7 +99,7 @@ interface ConfigFile {
 }
 
 async function readConfigFile(path: string): Promise<ConfigFile> {
-  const text = await readFile(path, 'utf8').catch((cause: Error) => {
+  const text = await readSmallFile(path).catch((cause: Error) => {
     const message = `the configuration file can't be read: ${cause.message}`;
     throw new ConfigError('FILE_UNREADABLE', message, { cause });
   });

@@ -1,8 +1,8 @@
 /** The join token: whoever holds it may become a member. Made once by the first node of a cluster. */
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import { writeDurably } from '../durable-file.ts';
+import { readSmallFile } from '../small-file.ts';
 
 const TOKEN_BYTES = 32;
 const MIN_CHARACTERS = 16;
@@ -16,7 +16,7 @@ export interface TokenFailure {
 export async function loadToken(file: string, create: boolean): Promise<Outcome<Uint8Array, TokenFailure>> {
   let text: string;
   try {
-    text = (await readFile(file, 'utf8')).trim();
+    text = (await readSmallFile(file)).trim();
   } catch (cause) {
     const missing = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT';
     if (missing && create) return succeed(await createToken(file));
@@ -26,7 +26,10 @@ export async function loadToken(file: string, create: boolean): Promise<Outcome<
             code: 'MISSING',
             message: `there is no join token at ${file}; copy DATA-DIR/join-token of a member there, or name it with --token-file`,
           }
-        : { code: 'UNREADABLE', message: `the join token ${file} can't be read: ${String(cause)}` },
+        : {
+            code: 'UNREADABLE',
+            message: `the join token ${file} can't be read: ${cause instanceof Error ? cause.message : String(cause)}`,
+          },
     );
   }
   if (text.length < MIN_CHARACTERS) {

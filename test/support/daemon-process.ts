@@ -11,7 +11,7 @@ import { FIXED_DEFAULTS } from '../../node/config/config.ts';
 import { inspectPeer } from '../../node/mesh/strangers.ts';
 import { eventually, HANG_MS } from './eventually.ts';
 
-const BUNDLE = join(import.meta.dirname, '../../dist/fsched.js');
+export const BUNDLE = join(import.meta.dirname, '../../dist/fsched.js');
 /**
  * Programs of tests are run by the Node of the tests, which may lie where `nobody` can't look. A sandbox brings it in;
  * without one, root has to say that programs run as root.
