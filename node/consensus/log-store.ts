@@ -42,7 +42,9 @@ export type LogStoreErrorCode =
   | 'FOREIGN'
   /** What it holds can't be read or contradicts itself. */
   | 'DAMAGED'
-  /** The disk refuses: full, read-only, no permission, broken. */
+  /** The disk has no room, now: what was to be written isn't, and the store must be opened again. */
+  | 'FULL'
+  /** The disk refuses: read-only, no permission, broken. */
   | 'DISK'
   /** Used after `close`. */
   | 'CLOSED';

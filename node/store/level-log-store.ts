@@ -39,7 +39,7 @@ export interface LevelLogStoreOptions {
   readonly directory: string;
 }
 
-/** @throws LogStoreError LOCKED, FOREIGN, DAMAGED or DISK */
+/** @throws LogStoreError LOCKED, FOREIGN, DAMAGED, FULL or DISK */
 export async function openLevelLogStore({ directory }: LevelLogStoreOptions): Promise<LogStore> {
   await refuseForeign(directory);
   const database: Database = new Level(directory, { keyEncoding: 'utf8', valueEncoding: 'view' });
@@ -223,6 +223,14 @@ function openFailure(directory: string, error: unknown): LogStoreError {
 function storeFailure(directory: string, error: unknown): LogStoreError {
   const codes = codesOf(error);
   const detail = innermostMessage(error);
+  // First, since the name of a file that could not be written may look like damage.
+  if (/no space left|quota exceeded/i.test(detail)) {
+    return new LogStoreError(
+      'FULL',
+      `the log in ${directory} can't be written (${detail}): free some space on its disk`,
+      { cause: error },
+    );
+  }
   const isDamage = codes.includes('LEVEL_CORRUPTION') || /corrupt|manifest|CURRENT|checksum/i.test(detail);
   if (isDamage) return damaged(directory, detail, error);
   const code: LogStoreErrorCode = codes.includes('LEVEL_DATABASE_NOT_OPEN') ? 'CLOSED' : 'DISK';
