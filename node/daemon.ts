@@ -13,9 +13,11 @@ import type { ShownProof } from '../protocols/schema/messages.ts';
 import { systemClock, systemRandom } from './adapters.ts';
 import type { NodeConfig } from './config/config.ts';
 import { ConsensusDriver } from './consensus/driver.ts';
-import type { LogStore } from './consensus/log-store.ts';
 import type { ConsensusStatus } from './consensus/types.ts';
 import { makeDirectory, readApiToken, StartError, warnIfOpen } from './daemon-checks.ts';
+import { Ballast } from './disk/ballast.ts';
+import { DiskReserve } from './disk/reserve.ts';
+import { readSpace } from './disk/space.ts';
 import { DEFAULT_POOL_LIMITS } from './llc/allocation/types.ts';
 import { type ChosenPartitions, choosePartitions, type Emulate } from './llc/choose-partitions.ts';
 import { discoverTopology } from './llc/topology.ts';
@@ -25,7 +27,7 @@ import { hasIdentity } from './membership/cluster-identity.ts';
 import { Membership } from './membership/membership.ts';
 import { loadToken, saveToken } from './membership/token.ts';
 import { openMesh } from './mesh/libp2p-mesh.ts';
-import type { Logger } from './ports.ts';
+import type { Clock, Logger } from './ports.ts';
 import { createRestServer } from './rest/server.ts';
 import { DaemonBackend } from './service/backend.ts';
 import { ControlDesk, deliverReport, deliverStarted } from './service/control-desk.ts';
@@ -41,8 +43,11 @@ import type { ApplyResult } from './state/types.ts';
 import { BlobKeeper } from './store/blob-keeper.ts';
 import { BlobStore } from './store/blob-store.ts';
 import { openLevelLogStore } from './store/level-log-store.ts';
+import { openPatientLogStore, type PatientLogStore } from './store/patient-log-store.ts';
 import { PushIntake } from './store/push-intake.ts';
 import { VERSION } from './version.ts';
+import { canMeasure } from './worker/disk-usage.ts';
+import { DiskWatch } from './worker/disk-watch.ts';
 import { chooseRunAs } from './worker/isolation/run-user.ts';
 import { readMachine } from './worker/machine.ts';
 import { ProcessLauncher, type ProcessLauncherOptions } from './worker/process-launcher.ts';
@@ -101,7 +106,9 @@ async function startParts(
   const changed = new Signal();
   const onChange = (): void => changed.raise();
 
-  const { store, token, apiToken, shelf } = await openDataDirectory(config, options, stack);
+  const disk = await openDisk(config, { clock, onChange, logger: log('disk') });
+  const { reserve } = disk;
+  const { store, token, apiToken, shelf } = await openDataDirectory(config, options, disk, stack);
   const tables = new Tables();
   const board = new CapacityBoard({ clock });
   const watch = new RunWatch({ tables, clock });
@@ -173,6 +180,11 @@ async function startParts(
     ],
     { logger: log('profilers') },
   );
+  const launcher = new ProcessLauncher(launcherOptions(config, options), {
+    clock,
+    logger: log('worker'),
+    disk: disk.watch,
+  });
   const worker = stack.use(
     new Worker(
       { outputLimitBytes: config.outputLimitBytes },
@@ -180,7 +192,8 @@ async function startParts(
         ...ports,
         logger: log('worker'),
         topology,
-        launcher: new ProcessLauncher(launcherOptions(config, options), { clock, logger: log('worker') }),
+        launcher,
+        shortage: () => reserve.shortage,
         instrument: (measure) => profilers.instrument(measure),
         partitions,
         taskFile: async ({ sha256 }) => ((await keeper.ensure(sha256)) ? shelf.path(sha256) : null),
@@ -200,6 +213,8 @@ async function startParts(
   const knownPeers = membership.knownPeers.bind(membership);
 
   const enforcement = (): NodeEnforcement => enforcementOf(llc);
+  const takesRuns = (): boolean => reserve.shortage === null;
+  const troubles = (): string[] => [reserve.shortage, launcher.trouble].filter((each) => each !== null);
   const identity = { name: config.name, version: VERSION };
   const backend = new DaemonBackend(identity, {
     ...common,
@@ -213,6 +228,8 @@ async function startParts(
     isRemoved: () => membership.isRemoved,
     invite: (target) =>
       invite(target, { master, mesh, clusterId, knownPeers, clock, logger: log('membership') }),
+    troubles,
+    room: () => reserve.room,
   });
   const rest = createRestServer(
     { ...config.rest, apiToken, maxUploadBytes: config.maxUploadBytes },
@@ -228,6 +245,8 @@ async function startParts(
     modelKeeper,
     seat,
     readMachine,
+    takesRuns,
+    troubles,
     enforcement,
     heard,
     rest,
@@ -237,6 +256,10 @@ async function startParts(
   const pushGate = new PushIntake({ maxBytes }, { keeper, isMaster: (id) => control.isMaster(id), clock });
 
   await worker.start();
+  // Where programs work may be another disk than the node's own.
+  if (launcher.root !== null) reserve.include(launcher.root);
+  await reserve.start();
+  stack.defer(() => reserve.stop());
   // After the partitions: whether they hold decides what can be measured by them.
   await profilers.start();
   await mesh.start({
@@ -269,12 +292,39 @@ async function startParts(
   if (config.tokenFile !== null) await saveToken(join(config.dataDir, 'join-token'), token);
   stack.use(rest);
   await rest.start();
+  // Before all else: whoever waits for the log shall not wait for a disk that is full.
+  stack.defer(() => store.giveUp());
   await untilServing(consensus, tables, mesh.id);
   return { ready: { peer: mesh.id, mesh: mesh.addresses(), rest: rest.url }, failed };
 }
 
+interface Disk {
+  readonly reserve: DiskReserve;
+  readonly ballast: Ballast;
+  readonly watch: DiskWatch | null;
+}
+
+/** Before anything is written. */
+async function openDisk(
+  { dataDir, diskReserve, diskLimit, fileLimit }: NodeConfig,
+  ports: { readonly clock: Clock; readonly onChange: () => void; readonly logger: Logger },
+): Promise<Disk> {
+  await makeDirectory(dataDir);
+  const parts = { ...ports, readSpace };
+  const ballast = new Ballast({ path: join(dataDir, 'ballast') }, parts);
+  await ballast.start();
+  const reserve = new DiskReserve({ directory: dataDir, size: diskReserve }, { ...parts, ballast });
+  const canWatch = await canMeasure();
+  if (!canWatch)
+    ports.logger.warn({}, 'what runs keep on disk is not limited: find (findutils) does not work here');
+  const watch = canWatch
+    ? new DiskWatch({ bytes: diskLimit, files: fileLimit }, { ...parts, reserve })
+    : null;
+  return { reserve, ballast, watch };
+}
+
 interface DataDirectory {
-  readonly store: LogStore;
+  readonly store: PatientLogStore;
   readonly token: Uint8Array;
   readonly apiToken: string | null;
   readonly shelf: BlobStore;
@@ -283,12 +333,18 @@ interface DataDirectory {
 async function openDataDirectory(
   config: NodeConfig,
   { logger }: StartOptions,
+  { reserve, ballast, watch }: Disk,
   stack: AsyncDisposableStack,
 ): Promise<DataDirectory> {
   const apiToken = await readApiToken(config.apiTokenFile);
-  await makeDirectory(config.dataDir);
   // Before all else that it keeps: it holds the lock of the data directory.
-  const store = await openLevelLogStore({ directory: join(config.dataDir, 'log') });
+  const store = await openPatientLogStore({
+    open: () => openLevelLogStore({ directory: join(config.dataDir, 'log') }),
+    onFull: () => void watch?.look(),
+    makeRoom: () => ballast.giveUp(),
+    clock: systemClock,
+    logger: logger.child({ room: 'disk' }),
+  });
   stack.defer(() => store.close());
   // Only who founds a cluster makes its token: one made by a member would be another than the cluster's.
   const founds = config.join.length === 0 && config.tokenFile === null && !(await hasIdentity(store));
@@ -300,7 +356,12 @@ async function openDataDirectory(
   const shelf = stack.use(
     new BlobStore(
       { directory: join(config.dataDir, 'blobs') },
-      { clock: systemClock, random: systemRandom, logger: logger.child({ room: 'blobs' }) },
+      {
+        clock: systemClock,
+        random: systemRandom,
+        logger: logger.child({ room: 'blobs' }),
+        shortage: () => reserve.shortage,
+      },
     ),
   );
   await shelf.start();
@@ -333,7 +394,8 @@ function launcherOptions(
   config: NodeConfig,
   { searchPath, lang }: Pick<StartOptions, 'searchPath' | 'lang'>,
 ): ProcessLauncherOptions {
-  const { dataDir, memoryLimit, cpuLimit, processLimit, openFileLimit, sandbox, sandboxNetwork } = config;
+  const { dataDir, memoryLimit, cpuLimit, processLimit, openFileLimit, diskLimit } = config;
+  const { sandbox, sandboxNetwork } = config;
   const directory = join(dataDir, 'work');
   return {
     directory,
@@ -345,7 +407,13 @@ function launcherOptions(
       runAs: chooseRunAs(config.runAs),
       sandbox,
       sandboxNetwork,
-      limits: { memoryBytes: memoryLimit, cpus: cpuLimit, processes: processLimit, openFiles: openFileLimit },
+      limits: {
+        memoryBytes: memoryLimit,
+        cpus: cpuLimit,
+        processes: processLimit,
+        openFiles: openFileLimit,
+        fileBytes: diskLimit,
+      },
     },
   };
 }

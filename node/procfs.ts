@@ -70,10 +70,16 @@ export function readProcess(pid: number): ProcessEntry | null {
 const STAT = Buffer.alloc(4096);
 
 function readStat(pid: number): string | null {
+  const length = readInto(STAT, `/proc/${pid}/stat`);
+  return length === null ? null : STAT.toString('latin1', 0, length);
+}
+
+/** Reads no more than the buffer takes; null when the file may not be read. */
+function readInto(buffer: Buffer, path: string): number | null {
   let fd: number | null = null;
   try {
-    fd = openSync(`/proc/${pid}/stat`, 'r');
-    return STAT.toString('latin1', 0, readSync(fd, STAT, 0, STAT.length, 0));
+    fd = openSync(path, 'r');
+    return readSync(fd, buffer, 0, buffer.length, 0);
   } catch {
     return null;
   } finally {
@@ -98,9 +104,30 @@ function parseStat(pid: number, text: string): ProcessEntry | null {
   };
 }
 
-/** The environment that the process was started with; null when it may not be read. */
+/**
+ * A program may give itself megabytes of environment. What the node gives one has 100 KiB of parameters at most, and is
+ * handed on in any order.
+ */
+const ENVIRONMENT = Buffer.alloc(256 * 1024);
+
+/**
+ * The beginning of the environment that the process was started with, valid until the next call; null when it may not
+ * be read. Who hides marks behind more than that could as well clear them.
+ */
 export function readEnvironment(pid: number): Buffer | null {
-  return orNull(() => readFileSync(`/proc/${pid}/environ`));
+  const length = readInto(ENVIRONMENT, `/proc/${pid}/environ`);
+  return length === null ? null : ENVIRONMENT.subarray(0, length);
+}
+
+/**
+ * Bytes that the process and what it has waited for sent to disks, less what was deleted before it got there; 0 when it
+ * may not be read (proc_pid_io(5)).
+ */
+export function readWrittenBytes(pid: number): number {
+  const length = readInto(STAT, `/proc/${pid}/io`);
+  const text = length === null ? '' : STAT.toString('latin1', 0, length);
+  const field = (name: string) => Number(new RegExp(`^${name}: (\\d+)$`, 'm').exec(text)?.[1] ?? 0);
+  return Math.max(0, field('write_bytes') - field('cancelled_write_bytes'));
 }
 
 export function readWorkingDirectory(pid: number): string | null {

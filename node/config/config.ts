@@ -1,6 +1,7 @@
 import { homedir, hostname } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { DEFAULT_MESH_PORT } from '../addresses.ts';
+import type { ReserveSize } from '../disk/reserve.ts';
 import { machineMemoryBytes } from '../worker/machine.ts';
 
 /** What a node is told at its start. `load.ts` gathers, validates and freezes it. */
@@ -57,6 +58,15 @@ export interface NodeConfig {
   readonly processLimit: number | null;
   /** Files that a process of a run may have open: the usual soft limit. @default 1024 */
   readonly openFileLimit: number | null;
+  /** What a run may keep on disk, bytes; also the largest file that it may write. @default 1073741824 */
+  readonly diskLimit: number | null;
+  /** Files and directories that a run may keep: as many as a usual file system of 1 GiB has. @default 65536 */
+  readonly fileLimit: number | null;
+  /**
+   * What the node keeps of its disks for its own log; below it no run is started and no upload taken.
+   * @default 5 % of the file system, at least 64 MiB
+   */
+  readonly diskReserve: ReserveSize;
   /**
    * Directory of the working directories where programs run as another user without a sandbox. @default
    * /var/lib/fsched/…
@@ -117,6 +127,9 @@ export const FIXED_DEFAULTS = {
   cpuLimit: null,
   processLimit: 512,
   openFileLimit: 1024,
+  diskLimit: 1024 ** 3,
+  fileLimit: 65_536,
+  diskReserve: { share: 0.05, bytes: 64 * 1024 ** 2 },
   workDir: null,
   heartbeatMs: 100,
   electionTimeoutMs: 600,

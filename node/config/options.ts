@@ -6,6 +6,7 @@ import { MAX_OUTPUT_BYTES, MAX_TIME_LIMIT_MS } from '../../protocols/schema/fiel
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import { formatHostPort, parseHostPort, parseListen, parseTarget } from '../addresses.ts';
 import { parseNetwork } from '../dial-rules.ts';
+import { BALLAST_BYTES } from '../disk/ballast.ts';
 import { parseGeometry } from '../llc/geometry.ts';
 import { FIXED_DEFAULTS, type Host, MAX_VOTERS, type NodeConfig } from './config.ts';
 import {
@@ -17,6 +18,7 @@ import {
   parseDuration,
   parseMemory,
   parseOrNone,
+  parseReserve,
   parseSize,
   parseSwitch,
   parseText,
@@ -50,7 +52,7 @@ function tellDefault(key: keyof NodeConfig): string | null {
   const value = (FIXED_DEFAULTS as Partial<NodeConfig>)[key] ?? null;
   if (typeof value === 'object') return null;
   if (typeof value !== 'number') return String(value);
-  return key.endsWith('Bytes')
+  return key.endsWith('Bytes') || key === 'diskLimit'
     ? formatSize(value)
     : key.endsWith('Ms')
       ? formatDuration(value)
@@ -125,6 +127,9 @@ const parsePercent = (value: unknown): Outcome<number, string> => {
 const TIB = 1024 ** 4;
 /** A run-time that can't have this much doesn't start. */
 const MIN_MEMORY_BYTES = 16 * 1024 ** 2;
+/** What a node throws away when its log has no other room must fit into what it keeps for it. */
+const MIN_RESERVE_BYTES = BALLAST_BYTES;
+const MIN_DISK_BYTES = 1024 ** 2;
 const parseFile = parseText('the path of a file');
 const parseDirectory = parseText('the path of a directory');
 
@@ -234,6 +239,25 @@ export const NODE_OPTIONS: readonly NodeOption[] = [
     'N',
     'files that each process of a run may have open, or none',
     parseOrNone(parseCount(16, 1_048_576)),
+  ),
+  option(
+    'diskLimit',
+    'SIZE',
+    'what a run may keep on disk, or none',
+    parseOrNone(parseSize(MIN_DISK_BYTES, TIB)),
+  ),
+  option(
+    'fileLimit',
+    'N',
+    'files and directories that a run may keep, or none',
+    parseOrNone(parseCount(16, 1_000_000_000)),
+  ),
+  option(
+    'diskReserve',
+    'SIZE',
+    'kept free for the log of the node: a size, or a share of the disk such as 5%',
+    parseReserve(MIN_RESERVE_BYTES, TIB, FIXED_DEFAULTS.diskReserve.bytes),
+    { default: '5%, at least 64MiB' },
   ),
   option('workDir', 'DIR', 'where programs work as another user without a sandbox', parseDirectory, {
     default: 'a directory in /var/lib/fsched',

@@ -1,6 +1,7 @@
 /** Parsers of single values that people write: each gives the value, or the sentence that says what to write. */
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import { hasControlCharacters } from '../../protocols/schema/text.ts';
+import type { ReserveSize } from '../disk/reserve.ts';
 import type { Host } from './config.ts';
 
 /** Reads one value from a flag, an environment variable or a JSON file; an error says what to write. */
@@ -80,6 +81,18 @@ export const parseMemory =
     return Number(share) <= 100 && size >= min
       ? succeed(size)
       : fail(`write a share of at most 100% that leaves ${min} bytes, not ${shown(value)}`);
+  };
+
+/** Of a disk: bytes, or a share of the file system such as 5%, which is then `atLeast` so much. */
+export const parseReserve =
+  (min: number, max: number, atLeast: number): ParseAnywhere<ReserveSize> =>
+  (value) => {
+    const share = /^([0-9]+(?:\.[0-9]+)?)\s*%$/.exec(textOf(value))?.[1];
+    if (share !== undefined && Number(share) <= 90)
+      return succeed({ share: Number(share) / 100, bytes: atLeast });
+    const size = parseSize(min, max)(value);
+    if (size.ok) return succeed({ share: 0, bytes: size.value });
+    return fail(`${size.error}; or a share of the disk of at most 90%`);
   };
 
 /** `on` or `off`; in a file also true or false. */

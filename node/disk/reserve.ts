@@ -3,6 +3,7 @@
  * writes there meanwhile (programs, other users of the disk) is looked at again and again.
  */
 import type { Cancel, Clock, Logger } from '../ports.ts';
+import type { Ballast } from './ballast.ts';
 import { type DiskSpace, mebibytes, type ReadSpace } from './space.ts';
 
 export interface ReserveSize {
@@ -13,6 +14,8 @@ export interface ReserveSize {
 }
 
 export interface DiskReserveDependencies {
+  /** What lies in the reserve is kept there. */
+  readonly ballast: Pick<Ballast, 'keep' | 'stop'>;
   readonly readSpace: ReadSpace;
   /** The node takes runs again, or no longer. */
   readonly onChange: () => void;
@@ -53,11 +56,15 @@ export class DiskReserve {
 
   async start(): Promise<void> {
     await this.look();
-    this.#stop = this.#deps.clock.every(PERIOD_MS, () => void this.look());
+    this.#stop = this.#deps.clock.every(PERIOD_MS, () => {
+      void this.look();
+      this.#deps.ballast.keep(this.#room);
+    });
   }
 
-  stop(): void {
+  async stop(): Promise<void> {
     this.#stop?.();
+    await this.#deps.ballast.stop();
   }
 
   /** Looks at another directory as well, which may lie on another disk. */

@@ -29,21 +29,25 @@ export class BlobReplicator {
     const others = voters.filter((voter) => voter !== this.#deps.self);
     let stored = voters.length - others.length;
     let failed = 0;
+    let why = '';
     if (stored >= needed) {
       for (const voter of others) void this.#push(voter, sha256);
       return Promise.resolve(succeed(undefined));
     }
     return new Promise((resolve) => {
       for (const voter of others) {
-        void this.#push(voter, sha256).then((ok) => {
-          if (ok) stored += 1;
-          else failed += 1;
+        void this.#push(voter, sha256).then((reason) => {
+          if (reason === null) stored += 1;
+          else {
+            failed += 1;
+            why = reason;
+          }
           if (stored >= needed) resolve(succeed(undefined));
           else if (voters.length - failed < needed) {
             resolve(
               fail({
                 code: 'UNAVAILABLE',
-                message: `the file could not be stored on ${needed} of the ${voters.length} voters; nothing was changed, try again`,
+                message: `the file could not be stored on ${needed} of the ${voters.length} voters (${why}); nothing was changed, try again`,
                 retryAfterSeconds: 2,
               }),
             );
@@ -53,10 +57,12 @@ export class BlobReplicator {
     });
   }
 
-  async #push(voter: NodeId, sha256: string): Promise<boolean> {
+  /** Null once it is there, or why it isn't. */
+  async #push(voter: NodeId, sha256: string): Promise<string | null> {
     const outcome = await this.#deps.pushBlob(voter, sha256);
-    if (!outcome.ok)
-      this.#deps.logger.warn({ peer: voter, sha256, reason: outcome.error.message }, 'blob push failed');
-    return outcome.ok;
+    if (outcome.ok) return null;
+    const reason = outcome.error.message;
+    this.#deps.logger.warn({ peer: voter, sha256, reason }, 'blob push failed');
+    return reason;
   }
 }

@@ -32,7 +32,7 @@ export async function storeOutput(
 ): Promise<Answer<Output>> {
   const { bytes, truncated } = captured;
   if (bytes.byteLength <= INLINE_OUTPUT_BYTES) return { ok: true, value: inline(bytes, truncated) };
-  const stored = await shelf.ingest(Readable.from([bytes]), bytes.byteLength);
+  const stored = await shelf.ingest(Readable.from([bytes]), bytes.byteLength, { mayUseReserve: true });
   if (!stored.ok) return { ok: false, error: { code: 'UNAVAILABLE', message: stored.error.message } };
   const replicated = await replicate(stored.value.sha256);
   if (!replicated.ok) return replicated;

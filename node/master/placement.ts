@@ -92,17 +92,17 @@ const LIMITS = DEFAULT_POOL_LIMITS;
  * lent and still could: less than its ways, where some are kept for everything else on the machine.
  */
 export function offersOf(
-  notices: readonly Pick<CapacityNotice, 'node' | 'domains' | 'runs'>[],
+  notices: readonly Pick<CapacityNotice, 'node' | 'domains' | 'runs' | 'takesRuns'>[],
   held: readonly Holder[],
 ): DomainOffer[] {
-  return notices.flatMap(({ node, domains, runs }) =>
+  return notices.flatMap(({ node, domains, runs, takesRuns }) =>
     domains.map(({ id, ways: all, freeWays, wayBytes, cpus, minWays }) => {
       const there = runs.filter((run) => run.domain === id);
       const lentThere = lentWays(there, minWays);
       const ways = Math.min(all, freeWays + lentThere);
       const here = held.filter((placement) => placement.node === node && placement.domain === id);
       const lent = lentWays(here, minWays);
-      const isClosed = here.some(({ alone }) => alone === true);
+      const isClosed = !takesRuns || here.some(({ alone }) => alone === true);
       return {
         node,
         domain: id,

@@ -65,6 +65,6 @@ async function* keepHead(content: AsyncIterable<Uint8Array>, head: Uint8Array[])
 }
 
 function refuseUpload({ code, message }: IngestFailure): Answer<never> {
-  if (code === 'DISK') return fail({ code: 'UNAVAILABLE', message, retryAfterSeconds: 5 });
+  if (code === 'DISK') return fail({ code: 'DISK_FULL', message, retryAfterSeconds: 30 });
   return fail({ code: code === 'TOO_LARGE' ? 'TOO_LARGE' : 'BAD_REQUEST', message });
 }

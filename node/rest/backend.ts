@@ -12,6 +12,7 @@ import type { Answer } from '../../protocols/schema/outcome.ts';
 import type { Mode, Run, RunState } from '../../protocols/schema/run.ts';
 import type { Profile, Task } from '../../protocols/schema/task.ts';
 import type { ClusterView, ConsensusView, DriftView } from '../../protocols/schema/views.ts';
+import type { Room } from '../disk/reserve.ts';
 import type {
   BenchmarkRequest,
   ExplainRequest,
@@ -98,6 +99,10 @@ export interface RestBackend {
     readonly modelVersion: number | null;
     /** Set when it was removed from its cluster: what to do. */
     readonly removed: string | null;
+    /** What its operator must mend, a clause each. */
+    readonly troubles: readonly string[];
+    /** How its disk stands; null while that isn't known. */
+    readonly room: Room | null;
   };
   createTask(upload: Upload): Promise<Answer<Task>>;
   tasks(): readonly Task[];

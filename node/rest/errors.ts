@@ -28,10 +28,11 @@ const statusOf: Readonly<Record<ApiErrorCode, number>> = {
   WORKER_UNRESPONSIVE: 500,
   NO_MASTER: 503,
   UNAVAILABLE: 503,
+  DISK_FULL: 507,
 };
 
 /** Codes after which the same request may well succeed a little later. */
-const retryable: ReadonlySet<ApiErrorCode> = new Set(['QUEUE_FULL', 'NO_MASTER', 'UNAVAILABLE']);
+const retryable: ReadonlySet<ApiErrorCode> = new Set(['QUEUE_FULL', 'NO_MASTER', 'UNAVAILABLE', 'DISK_FULL']);
 
 /** A refusal on its way to the client; `headers` are sent with it. */
 export class ApiError extends Error {

@@ -56,12 +56,16 @@ export class RestMetrics {
   }
 
   #feedNode(): void {
-    const { consensus, version, uptimeSeconds, modelVersion } = this.#backend.localHealth();
+    const { consensus, version, uptimeSeconds, modelVersion, room } = this.#backend.localHealth();
     const gauges = this.#node;
     gauges.info.set({ version }, 1);
     gauges.uptime.set(uptimeSeconds);
     if (modelVersion === null) gauges.modelVersion.remove({});
     else gauges.modelVersion.set(modelVersion);
+    if (room !== null) {
+      gauges.diskFreeBytes.set(room.freeBytes);
+      gauges.diskReserveBytes.set(room.reserveBytes);
+    }
     gauges.term.set(consensus.term);
     gauges.commitIndex.set(consensus.commitIndex);
     gauges.appliedIndex.set(consensus.appliedIndex);
@@ -99,6 +103,8 @@ function nodeGauges(registers: Registry[]) {
     info: new Gauge({ name: 'fsched_info', help: 'Always 1.', labelNames: ['version'], registers }),
     uptime: gauge('uptime_seconds', 'Since the start of the daemon.'),
     modelVersion: gauge('model_version', "Of the predictor's weights in use; 0: as shipped."),
+    diskFreeBytes: gauge('disk_free_bytes', 'Free where the room of this node is tightest.'),
+    diskReserveBytes: gauge('disk_reserve_bytes', 'Kept there for its log.'),
     term: gauge('term', 'Current term.'),
     commitIndex: gauge('commit_index', 'Index of the last committed entry.'),
     appliedIndex: gauge('applied_index', 'Index of the last applied entry.'),

@@ -9,6 +9,7 @@ import type { Mode, Output, Run } from '../../protocols/schema/run.ts';
 import type { Profile, Task } from '../../protocols/schema/task.ts';
 import type { ClusterView } from '../../protocols/schema/views.ts';
 import type { Consensus, NodeId } from '../consensus/types.ts';
+import type { Room } from '../disk/reserve.ts';
 import type { Master } from '../master/master.ts';
 import type {
   BenchmarkRequest,
@@ -52,6 +53,10 @@ export interface BackendDependencies extends ClusterViewDependencies {
   readonly watch: RunWatch;
   readonly host: ModelHost;
   readonly isRemoved: () => boolean;
+  /** What the operator of this node must mend, a clause each. */
+  readonly troubles: () => readonly string[];
+  /** How its disk stands; null while that isn't known. */
+  readonly room: () => Room | null;
   /** How runs of this node are held to their ways. */
   readonly enforcement: () => string;
   readonly invite: (host: string) => Promise<Answer<Member>>;
@@ -109,6 +114,8 @@ export class DaemonBackend implements RestBackend {
       enforcement: this.#deps.enforcement(),
       modelVersion: this.#deps.host.info().version,
       removed: this.#deps.isRemoved() ? REMOVED : null,
+      troubles: this.#deps.troubles(),
+      room: this.#deps.room(),
       uptimeSeconds: (this.#deps.clock.monotonicMs() - this.#startedAtMs) / 1000,
     };
   }

@@ -81,6 +81,10 @@ function healthReasons(status: ConsensusStatus, members: readonly MemberView[]):
       `${member.name} (${host}) is not heard: start it, or remove it with: fsched workers remove ${member.id}`,
     );
   }
+  for (const { member, host, alive, capacity } of members) {
+    if (!alive) continue;
+    for (const trouble of capacity?.troubles ?? []) reasons.push(`${member.name} (${host}): ${trouble}`);
+  }
   const spare = Math.ceil(voters.length / 2) - 1 - votersDown;
   if (votersDown > 0 && spare <= 0)
     reasons.push('one more voter down and there is no master: bring one back now');

@@ -28,6 +28,10 @@ export interface SelfDescriptionDependencies extends ClusterViewDependencies {
   readonly modelKeeper: Pick<ModelKeeper, 'trouble'>;
   readonly seat: Pick<MasterSeat, 'master'>;
   readonly readMachine: () => MachineReading;
+  /** Whether runs are started now. */
+  readonly takesRuns: () => boolean;
+  /** What the operator of this node must mend, a clause each. */
+  readonly troubles: () => readonly string[];
   /** How runs of this node are held to their ways. */
   readonly enforcement: () => NodeEnforcement;
   /** The last digest that was heard; null: none was. */
@@ -48,7 +52,8 @@ export class SelfDescription {
   }
 
   capacity(): Omit<CapacityNotice, 'sequence'> {
-    const { mesh, topology, worker, profilers, host, enforcement, readMachine } = this.#deps;
+    const { mesh, topology, worker, profilers, host, enforcement, readMachine, takesRuns, troubles } =
+      this.#deps;
     const { version: modelVersion } = host.info();
     return {
       node: mesh.id,
@@ -60,6 +65,8 @@ export class SelfDescription {
       ...worker.capacity(),
       profilers: profilers.names(),
       modelVersion,
+      takesRuns: takesRuns(),
+      troubles: troubles(),
     };
   }
 

@@ -9,11 +9,14 @@ const INLINE_HASH_BYTES = 64 * 1024;
 /** Small writes are gathered up to this size, so that a source of tiny chunks doesn't cost a system call each. */
 const GATHER_BYTES = 256 * 1024;
 
-/** `TOO_LARGE`: more bytes than the limit. `INTERRUPTED`: the source failed, or sent something else than agreed. */
+/**
+ * `TOO_LARGE`: more bytes than the limit. `INTERRUPTED`: the source failed, or sent something else than agreed. `DISK`:
+ * the disk has no room for it.
+ */
 export class BlobWriteError extends Error {
-  readonly code: 'TOO_LARGE' | 'INTERRUPTED';
+  readonly code: 'TOO_LARGE' | 'INTERRUPTED' | 'DISK';
 
-  constructor(code: 'TOO_LARGE' | 'INTERRUPTED', message: string, options?: ErrorOptions) {
+  constructor(code: BlobWriteError['code'], message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = 'BlobWriteError';
     this.code = code;
@@ -27,12 +30,18 @@ export class BlobWriteError extends Error {
 export async function writeTemporary(
   path: string,
   content: AsyncIterable<Uint8Array>,
-  limitBytes: number,
+  { limitBytes, shortage }: { readonly limitBytes: number; readonly shortage: () => string | null },
 ): Promise<FileHash | { readonly size: number; readonly sha256: null }> {
-  await using file = await open(path, 'wx', 0o400);
   const hash = createHash('sha256');
   let size = 0;
+  const checkRoom = () => {
+    const why = shortage();
+    if (why !== null) throw new BlobWriteError('DISK', why);
+  };
+  checkRoom();
+  await using file = await open(path, 'wx', 0o400);
   const see = (chunk: Uint8Array) => {
+    checkRoom();
     size += chunk.length;
     if (size > limitBytes)
       throw new BlobWriteError('TOO_LARGE', `the file is larger than ${limitBytes} bytes`);

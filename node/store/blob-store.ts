@@ -3,7 +3,9 @@ import { mkdir, open, readdir, rm, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { BlobShelf, IngestFailure, WritableShelf } from '../../protocols/blob/index.ts';
+import { MAX_OUTPUT_BYTES } from '../../protocols/schema/fields.ts';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
+import { isFull } from '../disk/space.ts';
 import { renameDurably } from '../durable-file.ts';
 import type { Clock, Logger, Random } from '../ports.ts';
 import { BlobWriteError, isErrno, writeTemporary } from './blob-file.ts';
@@ -15,6 +17,8 @@ export interface BlobStoreOptions {
 }
 
 export interface BlobStoreDependencies {
+  /** Why nothing large is taken now for want of room on the disk; null: there is room. @default null, always */
+  readonly shortage?: () => string | null;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -26,12 +30,14 @@ export class BlobStore implements BlobShelf, WritableShelf, AsyncDisposable {
   readonly #directory: string;
   readonly #random: Random;
   readonly #logger: Logger;
+  readonly #shortage: () => string | null;
   readonly #pool: HashPool;
 
   constructor(options: BlobStoreOptions, dependencies: BlobStoreDependencies) {
     this.#directory = options.directory;
     this.#random = dependencies.random;
     this.#logger = dependencies.logger;
+    this.#shortage = dependencies.shortage ?? (() => null);
     this.#pool = new HashPool({}, dependencies);
   }
 
@@ -83,7 +89,9 @@ export class BlobStore implements BlobShelf, WritableShelf, AsyncDisposable {
     const path = this.path(sha256);
     if (path === null)
       return fail({ code: 'MISMATCH', message: 'the name of a blob is 64 hexadecimal digits' });
-    const stored = await this.#store(content, size, (found) => {
+    // As large as what a run may put out: that must go somewhere.
+    const mayUseReserve = size <= MAX_OUTPUT_BYTES;
+    const stored = await this.#store(content, { limitBytes: size, mayUseReserve }, (found) => {
       if (found.sha256 === sha256 && found.size === size) return null;
       return `expected ${size} bytes with SHA-256 ${sha256}, got ${found.size} with ${found.sha256}`;
     });
@@ -94,8 +102,9 @@ export class BlobStore implements BlobShelf, WritableShelf, AsyncDisposable {
   async ingest(
     content: AsyncIterable<Uint8Array>,
     limitBytes: number,
+    { mayUseReserve = false }: { readonly mayUseReserve?: boolean } = {},
   ): Promise<Outcome<{ readonly sha256: string; readonly size: number }, IngestFailure>> {
-    return this.#store(content, limitBytes, () => null);
+    return this.#store(content, { limitBytes, mayUseReserve }, () => null);
   }
 
   /** Every blob, and when it was last stored (milliseconds since the Unix epoch). */
@@ -140,12 +149,13 @@ export class BlobStore implements BlobShelf, WritableShelf, AsyncDisposable {
 
   async #store(
     content: AsyncIterable<Uint8Array>,
-    limitBytes: number,
+    { limitBytes, mayUseReserve }: { readonly limitBytes: number; readonly mayUseReserve: boolean },
     refuse: (found: { sha256: string; size: number }) => string | null,
   ): Promise<Outcome<{ readonly sha256: string; readonly size: number }, IngestFailure>> {
     const temporary = join(this.#directory, `${TEMPORARY_PREFIX}${this.#random.id()}`);
     try {
-      const written = await writeTemporary(temporary, content, limitBytes);
+      const shortage = mayUseReserve ? () => null : this.#shortage;
+      const written = await writeTemporary(temporary, content, { limitBytes, shortage });
       const found = written.sha256 === null ? await this.#pool.hashFile(temporary) : written;
       const refusal = refuse(found);
       if (refusal !== null) throw new BlobWriteError('INTERRUPTED', refusal);
@@ -156,7 +166,7 @@ export class BlobStore implements BlobShelf, WritableShelf, AsyncDisposable {
       if (error instanceof BlobWriteError) return fail({ code: error.code, message: error.message });
       const reason = error instanceof Error ? error.message : String(error);
       this.#logger.error({ err: error }, 'blob could not be stored');
-      const message = isErrno(error, 'ENOSPC')
+      const message = isFull(error)
         ? 'the disk of this node is full; nothing was stored, free some space and try again'
         : `the file could not be stored: ${reason}`;
       return fail({ code: 'DISK', message });

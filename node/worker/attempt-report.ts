@@ -62,10 +62,11 @@ function judge(
       return { state: 'cancelled', error: 'the run was cancelled before it started' };
     return { state: 'failed', error: ending.failure.message };
   }
-  const { exitStatus, signal, killed, outOfMemoryAtBytes } = ending.end;
+  const { exitStatus, signal, killed, outOfMemoryAtBytes, overDisk } = ending.end;
   // A program that ended by itself just before it would have been killed has its own result.
   if (killed && signal === 'SIGKILL') {
     if (cause === 'timed_out') return { state: 'timed_out', error: describeTimeout(dispatch.timeLimitMs) };
+    if (overDisk !== null && cause === null) return { state: 'failed', error: overDisk };
     return { state: 'cancelled', error: 'the run was cancelled' };
   }
   if (exitStatus === 0) return { state: 'succeeded', error: null };
@@ -86,6 +87,9 @@ function describeTimeout(timeLimitMs: number): string {
 function describeFailure(exitStatus: number, signal: string | null): string {
   if (signal === 'SIGKILL') {
     return 'the program was killed (SIGKILL), but not by this node: the machine may have run out of memory';
+  }
+  if (signal === 'SIGXFSZ') {
+    return 'the program wrote a file larger than a run may keep on disk on this node; let it write less, or raise --disk-limit';
   }
   if (signal !== null) return `the program was ended by ${signal}; its standard error may say why`;
   if (exitStatus === 126 || exitStatus === NOT_STARTED_STATUS) {

@@ -17,7 +17,7 @@ import type { Instrument } from './profilers/types.ts';
 
 /** Why a worker won't take a dispatch. The master queues the run again, except after `STALE`. */
 export interface DispatchRefusal {
-  readonly code: 'STALE' | 'UNKNOWN_DOMAIN' | 'NO_TASK_FILE' | 'STOPPING' | 'FULL';
+  readonly code: 'STALE' | 'UNKNOWN_DOMAIN' | 'NO_TASK_FILE' | 'STOPPING' | 'FULL' | 'DISK_FULL';
   readonly message: string;
 }
 
@@ -82,8 +82,11 @@ export class Attempt {
     this.#gone.resolve();
   }
 
-  /** Resolves when the program is over and nothing of it is alive. */
-  async carryOut(filePath: string, outputLimitBytes: number): Promise<AttemptReport> {
+  /**
+   * Resolves when the program is over and nothing of it is alive. Null: there was no room for it here, of which nothing
+   * is told; the master finds it gone and queues it again.
+   */
+  async carryOut(filePath: string, outputLimitBytes: number): Promise<AttemptReport | null> {
     const { clock, launcher, instrument: find, onStarted } = this.#deps;
     const { dispatch } = this;
     const { cpus } = this.domain;
@@ -94,6 +97,7 @@ export class Attempt {
     }
     const order = { ...dispatch, filePath, cpus, outputLimitBytes, enter: this.#enter() };
     const launched = await launcher.launch({ ...order, instrument: instrument.value }, this.#kill.signal);
+    if (!launched.ok && launched.error.code === 'NO_ROOM') return null;
     if (!launched.ok) return this.#report({ launched: null, failure: launched.error });
     this.#process = launched.value;
     onStarted(launched.value.startedAtMs);

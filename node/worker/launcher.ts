@@ -32,7 +32,14 @@ export interface LaunchOrder
 
 /** Why nothing was started; nothing is left behind. `message` says what to do. */
 export interface LaunchFailure {
-  readonly code: 'BAD_COMMAND' | 'NOT_FOUND' | 'NOT_EXECUTABLE' | 'NOT_STARTED' | 'KILLED';
+  readonly code:
+    | 'BAD_COMMAND'
+    | 'NOT_FOUND'
+    | 'NOT_EXECUTABLE'
+    | 'NOT_STARTED'
+    /** There was no room on the disk, which says nothing of the program. */
+    | 'NO_ROOM'
+    | 'KILLED';
   readonly message: string;
 }
 
@@ -47,6 +54,8 @@ export interface ProcessEnd {
   readonly killed: boolean;
   /** The limit of all its processes together, for which the kernel killed some; null: it killed none. */
   readonly outOfMemoryAtBytes: number | null;
+  /** Why it was ended for what it kept on disk; null: it wasn't. */
+  readonly overDisk: string | null;
 }
 
 export interface LaunchedProcess {

@@ -1,27 +1,23 @@
 /** The real adapter of the process port: Linux processes. */
-import { realpath, rmdir } from 'node:fs/promises';
+import { realpath, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isValid } from '../../protocols/schema/check.ts';
 import { FileName } from '../../protocols/schema/fields.ts';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
+import { isFull } from '../disk/space.ts';
 import type { Clock, Logger } from '../ports.ts';
 import { resolveProgram, splitCommand } from './command.ts';
+import type { DiskWatch } from './disk-watch.ts';
 import type { Isolator } from './isolation/isolator.ts';
 import { openIsolation } from './isolation/open-isolation.ts';
 import { type IsolationOptions, PLAIN } from './isolation/types.ts';
 import type { LaunchedProcess, Launcher, LaunchFailure, LaunchOrder } from './launcher.ts';
+import { Leftovers } from './leftovers.ts';
 import { PipePool } from './pipe-pool.ts';
 import { killAttempt } from './reaper.ts';
 import { KILLED, notStarted, type Prepared, startProgram } from './running-program.ts';
 import { findLatchShell } from './start-latch.ts';
-import {
-  findLeftovers,
-  giveTo,
-  makeWorkDirectory,
-  placeTaskFile,
-  removeWorkDirectory,
-  tagOf,
-} from './work-directory.ts';
+import { findLeftovers, giveTo, makeWorkDirectory, placeTaskFile, tagOf } from './work-directory.ts';
 
 export interface ProcessLauncherOptions {
   /** Directory of the working directories; nothing else lives there. */
@@ -39,12 +35,16 @@ export interface ProcessLauncherOptions {
 }
 
 export interface ProcessLauncherDependencies {
+  /** What runs keep on disk is watched by it. @default null: by nobody */
+  readonly disk?: DiskWatch | null;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
 /** Linux takes no environment variable above 128 KiB (MAX_ARG_STRLEN, execve(2)). */
 const MAX_PARAMETERS_VARIABLE_BYTES = 100 * 1024;
+
+const SWEEPS_AT_A_TIME = 4;
 
 /** What is found out at the start. */
 interface Ready {
@@ -57,6 +57,7 @@ export class ProcessLauncher implements Launcher {
   readonly #searchPath: string;
   readonly #deps: ProcessLauncherDependencies;
   readonly #pipes: PipePool;
+  readonly #leftovers: Leftovers;
   #ready: Ready | null = null;
 
   constructor(options: ProcessLauncherOptions, dependencies: ProcessLauncherDependencies) {
@@ -64,6 +65,17 @@ export class ProcessLauncher implements Launcher {
     this.#searchPath = options.searchPath;
     this.#deps = dependencies;
     this.#pipes = new PipePool(join(options.directory, '.pipes'));
+    this.#leftovers = new Leftovers(dependencies);
+  }
+
+  /** What of runs that are over can't be removed; null: nothing. */
+  get trouble(): string | null {
+    return this.#leftovers.trouble;
+  }
+
+  /** Where programs work, once that is known. */
+  get root(): string | null {
+    return this.#ready?.isolator.root ?? null;
   }
 
   /** @throws IsolationError: the isolation that was asked for can't be had */
@@ -81,6 +93,7 @@ export class ProcessLauncher implements Launcher {
   }
 
   async stop(): Promise<void> {
+    this.#leftovers.stop();
     await this.#pipes.stop();
     await this.#ready?.isolator[Symbol.asyncDispose]();
     const { directory, openDirectory = directory } = this.#options;
@@ -101,15 +114,18 @@ export class ProcessLauncher implements Launcher {
       const prepared = await this.#prepare(order, directory, isolator);
       if (!prepared.ok) return prepared;
       if (kill.aborted) return fail(KILLED);
-      const dependencies = { ...this.#deps, ...this.#ready, pipes: this.#pipes, kill };
+      const { disk = null } = this.#deps;
+      const own = { disk, pipes: this.#pipes, leftovers: this.#leftovers };
+      const dependencies = { ...this.#deps, ...this.#ready, ...own, kill };
       const program = await startProgram(prepared.value, dependencies);
       started = program.ok;
       return program;
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      return notStarted(`the program could not be started: ${reason}; free disk space or memory on the node`);
+      if (isFull(error)) return fail({ code: 'NO_ROOM', message: `the disk of the node is full: ${reason}` });
+      return notStarted(`the program could not be started: ${reason}; free memory on the node`);
     } finally {
-      if (directory !== null && !started) await removeWorkDirectory(directory, this.#deps.logger);
+      if (directory !== null && !started) await this.#leftovers.remove(directory);
     }
   }
 
@@ -128,8 +144,10 @@ export class ProcessLauncher implements Launcher {
     if (!found.ok) return found;
     const command = [found.value, ...args, file, String(order.inputSize)] as const;
     const program = order.instrument ? await order.instrument.wrap(command, directory) : command;
+    const { size: bytes } = await stat(file);
     await giveTo(owner, directory);
-    return succeed({ order, directory, program, environment: this.#environment(order, directory) });
+    const environment = this.#environment(order, directory);
+    return succeed({ order, directory, program, environment, bytes });
   }
 
   /** The environment of a program: these variables and no others. */
@@ -153,14 +171,16 @@ export class ProcessLauncher implements Launcher {
     const { logger } = this.#deps;
     const root = await realpath(directory).catch(() => null);
     if (root === null) return;
-    const leftovers = await findLeftovers(root);
-    await Promise.all(
-      leftovers.map(async (marks) => {
+    const left = await findLeftovers(root);
+    const sweep = async (): Promise<void> => {
+      for (let marks = left.pop(); marks !== undefined; marks = left.pop()) {
         const { runId, attempt } = marks;
         logger.info({ runId, attempt }, 'run left by a crash is swept');
         await killAttempt(marks, this.#deps);
-        await removeWorkDirectory(marks.directory, logger);
-      }),
-    );
+        await this.#leftovers.remove(marks.directory);
+      }
+    };
+    // There may be thousands, and each takes a look at all processes and a process to remove it.
+    await Promise.all(Array.from({ length: SWEEPS_AT_A_TIME }, sweep));
   }
 }

@@ -11,8 +11,8 @@ import { USUAL_PATH } from '../search-path.ts';
 
 /** As many files are removed here; a process for more costs less than so many calls. */
 const FEW = 64;
-/** Whoever wrote into it is dead: it is only a matter of time. */
-const CHILD_LIMIT_MS = 600_000;
+/** Whoever wrote into it should be dead: it is only a matter of time, unless somebody stops the process. */
+const CHILD_LIMIT_MS = 120_000;
 
 /**
  * Like `rm -rf`, for a path whose parent no program may write. Symbolic links are not followed. Missing permissions

@@ -6,14 +6,16 @@ import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import type { Clock, Logger } from '../ports.ts';
 import { readProcess } from '../procfs.ts';
 import { Capture } from './capture.ts';
+import type { DiskWatch } from './disk-watch.ts';
 import type { Isolator } from './isolation/isolator.ts';
 import type { RunCgroup } from './isolation/run-cgroup.ts';
 import type { LaunchedProcess, LaunchFailure, LaunchOrder, ProcessEnd } from './launcher.ts';
+import type { Leftovers } from './leftovers.ts';
 import type { PipePool } from './pipe-pool.ts';
 import { openStreams, type ProgramStreams } from './program-streams.ts';
 import { killAttempt } from './reaper.ts';
 import { latched, StartLatch } from './start-latch.ts';
-import { recordRoot, removeWorkDirectory } from './work-directory.ts';
+import { recordRoot } from './work-directory.ts';
 
 /** What stands ready in the working directory. */
 export interface Prepared {
@@ -21,6 +23,8 @@ export interface Prepared {
   readonly directory: string;
   readonly program: readonly [string, ...string[]];
   readonly environment: Readonly<Record<string, string>>;
+  /** What was put into the directory. */
+  readonly bytes: number;
 }
 
 export interface StartDependencies {
@@ -29,6 +33,9 @@ export interface StartDependencies {
   /** Path of a shell that can wait as a latch. */
   readonly shell: string;
   readonly kill: AbortSignal;
+  /** Null: what it keeps on disk isn't watched. */
+  readonly disk: DiskWatch | null;
+  readonly leftovers: Leftovers;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -42,7 +49,7 @@ interface Spawned {
   readonly latch: StartLatch | null;
 }
 
-type Exit = Omit<ProcessEnd, 'stdout' | 'stderr' | 'outOfMemoryAtBytes'>;
+type Exit = Omit<ProcessEnd, 'stdout' | 'stderr' | 'outOfMemoryAtBytes' | 'overDisk'>;
 
 export const KILLED: LaunchFailure = { code: 'KILLED', message: 'it was killed before it started' };
 
@@ -131,9 +138,9 @@ async function enter(
 }
 
 function supervise(
-  { order, directory }: Prepared,
+  { order, directory, bytes }: Prepared,
   { child, pid, streams, group }: Spawned,
-  { isolator, kill, clock, logger }: StartDependencies,
+  { isolator, kill, disk, leftovers, clock, logger }: StartDependencies,
   startedAtNs: () => bigint,
 ): Pick<LaunchedProcess, 'output' | 'ended'> {
   const { runId, attempt, outputLimitBytes } = order;
@@ -151,10 +158,23 @@ function supervise(
   };
   const cleanUp = async () => {
     await Promise.all([recorded, group?.remove(), order.instrument?.collect(directory)]);
-    await removeWorkDirectory(directory, logger);
+    await leftovers.remove(directory);
+    unwatch?.();
   };
+  let overDisk: string | null = null;
+  const full = new AbortController();
+  const unwatch = disk?.watch({
+    directory,
+    pid,
+    startBytes: bytes,
+    end: (why) => {
+      overDisk = why;
+      full.abort();
+    },
+  });
   let killing: Promise<unknown> = Promise.resolve();
-  const exited = watchExit(child, kill, startedAtNs, isolator.sandboxed, () => {
+  const kills = AbortSignal.any([kill, full.signal]);
+  const exited = watchExit(child, kills, startedAtNs, isolator.sandboxed, () => {
     killing = sweep();
   });
   const conclude = async (): Promise<ProcessEnd> => {
@@ -163,7 +183,7 @@ function supervise(
     await Promise.all([sweep(), killing]);
     const outOfMemoryAtBytes = group?.wasOutOfMemory() ? isolator.memoryLimitBytes : null;
     const [out, err] = await Promise.all([stdout.drain(clock), stderr.drain(clock), cleanUp()]);
-    return { ...exit, stdout: out, stderr: err, outOfMemoryAtBytes };
+    return { ...exit, stdout: out, stderr: err, outOfMemoryAtBytes, overDisk };
   };
   return {
     output: (stream, offset) => (stream === 'stdout' ? stdout : stderr).from(offset),

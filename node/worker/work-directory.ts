@@ -1,9 +1,8 @@
 /** The directories that programs run in: `ROOT/<run>-<attempt>`, each with a file beside it that names its process. */
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { chmod, chown, copyFile, mkdir, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, copyFile, mkdir, readdir, readFile, realpath, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { Logger } from '../ports.ts';
 import { readBootId, readProcess } from '../procfs.ts';
 import type { AttemptMarks } from './reaper.ts';
 import { removeTree } from './remove-tree.ts';
@@ -60,15 +59,6 @@ export async function recordRoot(
   root: { pid: number; startTicks: number },
 ): Promise<void> {
   await writeFile(`${directory}.pid`, JSON.stringify({ ...root, bootId: readBootId() }), { mode: 0o600 });
-}
-
-/** Removes directory and record. Never rejects: what withstands is told to the operator. */
-export async function removeWorkDirectory(directory: string, logger: Logger): Promise<void> {
-  await Promise.all([removeTree(directory), rm(`${directory}.pid`, { force: true })]).catch(
-    (error: unknown) => {
-      logger.warn({ err: error, directory }, 'working directory could not be removed');
-    },
-  );
 }
 
 /** The attempts whose directories or records an earlier start of the daemon left in `root`. */

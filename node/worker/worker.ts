@@ -34,6 +34,8 @@ export interface WorkerDependencies {
   readonly partitions: Partitions;
   /** For a run that is to be measured. Failure: a sentence that says why not here. */
   readonly instrument: (measure: Measure) => Outcome<Instrument, string>;
+  /** Why no run is started now for want of room on the disk; null: there is room. */
+  readonly shortage: () => string | null;
   /** Path of the task's file, fetched if need be; null when no member gave it. Settles soon after an abort. */
   readonly taskFile: (dispatch: Dispatch, signal: AbortSignal) => Promise<string | null>;
   /** Free ways or runs have changed. */
@@ -96,6 +98,8 @@ export class Worker implements AsyncDisposable {
     if (verdict === 'stale') return refuse('STALE', 'a newer attempt of this run was seen');
     if (verdict === 'same') return Promise.resolve(succeed(undefined));
     for (const older of ofRun) older.abandon();
+    const shortage = this.#deps.shortage();
+    if (shortage !== null) return refuse('DISK_FULL', shortage);
     const attempt = new Attempt(dispatch, domain, {
       ...this.#deps,
       onStarted: (atMs) => this.#deps.deliverStarted({ runId, attempt: number, term, atMs }),
@@ -190,7 +194,10 @@ export class Worker implements AsyncDisposable {
 
   async #carryOut(attempt: Attempt, file: string): Promise<void> {
     try {
-      const report = sound(await attempt.carryOut(file, this.#outputLimitBytes));
+      const ended = await attempt.carryOut(file, this.#outputLimitBytes);
+      if (ended === null)
+        return this.#deps.logger.warn({ runId: attempt.dispatch.runId }, 'no room for a run');
+      const report = sound(ended);
       attempt.phase = 'reporting';
       await this.#release(attempt);
       const { runId, attempt: number, state } = report;

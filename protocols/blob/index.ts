@@ -40,10 +40,14 @@ export interface PushGate {
 
 /** Where this node's own new blobs go to. */
 export interface WritableShelf extends Pick<BlobShelf, 'open'> {
-  /** Stores bytes whose hash isn't known yet. Beyond the limit `content` is closed (a Readable is destroyed). */
+  /**
+   * Stores bytes whose hash isn't known yet. `mayUseReserve`: of the disk of this node, as for what a run has put out,
+   * which must go somewhere. Beyond the limit `content` is closed (a Readable is destroyed).
+   */
   ingest(
     content: AsyncIterable<Uint8Array>,
     limitBytes: number,
+    options?: { readonly mayUseReserve?: boolean },
   ): Promise<Outcome<{ readonly sha256: string; readonly size: number }, IngestFailure>>;
 }
 

@@ -17,6 +17,7 @@ import {
   nullable,
   oneOf,
   RunId,
+  sentence,
   Term,
   type Value,
   WayBytes,
@@ -99,6 +100,8 @@ export const machine = {
   modelVersion: nullable(
     whole({ description: "Of the predictor's weights in use, 0: those shipped; null: it uses none." }),
   ),
+  takesRuns: Type.Boolean({ description: 'Whether it starts runs now; if not, its troubles say why.' }),
+  troubles: listOf(sentence({ maxLength: 1024 }), 16, { description: 'What its operator must mend.' }),
 };
 
 export const CapacityNotice = Type.Refine(

@@ -19,7 +19,8 @@ export interface ApiFailure {
     | 'QUEUE_FULL' // 429, Retry-After
     | 'WORKER_UNRESPONSIVE' // 500, as the seed's README documents
     | 'NO_MASTER' // 503, Retry-After
-    | 'UNAVAILABLE'; // 503, Retry-After
+    | 'UNAVAILABLE' // 503, Retry-After
+    | 'DISK_FULL'; // 507, Retry-After
   readonly message: string;
   readonly retryAfterSeconds?: number;
 }

@@ -100,6 +100,7 @@ async function open({ pinned, latched, isolation }: Layer, number: number): Prom
         ports,
       ),
       instrument: () => fail('It measures nothing.'),
+      shortage: () => null,
       taskFile: async () => file,
       onChange: () => undefined,
       deliverStarted: () => undefined,

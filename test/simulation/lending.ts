@@ -24,7 +24,7 @@ import { Violation } from './checker.ts';
 import type { Prng } from './prng.ts';
 import type { SimMachine } from './sim-machine.ts';
 
-type Worker = Pick<CapacityNotice, 'node' | 'domains' | 'runs'>;
+type Worker = Pick<CapacityNotice, 'node' | 'domains' | 'runs' | 'takesRuns'>;
 
 const cpus = (count: number): number[] => Array.from({ length: count }, (_, cpu) => cpu);
 
@@ -33,6 +33,7 @@ const WORKERS: readonly Worker[] = [
   {
     node: 'w1',
     runs: [],
+    takesRuns: true,
     domains: [
       domainOf({ id: 0, cpus: cpus(4), ways: 12, freeWays: 10, wayBytes: 1 }),
       domainOf({ id: 8, cpus: cpus(20), ways: 12, freeWays: 11, wayBytes: 1 }),
@@ -41,6 +42,7 @@ const WORKERS: readonly Worker[] = [
   {
     node: 'w2',
     runs: [],
+    takesRuns: true,
     domains: [domainOf({ id: 3, cpus: cpus(8), ways: 20, freeWays: 16, wayBytes: 1, minWays: 2 })],
   },
 ];

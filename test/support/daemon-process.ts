@@ -216,15 +216,16 @@ export class TestCluster implements AsyncDisposable {
     return this.nodes.filter((node) => node.isUp);
   }
 
-  add(flags: readonly string[] = []): Promise<DaemonProcess> {
+  /** @param root of its data directory, where that shall not lie beside those of the others */
+  add(flags: readonly string[] = [], root = this.#root): Promise<DaemonProcess> {
     const name = `node-${this.nodes.length + 1}`;
-    const node = new DaemonProcess(name, join(this.#root, name), [...this.flags, ...flags]);
+    const node = new DaemonProcess(name, join(root, name), [...this.flags, ...flags]);
     this.nodes.push(node);
     return node.start();
   }
 
-  join(flags: readonly string[] = []): Promise<DaemonProcess> {
-    return this.add(['--join', this.first.meshTarget, '--token-file', this.tokenFile, ...flags]);
+  join(flags: readonly string[] = [], root = this.#root): Promise<DaemonProcess> {
+    return this.add(['--join', this.first.meshTarget, '--token-file', this.tokenFile, ...flags], root);
   }
 
   /** The node that all running nodes hold for the master. */

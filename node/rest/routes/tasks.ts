@@ -32,7 +32,7 @@ export function taskRoutes(app: App, { backend, options }: RouteContext): void {
           'Streams a task file to the cluster. Answers once a majority of the voters has it on disk.',
         consumes: ['multipart/form-data'],
         body: UploadForm,
-        response: { 200: TaskIdBody, ...masterErrors(400, 413) },
+        response: { 200: TaskIdBody, ...masterErrors(400, 413, 507) },
       },
       // The schema is for the document; the form is checked as it streams.
       validatorCompiler: () => () => true,

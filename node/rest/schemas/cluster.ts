@@ -35,7 +35,7 @@ export const WorkerList = Type.Object(
   },
 );
 
-const { load1, profilers, modelVersion: _, ...machineProperties } = machine;
+const { load1, profilers, troubles, modelVersion: _, ...machineProperties } = machine;
 const { role, host, alive } = MemberView.properties;
 /** What an API token is known by concerns nobody who reads. */
 const { apiToken: __, ...memberProperties } = Member.properties;
@@ -47,6 +47,7 @@ const Worker = Type.Object({
   ...jsonProperties(nullableProperties(machineProperties)),
   load: jsonOf(nullable(load1)),
   profilers: jsonOf(profilers),
+  troubles: jsonOf(troubles),
   ways: nullable(Type.Integer({ description: 'Ways of all domains.' })),
   free_ways: nullable(Type.Integer()),
   llc: Type.Array(jsonOf(DomainView), {
@@ -64,6 +65,7 @@ export function presentWorker({ member, role, host, alive, lastHeardMs, capacity
     domains,
     load1,
     profilers,
+    troubles,
     modelVersion: _,
     ...machine
   } = capacity ?? {
@@ -71,6 +73,7 @@ export function presentWorker({ member, role, host, alive, lastHeardMs, capacity
     domains: [],
     load1: null,
     profilers: [],
+    troubles: [],
     modelVersion: null,
   };
   const { apiToken: __, ...known } = member;
@@ -85,6 +88,7 @@ export function presentWorker({ member, role, host, alive, lastHeardMs, capacity
     ...toJson(machine),
     load: load1,
     profilers: [...profilers],
+    troubles: [...troubles],
     ways: total((domain) => domain.ways),
     free_ways: total((domain) => domain.freeWays),
     llc: toJson(domains),
@@ -110,6 +114,8 @@ const workerExample: WorkerJson = {
   load: 0.25,
   enforcement: 'unenforced',
   profilers: ['cachegrind', 'wallclock'],
+  takes_runs: true,
+  troubles: [],
   ways: 16,
   free_ways: 12,
   llc: [

@@ -59,6 +59,11 @@ const explained: Readonly<Record<number, readonly [string, string, string]>> = {
     'A worker did not answer, or this node failed.',
     'nothing answers at 192.168.1.10',
   ],
+  507: [
+    'DISK_FULL',
+    'The disk of the master is nearly full; see Retry-After.',
+    'the disk of /var/lib/fsched is full: it takes no upload until there is more room',
+  ],
   503: ['NO_MASTER', 'There is no master at the moment; see Retry-After.', 'the cluster has no master'],
 };
 
@@ -66,13 +71,15 @@ const RetryAfter = {
   'retry-after': { type: 'integer', description: 'Seconds to wait before trying again.' },
 };
 
+const RETRYABLE = [429, 503, 507];
+
 function errorBody(status: number): TSchema {
   const [code, description, message] = explained[status] ?? ['INTERNAL', 'Refused.', 'Refused.'];
   const shape = {
     message: Type.String({ description: 'What is wrong and what to do.' }),
     code: Type.String({ description: 'For programs; never changes its meaning.' }),
   };
-  const headers = status === 429 || status === 503 ? { headers: RetryAfter } : {};
+  const headers = RETRYABLE.includes(status) ? { headers: RetryAfter } : {};
   return Type.Object(shape, { description, ...headers, examples: [{ message, code }] });
 }
 

@@ -5,8 +5,9 @@ import type { RestBackend } from '../backend.ts';
 
 export const Health = Type.Object(
   {
-    status: Type.Enum(['ok', 'no_master', 'removed'], {
-      description: 'Whether this node knows a master; removed: it is no member any more.',
+    status: Type.Enum(['ok', 'no_master', 'disk_full', 'removed'], {
+      description:
+        'Whether this node knows a master; disk_full: it takes no run and no upload; removed: it is no member any more.',
     }),
     message: nullable(Type.String({ description: 'What to do, unless it is ok.' })),
     id: Type.String(),
@@ -16,6 +17,13 @@ export const Health = Type.Object(
     term: Type.Integer(),
     master: nullable(Type.String()),
     enforcement: Type.String(),
+    troubles: Type.Array(Type.String(), { description: 'What its operator must mend.' }),
+    disk: nullable(
+      Type.Object(
+        { free_bytes: Type.Number(), reserve_bytes: Type.Number({ description: 'Kept for its log.' }) },
+        { description: 'Null while nothing is known.' },
+      ),
+    ),
     uptime_seconds: Type.Number(),
   },
   {
@@ -31,6 +39,8 @@ export const Health = Type.Object(
         term: 3,
         master: '12D3KooWOther',
         enforcement: 'unenforced',
+        troubles: [],
+        disk: { free_bytes: 80_000_000_000, reserve_bytes: 5_000_000_000 },
         uptime_seconds: 12.5,
       },
     ],
@@ -49,11 +59,10 @@ export const Index = Type.Object(
 const NO_MASTER_YET = 'there is no master now: an election is under way, or a majority of the voters is down';
 
 export function presentHealth(health: ReturnType<RestBackend['localHealth']>): HealthJson {
-  const { consensus } = health;
+  const { consensus, room, troubles } = health;
   const votes = consensus.configuration.voters.includes(health.id);
   return {
-    status: health.removed !== null ? 'removed' : consensus.leader === null ? 'no_master' : 'ok',
-    message: health.removed ?? (consensus.leader === null ? NO_MASTER_YET : null),
+    ...judge(health),
     id: health.id,
     name: health.name,
     version: health.version,
@@ -61,6 +70,21 @@ export function presentHealth(health: ReturnType<RestBackend['localHealth']>): H
     term: consensus.term,
     master: consensus.leader,
     enforcement: health.enforcement,
+    troubles: [...troubles],
+    disk: room && { free_bytes: room.freeBytes, reserve_bytes: room.reserveBytes },
     uptime_seconds: health.uptimeSeconds,
   };
+}
+
+function judge({
+  removed,
+  room,
+  troubles,
+  consensus,
+}: ReturnType<RestBackend['localHealth']>): Pick<HealthJson, 'status' | 'message'> {
+  if (removed !== null) return { status: 'removed', message: removed };
+  // Before the master: a voter without room for its log may be why there is none.
+  if (room?.isLow === true) return { status: 'disk_full', message: troubles[0] ?? null };
+  if (consensus.leader === null) return { status: 'no_master', message: NO_MASTER_YET };
+  return { status: 'ok', message: null };
 }

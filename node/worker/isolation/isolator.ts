@@ -120,9 +120,10 @@ export class Isolator implements AsyncDisposable {
    * more. Core files are never written: they would hold memory of the program, and fill the disk.
    */
   #limits(): string[] {
-    const { openFiles, memoryBytes, processes } = this.#options.limits;
+    const { openFiles, memoryBytes, processes, fileBytes } = this.#options.limits;
     const limits: [string, number | null][] = [
       ['core', 0],
+      ['fsize', fileBytes],
       ['nofile', openFiles && Math.min(openFiles, this.#openFilesCeiling)],
     ];
     if (this.#parts.cgroups?.limits !== true) {

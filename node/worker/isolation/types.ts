@@ -17,6 +17,8 @@ export interface RunLimits {
   readonly processes: number | null;
   /** Of each process. */
   readonly openFiles: number | null;
+  /** Of each file that it writes; what it keeps in all is watched (`disk-watch.ts`). */
+  readonly fileBytes: number | null;
 }
 
 export interface IsolationOptions {
@@ -41,7 +43,13 @@ export class IsolationError extends Error {
   }
 }
 
-export const UNLIMITED: RunLimits = { memoryBytes: null, cpus: null, processes: null, openFiles: null };
+export const UNLIMITED: RunLimits = {
+  memoryBytes: null,
+  cpus: null,
+  processes: null,
+  openFiles: null,
+  fileBytes: null,
+};
 
 /** What the launcher does when nobody asks for more: the daemon's own user, without limits or sandbox. */
 export const PLAIN: IsolationOptions = {

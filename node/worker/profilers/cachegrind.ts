@@ -8,7 +8,7 @@
  */
 import { execFile } from 'node:child_process';
 import { constants } from 'node:fs';
-import { chmod, type FileHandle, mkdir, open, readdir } from 'node:fs/promises';
+import { chmod, type FileHandle, mkdir, open, opendir } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type CachegrindSummary,
@@ -105,8 +105,10 @@ class CachegrindInstrument implements Instrument {
         constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW,
       );
       const inside = `/proc/self/fd/${folder.fd}`;
-      const names = await readdir(inside);
-      if (names.length > MAX_FILES) throw new Error(`it started more than ${MAX_FILES / 2} processes`);
+      const names: string[] = [];
+      for await (const { name } of await opendir(inside)) {
+        if (names.push(name) > MAX_FILES) throw new Error(`it started more than ${MAX_FILES / 2} processes`);
+      }
       const summaries: CachegrindSummary[] = [];
       // One after the other: a script may have started thousands of processes.
       for (const name of names.filter((each) => each.endsWith('.out'))) {

@@ -17,6 +17,8 @@ export const health: HealthJson = {
   term: 3,
   master: PEER,
   enforcement: 'unenforced',
+  troubles: [],
+  disk: { free_bytes: 2 ** 36, reserve_bytes: 2 ** 32 },
   uptime_seconds: 12.5,
 };
 
@@ -39,6 +41,8 @@ const worker: WorkerJson = {
   load: 0.25,
   enforcement: 'unenforced',
   profilers: ['wallclock'],
+  takes_runs: true,
+  troubles: [],
   ways: 16,
   free_ways: 12,
   llc: [

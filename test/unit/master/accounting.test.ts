@@ -66,7 +66,7 @@ for (const [name, make] of NODES) {
             );
             const [domain] = domains;
             assert.ok(domain);
-            const notice = { node: 'n', domains: [{ ...domain, cpus: CPUS }], runs };
+            const notice = { node: 'n', domains: [{ ...domain, cpus: CPUS }], runs, takesRuns: true };
             const [view] = offersOf(
               [notice],
               held.map(({ holder }) => holder),
@@ -113,6 +113,7 @@ test('sixteen runs that gain nothing share four ways, as the master counts', asy
       node: 'n',
       domains: domains.slice(0, 1).map((domain) => ({ ...domain, cpus: CPUS })),
       runs,
+      takesRuns: true,
     };
     return offersOf([notice], held);
   };

@@ -73,6 +73,8 @@ class Bench {
         domains: [],
         runs: [],
         modelVersion: null,
+        takesRuns: true,
+        troubles: [],
       } as const;
       this.#board.hear({ node, cpuModel: `CPU of ${node}`, ...base, ...load, profilers: names });
     }

@@ -85,7 +85,7 @@ describe('a run that is measured in a partition', () => {
     );
   const geometry = [0, 1].map((id) => domainOf({ id, ways: 12, freeWays: 12, wayBytes: 1, cpus: [0, 1, 2] }));
   const view = (held: Parameters<typeof offersOf>[1], runs: Parameters<typeof offersOf>[0][0]['runs'] = []) =>
-    offersOf([{ node: 'a', domains: geometry, runs }], held);
+    offersOf([{ node: 'a', domains: geometry, runs, takesRuns: true }], held);
   const plan = (queue: Parameters<typeof planQueue>[0], domains: readonly DomainOffer[]) =>
     planQueue(queue, domains, options).map(({ run, placement }) => `${run.spec.id}@${placement.domain}`);
 
@@ -129,8 +129,22 @@ describe('a run that is measured in a partition', () => {
 test('ways that a node keeps for itself are never lent', () => {
   const domains = [domainOf({ ways: 16, freeWays: 10 })];
   const runs = [shareOf({ ways: 4 })];
-  const [view] = offersOf([{ node: 'a', domains, runs }], [{ node: 'a', domain: 0, ways: 4 }]);
+  const [view] = offersOf(
+    [{ node: 'a', domains, runs, takesRuns: true }],
+    [{ node: 'a', domain: 0, ways: 4 }],
+  );
   assert.deepEqual([view?.ways, view?.freeWays], [14, 10]);
+});
+
+test('a node that takes no runs, as with a full disk, is left out, and what there is of its cache is still known', () => {
+  const domains = [domainOf({ ways: 16, freeWays: 16 })];
+  const offers = ['a', 'b'].map((node) => ({ node, domains, runs: [], takesRuns: node === 'b' }));
+  for (const sensitive of [true, false]) {
+    const demand = { ways: 1, pinnedTo: null, measure: null, sensitive };
+    assert.equal(place(demand, offersOf(offers, []))?.node, 'b');
+    assert.equal(place(demand, offersOf(offers.slice(0, 1), [])), null);
+  }
+  assert.equal(offersOf(offers, [])[0]?.ways, 16);
 });
 
 test('no plan lends a way or a CPU twice', () => {
@@ -150,8 +164,8 @@ test('no plan lends a way or a CPU twice', () => {
       );
       const domains = offersOf(
         [
-          { node: 'a', domains: geometry, runs: [] },
-          { node: 'b', domains: geometry, runs: [] },
+          { node: 'a', domains: geometry, runs: [], takesRuns: true },
+          { node: 'b', domains: geometry, runs: [], takesRuns: true },
         ],
         lent,
       );

@@ -35,6 +35,8 @@ function notice(node: string, ways = 16, cpus = 4): CapacityNotice {
     runs: [],
     profilers: [],
     modelVersion: null,
+    takesRuns: true,
+    troubles: [],
   };
 }
 

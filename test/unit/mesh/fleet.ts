@@ -213,6 +213,8 @@ export function notice(node: string, sequence: number): CapacityNotice {
     cpuModel: 'x',
     profilers: ['wallclock'],
     modelVersion: 3,
+    takesRuns: true,
+    troubles: [],
     memoryBytes: 3,
     freeMemoryBytes: 2,
     load1: 0.5,

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { ConsensusStatus } from '../../../node/consensus/types.ts';
+import type { Room } from '../../../node/disk/reserve.ts';
 import type {
   BenchmarkRequest,
   ExplainRequest,
@@ -123,6 +124,8 @@ const aMember = (id: string, host: string, alive: boolean): MemberView => ({
         version: '0.1.0',
         profilers: ['cachegrind', 'wallclock'],
         modelVersion: 3,
+        takesRuns: true,
+        troubles: [],
       }
     : null,
 });
@@ -225,6 +228,8 @@ export class FakeBackend implements RestBackend {
   }
 
   removed: string | null = null;
+  troubles: readonly string[] = [];
+  room: Room | null = null;
 
   localHealth() {
     return {
@@ -236,6 +241,8 @@ export class FakeBackend implements RestBackend {
       uptimeSeconds: 12.5,
       modelVersion: 3,
       removed: this.removed,
+      troubles: this.troubles,
+      room: this.room,
     };
   }
 

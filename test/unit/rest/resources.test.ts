@@ -209,6 +209,8 @@ test('workers: add, list, information, remove', async () => {
     load: 0.5,
     enforcement: 'unenforced',
     profilers: ['cachegrind', 'wallclock'],
+    takes_runs: true,
+    troubles: [],
     ways: 16,
     free_ways: 12,
     llc: [
@@ -300,12 +302,21 @@ test('the local endpoints answer without a master and without asking for one', a
     term: 3,
     master: null,
     enforcement: 'unenforced',
+    troubles: [],
+    disk: null,
     uptime_seconds: 12.5,
   });
   rest.backend.removed = 'removed; start anew';
   const removed = (await rest.call('GET', '/healthz')).json;
   assert.deepEqual([removed.status, removed.message], ['removed', 'removed; start anew']);
   rest.backend.removed = null;
+  rest.backend.room = { directory: '/d', freeBytes: 1, reserveBytes: 2, isLow: true };
+  rest.backend.troubles = ['the disk is full'];
+  const full = (await rest.call('GET', '/healthz')).json;
+  assert.deepEqual(
+    [full.status, full.message, full.troubles, full.disk],
+    ['disk_full', 'the disk is full', ['the disk is full'], { free_bytes: 1, reserve_bytes: 2 }],
+  );
   assert.equal((await rest.call('HEAD', '/healthz')).status, 200);
   assert.equal((await rest.call('GET', '/openapi.json')).status, 200);
   const index = await rest.call('GET', '/');

@@ -25,11 +25,14 @@ class Shelf implements AsyncDisposable {
   readonly directory: string;
   readonly store: BlobStore;
 
+  shortage: string | null = null;
+
   private constructor(directory: string) {
     this.directory = directory;
+    const shortage = () => this.shortage;
     this.store = new BlobStore(
       { directory },
-      { clock: systemClock, random: systemRandom, logger: silentLogger },
+      { clock: systemClock, random: systemRandom, logger: silentLogger, shortage },
     );
   }
 
@@ -50,6 +53,27 @@ class Shelf implements AsyncDisposable {
 }
 
 describe('BlobStore', () => {
+  test('takes nothing large below the reserve of its disk, also when that is reached half-way', async () => {
+    await using shelf = await Shelf.create();
+    const refused = { ok: false, error: { code: 'DISK', message: 'the disk is full' } };
+    shelf.shortage = 'the disk is full';
+    assert.deepEqual(await shelf.store.ingest(chunks(), 100), refused);
+    const large = Buffer.alloc(4 * 1024 ** 2);
+    assert.deepEqual(await shelf.store.put(sha256(large), large.length, chunks(large)), refused);
+    shelf.shortage = null;
+    const growing = async function* () {
+      yield large;
+      shelf.shortage = 'the disk is full';
+      yield large;
+    };
+    assert.deepEqual(await shelf.store.ingest(growing(), 100_000_000), refused);
+    assert.deepEqual(await shelf.files(), []);
+    // What runs have put out must go somewhere.
+    const output = Buffer.from('output');
+    assert.ok((await shelf.store.ingest(chunks(output), 100, { mayUseReserve: true })).ok);
+    assert.ok((await shelf.store.put(sha256(output), output.length, chunks(output))).ok);
+  });
+
   for (const size of [0, 1, 64 * 1024, 64 * 1024 + 1, 3 * 1024 * 1024 + 17]) {
     test(`ingests ${size} bytes under their hash, read-only`, async () => {
       await using shelf = await Shelf.create();

@@ -29,6 +29,7 @@ const worker = new Worker(
       ports,
     ),
     instrument: () => fail('It measures nothing.'),
+    shortage: () => null,
     taskFile: async () => source,
     onChange: () => undefined,
     deliverStarted: () => undefined,

@@ -49,6 +49,7 @@ export class FakeProgram implements LaunchedProcess {
       stderr: { bytes: new Uint8Array(), truncated: false },
       killed: false,
       outOfMemoryAtBytes: null,
+      overDisk: null,
       ...end,
     });
   }

@@ -6,11 +6,13 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock, systemRandom } from '../../../node/adapters.ts';
+import { readSpace } from '../../../node/disk/space.ts';
 import type { Partitions } from '../../../node/llc/partitions/types.ts';
 import { UnenforcedPartitions } from '../../../node/llc/partitions/unenforced.ts';
 import { discoverTopology } from '../../../node/llc/topology.ts';
 import type { LlcDomain } from '../../../node/llc/types.ts';
 import { listProcesses, readEnvironment, readProcess } from '../../../node/procfs.ts';
+import { type DiskLimits, DiskWatch } from '../../../node/worker/disk-watch.ts';
 import { type IsolationOptions, PLAIN } from '../../../node/worker/isolation/types.ts';
 import { ProcessLauncher } from '../../../node/worker/process-launcher.ts';
 import type { Instrument } from '../../../node/worker/profilers/types.ts';
@@ -28,6 +30,8 @@ export interface LaunchBenchOptions {
   readonly partitions?: Partitions;
   /** Of what the node keeps, which no program may see. @default [] */
   readonly hidden?: readonly string[];
+  /** What runs may keep on disk. @default nobody looks */
+  readonly disk?: DiskLimits;
   /** Of runs that are measured. @default none */
   readonly instrument?: Instrument;
 }
@@ -43,7 +47,7 @@ export class LaunchBench implements AsyncDisposable {
   private constructor(directory: string, domain: LlcDomain, options: LaunchBenchOptions) {
     this.directory = directory;
     this.domain = domain;
-    const { searchPath, isolation, hidden, partitions, instrument, ...workerOptions } = options;
+    const { searchPath, isolation, hidden, partitions, instrument, disk, ...workerOptions } = options;
     const ports = { clock: systemClock, random: systemRandom, logger: silentLogger };
     const topology = { domains: [domain], source: 'sysfs', cpuModel: 'test' } as const;
     const launch = {
@@ -58,8 +62,9 @@ export class LaunchBench implements AsyncDisposable {
       ...ports,
       topology,
       partitions: partitions ?? new UnenforcedPartitions({ reason: 'test' }, { topology }),
-      launcher: new ProcessLauncher(launch, ports),
+      launcher: new ProcessLauncher(launch, { ...ports, disk: disk ? watchOf(disk) : null }),
       instrument: () => (instrument ? succeed(instrument) : fail('it measures nothing')),
+      shortage: () => null,
       taskFile: async () => this.#source,
       onChange: () => undefined,
       deliverStarted: (notice) => entry(this.#started, notice.runId).resolve(notice),
@@ -137,6 +142,12 @@ export class LaunchBench implements AsyncDisposable {
     await this.worker.stop();
     await rm(this.directory, { recursive: true, force: true });
   }
+}
+
+/** On a disk that has room for everything. */
+function watchOf(limits: DiskLimits): DiskWatch {
+  const reserve = { look: async () => undefined, room: null };
+  return new DiskWatch(limits, { reserve, readSpace, clock: systemClock, logger: silentLogger });
 }
 
 /** Pids that carry the run in their environment and aren't zombies. */

@@ -51,6 +51,7 @@ async function measuredRun(
         assert.deepEqual(measure, MEASURE);
         return succeed(instrument);
       }),
+    shortage: () => null,
     taskFile: async () => '/shelf/file',
     onChange,
     deliverStarted: () => undefined,

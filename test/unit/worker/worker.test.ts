@@ -27,6 +27,7 @@ class Bench implements AsyncDisposable {
   readonly started: StartedNotice[] = [];
   changes = 0;
   answer: (report: AttemptReport) => Promise<Delivery> = async () => 'accepted';
+  shortage: string | null = null;
   taskFile: (dispatch: Dispatch) => Promise<string | null> = async () => '/shelf/file';
   readonly partitions = new UnenforcedPartitions({ reason: 'no CAT here' }, { topology: TOPOLOGY });
   readonly worker = new Worker(
@@ -39,6 +40,7 @@ class Bench implements AsyncDisposable {
       partitions: this.partitions,
       launcher: this.launcher,
       instrument: () => fail('It measures nothing.'),
+      shortage: () => this.shortage,
       taskFile: (dispatch) => this.taskFile(dispatch),
       onChange: () => {
         this.changes++;
@@ -151,6 +153,27 @@ describe('Worker', () => {
     );
     assert.equal(outcomes.filter((outcome) => outcome === 'ok').length, 2);
     assert.deepEqual(bench.free(), [2, 4]);
+  });
+
+  test('refuses while its disk has no room, keeps what it holds, and takes runs again once it has', async () => {
+    await using bench = await Bench.create();
+    assert.equal(await bench.dispatch({ runId: 'before' }), 'ok');
+    bench.shortage = 'the disk is full';
+    assert.equal(await bench.dispatch({ runId: 'after' }), 'DISK_FULL');
+    assert.equal(await bench.dispatch({ runId: 'before' }), 'ok', 'it has it already');
+    assert.deepEqual(
+      bench.worker.held().map(({ runId }) => runId),
+      ['before'],
+    );
+    bench.shortage = null;
+    assert.equal(await bench.dispatch({ runId: 'after' }), 'ok');
+  });
+
+  test('drops what found no room, without a report, for the master to place it elsewhere', async () => {
+    await using bench = await Bench.create();
+    bench.launcher.failure = { code: 'NO_ROOM', message: 'no space left on device' };
+    assert.equal(await bench.dispatch(), 'ok');
+    assert.deepEqual([bench.worker.held(), bench.reports, bench.free()], [[], [], [8, 4]]);
   });
 
   test('refuses unknown domains, silly ways and tasks without a file, and holds nothing for them', async () => {

@@ -1,0 +1,207 @@
+/** When runs are counted, and which of them ends. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { DiskWatch, type DiskWatchDependencies, type RunUsage } from '../../../node/worker/disk-watch.ts';
+import { FakeClock, settled } from '../../support/fake-clock.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
+import { LaunchBench } from './launch-bench.ts';
+
+const MIB = 1024 ** 2;
+const GIB = 1024 ** 3;
+
+/** A disk and runs on it, as the test says. */
+class Bench {
+  readonly clock = new FakeClock();
+  free = 100 * GIB;
+  isLow = false;
+  counts = 0;
+  readonly usages = new Map<string, RunUsage>();
+  readonly ended: string[] = [];
+  readonly #cancels = new Map<string, () => void>();
+  readonly watch = new DiskWatch(
+    { bytes: GIB, files: 1000 },
+    {
+      clock: this.clock,
+      logger: silentLogger,
+      readSpace: async () => ({ sizeBytes: 1000 * GIB, freeBytes: this.free, files: 0, freeFiles: 0 }),
+      reserve: reserveOf(() => this.isLow),
+      measure: async () => {
+        this.counts += 1;
+        return new Map(this.usages);
+      },
+    },
+  );
+
+  run(name: string): void {
+    const end = (why: string) => this.ended.push(`${name}: ${why}`);
+    this.#cancels.set(name, this.watch.watch({ directory: `/work/${name}`, pid: 1, startBytes: 0, end }));
+    this.keep(name, 0);
+  }
+
+  keep(name: string, bytes: number, more: Partial<RunUsage> = {}): void {
+    this.usages.set(name, { bytes, files: 1, writtenBytes: 0, ...more });
+  }
+
+  over(name: string): void {
+    this.#cancels.get(name)?.();
+  }
+}
+
+function reserveOf(isLow: () => boolean): DiskWatchDependencies['reserve'] {
+  return {
+    look: async () => undefined,
+    get room() {
+      return { directory: '/work', freeBytes: 0, reserveBytes: 0, isLow: isLow() };
+    },
+  };
+}
+
+describe('runs on a disk with room', () => {
+  test('are counted now and then, and at once when much of it goes; a run beyond its limit ends', async () => {
+    const bench = new Bench();
+    bench.run('a');
+    bench.run('b');
+    await bench.clock.pass(300);
+    assert.equal(bench.counts, 1);
+    await bench.clock.pass(2_000);
+    assert.equal(bench.counts, 1, 'nothing has changed');
+    await bench.clock.pass(1_000);
+    assert.equal(bench.counts, 2);
+    bench.free -= 600 * MIB;
+    bench.keep('a', 600 * MIB);
+    await bench.clock.pass(250);
+    assert.equal(bench.counts, 3);
+    // The less a run has left, the earlier it is counted.
+    bench.free -= 250 * MIB;
+    bench.keep('a', 850 * MIB);
+    await bench.clock.pass(250);
+    assert.equal(bench.counts, 4);
+    assert.deepEqual(bench.ended, []);
+    bench.free -= 200 * MIB;
+    bench.keep('a', 1050 * MIB);
+    await bench.clock.pass(250);
+    assert.equal(bench.ended.length, 1);
+    assert.match(
+      bench.ended[0] ?? '',
+      /^a: the run kept more than 1024 MiB on disk \(1050 MiB\).*--disk-limit$/,
+    );
+    await bench.clock.pass(10_000);
+    assert.equal(bench.ended.length, 1, 'once');
+  });
+
+  test('end for too many files', async () => {
+    const bench = new Bench();
+    bench.run('a');
+    bench.keep('a', 0, { files: 1001 });
+    await bench.clock.pass(300);
+    assert.match(bench.ended[0] ?? '', /^a: the run kept more than 1000 files \(1001\).*--file-limit$/);
+  });
+
+  test('cost nothing when there are none', async () => {
+    const bench = new Bench();
+    bench.run('a');
+    await bench.clock.pass(300);
+    bench.over('a');
+    assert.deepEqual(bench.clock.pending(), []);
+    await bench.watch.look();
+    assert.equal(bench.counts, 1);
+  });
+});
+
+describe('runs on a disk that is nearly full', () => {
+  test('end one after the other, the largest first, as long as they grow', async () => {
+    const bench = new Bench();
+    for (const name of ['small', 'large', 'idle']) bench.run(name);
+    bench.keep('idle', 900 * MIB);
+    await bench.clock.pass(300);
+    bench.isLow = true;
+    bench.keep('small', 10 * MIB);
+    bench.keep('large', 20 * MIB);
+    await bench.clock.pass(300);
+    assert.deepEqual(
+      bench.ended.map((line) => line.split(':')[0]),
+      ['large'],
+    );
+    assert.match(bench.ended[0] ?? '', /the disk of its node was nearly full.*20 MiB/);
+    await bench.clock.pass(1_000);
+    assert.equal(bench.ended.length, 1, 'its end may be enough');
+    bench.over('large');
+    await bench.clock.pass(300);
+    assert.deepEqual(
+      bench.ended.map((line) => line.split(':')[0]),
+      ['large', 'small'],
+    );
+    bench.over('small');
+    await bench.clock.pass(60_000);
+    assert.equal(bench.ended.length, 2, 'what does not grow is not to blame');
+  });
+
+  test('are known by what they write, where they keep nothing that can be found', async () => {
+    const bench = new Bench();
+    bench.run('writer');
+    bench.run('other');
+    await bench.clock.pass(300);
+    bench.isLow = true;
+    bench.keep('writer', 0, { writtenBytes: 100 * MIB });
+    await bench.clock.pass(300);
+    assert.deepEqual(
+      bench.ended.map((line) => line.split(':')[0]),
+      ['writer'],
+    );
+    await settled();
+  });
+});
+
+describe('a program that fills the disk', () => {
+  const limits = { bytes: 8 * MIB, files: 500 };
+  const script = (body: string): string => `
+    const fs = require('node:fs');
+    const step = Buffer.alloc(256 * 1024, 7);
+    ${body}
+    setInterval(() => {}, 1000);`;
+
+  for (const [how, body] of [
+    ['with many files', "for (let i = 0; i < 80; i++) fs.writeFileSync('f' + i, step);"],
+    [
+      'deep down',
+      "for (let i = 0; i < 60; i++) { const d = String(i).padStart(200, '0'); fs.mkdirSync(d); process.chdir(d); fs.writeFileSync('f', step); }",
+    ],
+    [
+      'with files without a name',
+      "for (let i = 0; i < 80; i++) { const fd = fs.openSync('f', 'w'); fs.unlinkSync('f'); fs.writeSync(fd, step); }",
+    ],
+    [
+      'from a process that left its session',
+      `
+      const { spawn } = require('node:child_process');
+      const write = "const fs = require('node:fs'); const fd = fs.openSync('f', 'w'); fs.unlinkSync('f'); for (let i = 0; i < 80; i++) fs.writeSync(fd, Buffer.alloc(256 * 1024, 7)); setInterval(() => {}, 1000);";
+      spawn(process.execPath, ['-e', write], { detached: true, env: {} });`,
+    ],
+  ] as const) {
+    test(`${how} is ended, and the run has failed for good`, async () => {
+      await using bench = await LaunchBench.create({ disk: limits });
+      const report = await bench.run(script(body));
+      assert.equal(report.state, 'failed');
+      assert.match(report.error ?? '', /^the run kept more than 8 MiB on disk/);
+    });
+  }
+
+  test('with empty files is ended', async () => {
+    await using bench = await LaunchBench.create({ disk: limits });
+    const report = await bench.run(script("for (let i = 0; i < 600; i++) fs.writeFileSync('f' + i, '');"));
+    assert.match(report.error ?? '', /^the run kept more than 500 files/);
+  });
+
+  test('with one large file is ended by the kernel', async () => {
+    const isolation = {
+      limits: { memoryBytes: null, cpus: null, processes: null, openFiles: null, fileBytes: 8 * MIB },
+    };
+    await using bench = await LaunchBench.create({ isolation });
+    const report = await bench.run('head -c 20000000 /dev/zero > large', { command: 'sh' });
+    assert.equal(report.state, 'failed');
+    const size = await bench.run('head -c 20000000 /dev/zero > large; stat -c %s large', { command: 'sh' });
+    assert.equal(size.stdout, `${8 * MIB}\n`);
+    const itself = await bench.run('trap - XFSZ; exec head -c 20000000 /dev/zero > large', { command: 'sh' });
+    assert.match(itself.error ?? '', /a file larger than a run may keep/);
+  });
+});
