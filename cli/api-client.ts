@@ -2,7 +2,8 @@
  * Speaks REST to a node. `node:http` instead of `fetch`, which takes longer to load and gives up on an answer after
  * five minutes (a run or a followed output may take longer, and without a dependency `fetch` can't be told so).
  */
-import { type IncomingMessage, type RequestOptions, request as requestHttp } from 'node:http';
+import { type IncomingMessage, request as requestHttp } from 'node:http';
+import type { RequestOptions as HttpsRequestOptions } from 'node:https';
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { readSmallFileSync } from '../node/small-file.ts';
@@ -15,6 +16,8 @@ export interface ApiOptions {
   readonly api: string;
   /** File that holds the bearer token. @default null */
   readonly tokenFile: string | null;
+  /** File with the certificates (PEM) that vouch for an https server; null: those that the system trusts. @default null */
+  readonly caFile: string | null;
   /** How long an answer may take; null: as long as it takes. @default null */
   readonly timeoutMs: number | null;
 }
@@ -88,12 +91,14 @@ async function readText(response: IncomingMessage, limit: number): Promise<strin
 export class ApiClient {
   readonly #base: URL;
   readonly #token: string | null;
+  readonly #ca: string | null;
   readonly #timeoutMs: number | null;
 
-  /** Throws a `CliError` for an unusable URL or token file. */
+  /** Throws a `CliError` for an unusable URL, token file or file of certificates. */
   constructor(options: ApiOptions) {
     this.#base = parseBase(options.api);
     this.#token = options.tokenFile === null ? null : readToken(options.tokenFile);
+    this.#ca = options.caFile === null ? null : readCertificates(options.caFile);
     this.#timeoutMs = options.timeoutMs;
   }
 
@@ -147,14 +152,15 @@ export class ApiClient {
     throw toFailure(status, body, this.url);
   }
 
-  #send({ method, path, query = {}, body, headers }: ApiRequest): Promise<IncomingMessage> {
+  async #send({ method, path, query = {}, body, headers }: ApiRequest): Promise<IncomingMessage> {
     const url = new URL(this.url + path);
     for (const [name, value] of Object.entries(query)) {
       if (value !== undefined) url.searchParams.set(name, String(value));
     }
     const json = body === undefined || body instanceof Form ? null : Buffer.from(JSON.stringify(body));
-    const options: RequestOptions = {
+    const options: HttpsRequestOptions = {
       method,
+      ...(this.#ca !== null && { ca: this.#ca }),
       headers: {
         accept: 'application/json, */*;q=0.5',
         ...(this.#token !== null && { authorization: `Bearer ${this.#token}` }),
@@ -164,8 +170,10 @@ export class ApiClient {
       },
       ...(this.#timeoutMs !== null && { signal: AbortSignal.timeout(this.#timeoutMs) }),
     };
+    // Most speak to a node on their own machine, and TLS takes a while to load.
+    const request = url.protocol === 'https:' ? (await import('node:https')).request : requestHttp;
     return new Promise((resolve, reject) => {
-      const outgoing = requestHttp(url, options, resolve);
+      const outgoing = request(url, options, resolve);
       outgoing.on('error', (error) => reject(this.#broken(error)));
       if (body instanceof Form) {
         const content = Readable.fromWeb(body.content.stream());
@@ -183,9 +191,13 @@ export class ApiClient {
       const late = `${this.url} did not answer within ${this.#timeoutMs} ms; try again, or give --timeout`;
       return new CliError(EXIT.TIMED_OUT, late, { cause });
     }
+    const untrusted = explainTls(code ?? '', message, this.#base);
+    if (untrusted !== null) return new CliError(EXIT.UNREACHABLE, untrusted, { cause });
+    // What a server by https does with what isn't TLS.
+    const hint = code === 'ECONNRESET' && this.#base.protocol === 'http:' ? '; is it https:// there?' : '';
     return new CliError(
       EXIT.UNREACHABLE,
-      `no node answers at ${this.url} (${code ?? message}); start one with "fsched start", or name another with --api URL`,
+      `no node answers at ${this.url} (${code ?? message}${hint}); start one with "fsched start", or name another with --api URL`,
       { cause },
     );
   }
@@ -200,13 +212,49 @@ const noNode = (url: string, why: string, cause?: unknown) =>
 
 function parseBase(api: string): URL {
   const candidate = /^[a-z]+:\/\//i.test(api) ? api : `http://${api}`;
-  if (!URL.canParse(candidate) || new URL(candidate).protocol !== 'http:') {
+  if (!URL.canParse(candidate) || !['http:', 'https:'].includes(new URL(candidate).protocol)) {
     throw new CliError(EXIT.USAGE, `--api: write a URL such as ${DEFAULT_API}, not ${JSON.stringify(api)}`);
   }
   const url = new URL(candidate);
   url.search = '';
   url.hash = '';
   return url;
+}
+
+/** Why a server by https isn't believed, or not understood; null: that isn't it. */
+function explainTls(code: string, message: string, { href, hostname }: URL): string | null {
+  const url = href.replace(/\/$/, '');
+  switch (code) {
+    case 'CERT_HAS_EXPIRED':
+      return `the certificate of ${url} has expired: renew it there (or set the clock here)`;
+    case 'CERT_NOT_YET_VALID':
+      return `the certificate of ${url} is not valid yet: is the clock of this machine right?`;
+    case 'ERR_TLS_CERT_ALTNAME_INVALID':
+      return `the certificate of ${url} is for another name than ${hostname}: give a name that it has, with --api (${message})`;
+    case 'DEPTH_ZERO_SELF_SIGNED_CERT':
+    case 'SELF_SIGNED_CERT_IN_CHAIN':
+    case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
+    case 'UNABLE_TO_GET_ISSUER_CERT':
+    case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
+    case 'CERT_SIGNATURE_FAILURE':
+    case 'CERT_UNTRUSTED':
+      return `nobody whom this machine trusts vouches for the certificate of ${url} (${code}): give who does with --ca-file FILE`;
+    case 'EPROTO':
+      return `what answers at ${url} does not speak TLS as this program does (${message.split('\n')[0]}): is it http:// there?`;
+    default:
+      return null;
+  }
+}
+
+function readCertificates(path: string): string {
+  let text: string;
+  try {
+    text = readSmallFileSync(path);
+  } catch (cause) {
+    throw CliError.because(EXIT.USAGE, "--ca-file: the certificates can't be read", cause);
+  }
+  if (text.includes('-----BEGIN CERTIFICATE-----')) return text;
+  throw new CliError(EXIT.USAGE, `--ca-file: there is no certificate in PEM in ${path}`);
 }
 
 function readToken(path: string): string {

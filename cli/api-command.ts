@@ -11,16 +11,22 @@ const QUERY_TIMEOUT = '30s';
 export interface ApiFlags {
   readonly api: string;
   readonly apiTokenFile?: string;
+  readonly caFile?: string;
   readonly json?: boolean;
   readonly timeout?: string;
 }
 
-/** Adds `--api`, `--api-token-file`, `--timeout` and `--json`. `patient`: waits for its answer as long as it takes. */
+/** Adds `--api`, `--api-token-file`, `--ca-file`, `--timeout` and `--json`. `patient`: waits for its answer as long as it takes. */
 export function withApiOptions(command: Command, { patient = false } = {}): Command {
   const timeout = new Option('--timeout <time>', 'how long to wait for an answer, such as 500ms or 30s');
   return command
     .addOption(new Option('--api <url>', 'URL of any node').env('FSCHED_API').default(DEFAULT_API))
     .addOption(new Option('--api-token-file <file>', 'file with the API token').env('FSCHED_API_TOKEN_FILE'))
+    .addOption(
+      new Option('--ca-file <file>', 'certificates (PEM) that alone are trusted by https').env(
+        'FSCHED_CA_FILE',
+      ),
+    )
     .addOption(patient ? timeout : timeout.default(QUERY_TIMEOUT))
     .option('--json', 'print the JSON of the REST API');
 }
@@ -29,6 +35,7 @@ export function makeClient(flags: ApiFlags): ApiClient {
   return new ApiClient({
     api: flags.api,
     tokenFile: flags.apiTokenFile || null,
+    caFile: flags.caFile || null,
     timeoutMs: flags.timeout === undefined ? null : durationMs('--timeout', flags.timeout),
   });
 }

@@ -14,7 +14,10 @@ const exitCodeOf = (signal: NodeJS.Signals): ExitCode =>
   signal === 'SIGTERM' ? EXIT.TERMINATED : EXIT.INTERRUPTED;
 
 /** Calls `first` at the first signal; the second ends the process at once. Returns what takes the handlers away. */
-export function onInterrupt(first: (signal: NodeJS.Signals) => void): () => void {
+export function onInterrupt(
+  first: (signal: NodeJS.Signals) => void,
+  signals: readonly NodeJS.Signals[] = SIGNALS,
+): () => void {
   let firstAtMs: number | null = null;
   const listener = (signal: NodeJS.Signals) => {
     const nowMs = performance.now();
@@ -25,9 +28,9 @@ export function onInterrupt(first: (signal: NodeJS.Signals) => void): () => void
       process.exit(exitCodeOf(signal));
     }
   };
-  for (const signal of SIGNALS) process.on(signal, listener);
+  for (const signal of signals) process.on(signal, listener);
   return () => {
-    for (const signal of SIGNALS) process.removeListener(signal, listener);
+    for (const signal of signals) process.removeListener(signal, listener);
   };
 }
 

@@ -12,8 +12,8 @@ export interface HostPort {
 
 const HOST_NAME = /^(?!-)[\w-]{1,63}(?<!-)(\.(?!-)[\w-]{1,63}(?<!-))*\.?$/;
 
-/** A number with dots is meant to be an address, so 300.1.1.1 is no host name. */
-const isHost = (host: string) => isIP(host) !== 0 || (HOST_NAME.test(host) && !/^[0-9.]+$/.test(host));
+/** An IP address or a name. A number with dots is meant to be an address, so 300.1.1.1 is no host name. */
+export const isHost = (host: string) => isIP(host) !== 0 || (HOST_NAME.test(host) && !/^[0-9.]+$/.test(host));
 
 /** Reads `127.0.0.1:8200`, `example.org:8200` or `[::1]:8200`; the host comes without brackets. */
 export function parseHostPort(text: string): Outcome<HostPort, string> {

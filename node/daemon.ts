@@ -29,6 +29,7 @@ import { loadToken, saveToken } from './membership/token.ts';
 import { openMesh } from './mesh/libp2p-mesh.ts';
 import type { Clock, Logger } from './ports.ts';
 import { createRestServer } from './rest/server.ts';
+import type { TlsFiles } from './rest/tls.ts';
 import { DaemonBackend } from './service/backend.ts';
 import { ControlDesk, deliverReport, deliverStarted } from './service/control-desk.ts';
 import { Gossiper } from './service/gossiper.ts';
@@ -60,6 +61,8 @@ export interface Daemon {
   readonly ready: { readonly peer: string; readonly mesh: readonly string[]; readonly rest: string };
   /** Stops the parts in reverse order; calling it again waits for the same end. */
   stop(): Promise<void>;
+  /** Reads what may change under a node that runs: the certificate of REST. */
+  reload(): Promise<void>;
   /** Resolves when the node can't go on (its disk broke): stop it and end with an error. */
   readonly failed: Promise<Error>;
 }
@@ -79,12 +82,13 @@ const SERVING_WITHIN_MS = 1_000;
 /** @throws StartError, LogStoreError, RestServerError, MeshError: each message says what to do */
 export async function startDaemon(config: NodeConfig, options: StartOptions): Promise<Daemon> {
   await using stack = new AsyncDisposableStack();
-  const { ready, failed } = await startParts(config, options, stack);
+  const { ready, failed, reload } = await startParts(config, options, stack);
   const parts = stack.move();
   let stopped: Promise<void> | null = null;
   return {
     ready,
     failed,
+    reload,
     stop: () => {
       stopped ??= parts.disposeAsync();
       return stopped;
@@ -97,7 +101,7 @@ async function startParts(
   config: NodeConfig,
   options: StartOptions,
   stack: AsyncDisposableStack,
-): Promise<Pick<Daemon, 'ready' | 'failed'>> {
+): Promise<Pick<Daemon, 'ready' | 'failed' | 'reload'>> {
   const ports = { clock: systemClock, random: systemRandom };
   const { clock } = ports;
   const log = (room: string): Logger => options.logger.child({ room });
@@ -214,7 +218,8 @@ async function startParts(
 
   const enforcement = (): NodeEnforcement => enforcementOf(llc);
   const takesRuns = (): boolean => reserve.shortage === null;
-  const troubles = (): string[] => [reserve.shortage, launcher.trouble].filter((each) => each !== null);
+  const troubles = (): string[] =>
+    [reserve.shortage, launcher.trouble, rest.certificateTrouble()].filter((each) => each !== null);
   const identity = { name: config.name, version: VERSION };
   const backend = new DaemonBackend(identity, {
     ...common,
@@ -232,7 +237,13 @@ async function startParts(
     room: () => reserve.room,
   });
   const rest = createRestServer(
-    { ...config.rest, apiToken, maxUploadBytes: config.maxUploadBytes },
+    {
+      ...config.rest,
+      apiToken,
+      tls: tlsFilesOf(config),
+      allowedHosts: config.allowedHost,
+      maxUploadBytes: config.maxUploadBytes,
+    },
     { ...ports, backend, logger: log('rest') },
   );
   const self = new SelfDescription(identity, {
@@ -295,7 +306,11 @@ async function startParts(
   // Before all else: whoever waits for the log shall not wait for a disk that is full.
   stack.defer(() => store.giveUp());
   await untilServing(consensus, tables, mesh.id);
-  return { ready: { peer: mesh.id, mesh: mesh.addresses(), rest: rest.url }, failed };
+  return {
+    ready: { peer: mesh.id, mesh: mesh.addresses(), rest: rest.url },
+    failed,
+    reload: () => rest.reloadTls(),
+  };
 }
 
 interface Disk {
@@ -322,6 +337,9 @@ async function openDisk(
     : null;
   return { reserve, ballast, watch };
 }
+
+const tlsFilesOf = ({ tlsCert, tlsKey }: NodeConfig): TlsFiles | null =>
+  tlsCert === null || tlsKey === null ? null : { certFile: tlsCert, keyFile: tlsKey };
 
 interface DataDirectory {
   readonly store: PatientLogStore;

@@ -17,7 +17,8 @@ file over defaults. Without --join the node is a cluster of one.
 
 When it serves it prints a line of JSON to standard output,
 {"event":"ready","peer":…,"mesh":[…],"rest":"http://…"}; logs go to standard
-error. SIGINT or SIGTERM stops it; a second one ends it at once.`;
+error. SIGINT or SIGTERM stops it; a second one ends it at once. SIGHUP makes it
+read its certificate again; without --tls-cert it stops the node too.`;
 
 export function registerStart(program: Command, environment: Environment): void {
   withNodeOptions(program.command('start'))
@@ -54,9 +55,14 @@ export const configOf = (flags: NodeFlags, environment: Environment): Promise<No
 async function start(flags: NodeFlags, environment: Environment): Promise<void> {
   const config = await configOf(flags, environment);
   const interrupted = Promise.withResolvers<'interrupted'>();
-  onInterrupt(() => interrupted.resolve('interrupted'));
+  const reloads = config.tlsCert !== null;
+  onInterrupt(() => interrupted.resolve('interrupted'), reloads ? ['SIGINT', 'SIGTERM'] : undefined);
+  // Caught from the first moment on: what renews certificates may well do so while the node starts.
+  const starting = Promise.withResolvers<Daemon>();
+  if (reloads) process.on('SIGHUP', () => void starting.promise.then((daemon) => daemon.reload()));
 
   const daemon = await launchDaemon(config, environment);
+  starting.resolve(daemon);
   const line = JSON.stringify({ event: 'ready', ...daemon.ready });
   process.stdout.write(`${line}\n`);
   const end = await Promise.race([interrupted.promise, daemon.failed]);

@@ -25,6 +25,12 @@ export interface NodeConfig {
   readonly tokenFile: string | null;
   /** File that holds the token that every REST request must bear. Required for REST beyond loopback. @default null */
   readonly apiTokenFile: string | null;
+  /** Certificate of REST in PEM, with its chain; null: HTTP without encryption. Read again at SIGHUP. @default null */
+  readonly tlsCert: string | null;
+  /** Private key of `tlsCert`. @default null */
+  readonly tlsKey: string | null;
+  /** Names that REST is reached by beside IP addresses and localhost, through a reverse proxy say. @default [] */
+  readonly allowedHost: readonly string[];
   /** How LLC partitions are held. @default auto */
   readonly llc: 'auto' | 'resctrl' | 'emulated' | 'unenforced';
   /** Overrides what the machine says of its cache. @default null */
@@ -113,6 +119,9 @@ export const FIXED_DEFAULTS = {
   allowDial: [],
   tokenFile: null,
   apiTokenFile: null,
+  tlsCert: null,
+  tlsKey: null,
+  allowedHost: [],
   llc: 'auto',
   llcGeometry: null,
   poolBandwidth: null,

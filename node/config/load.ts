@@ -54,6 +54,7 @@ export async function loadConfig(sources: ConfigSources): Promise<NodeConfig> {
 const OTHER_VARIABLES: readonly string[] = [
   'FSCHED_API',
   'FSCHED_ATTEMPT',
+  'FSCHED_CA_FILE',
   'FSCHED_CONFIG',
   'FSCHED_DEBUG',
   'FSCHED_INPUT_SIZE',
@@ -128,6 +129,11 @@ function checkTogether(config: NodeConfig): NodeConfig {
     const advice = 'give --api-token-file FILE, or keep to 127.0.0.1';
     const message = `REST on ${config.rest.host} would be open to everyone who reaches it: ${advice}`;
     throw new ConfigError('CONFLICT', message);
+  }
+  if ((config.tlsCert === null) !== (config.tlsKey === null)) {
+    const [given, missing] =
+      config.tlsKey === null ? ['--tls-cert', '--tls-key'] : ['--tls-key', '--tls-cert'];
+    throw new ConfigError('CONFLICT', `${given} needs ${missing} beside it: a certificate and its key`);
   }
   if (config.electionTimeoutMs < 3 * config.heartbeatMs) {
     const advice = `write at least three heartbeats (${3 * config.heartbeatMs} ms)`;

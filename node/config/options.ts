@@ -4,7 +4,7 @@
  */
 import { MAX_OUTPUT_BYTES, MAX_TIME_LIMIT_MS } from '../../protocols/schema/fields.ts';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
-import { formatHostPort, parseHostPort, parseListen, parseTarget } from '../addresses.ts';
+import { formatHostPort, isHost, parseHostPort, parseListen, parseTarget } from '../addresses.ts';
 import { parseNetwork } from '../dial-rules.ts';
 import { BALLAST_BYTES } from '../disk/ballast.ts';
 import { parseGeometry } from '../llc/geometry.ts';
@@ -113,6 +113,14 @@ function parseNetworks(value: unknown): Outcome<readonly string[], string> {
     : fail(`write a network such as 169.254.0.0/16 or an address, not ${JSON.stringify(wrong)}`);
 }
 
+function parseHostNames(value: unknown): Outcome<readonly string[], string> {
+  const items = itemsOf(value);
+  const wrong = items.find((item) => !isHost(item));
+  return wrong === undefined
+    ? succeed(items)
+    : fail(`write a name without a port such as fsched.example.org, not ${JSON.stringify(wrong)}`);
+}
+
 function parseLlcGeometry(value: unknown): Outcome<NodeConfig['llcGeometry'], string> {
   const parsed = parseGeometry(textOf(value));
   return parsed.ok ? parsed : fail(parsed.error.message.replace(/\.$/, ''));
@@ -167,6 +175,20 @@ export const NODE_OPTIONS: readonly NodeOption[] = [
     'FILE',
     'file with the token that REST requests must bear; needed beyond loopback',
     parseFile,
+  ),
+  option(
+    'tlsCert',
+    'FILE',
+    'certificate (PEM, with its chain) for REST by https; read again at SIGHUP',
+    parseFile,
+  ),
+  option('tlsKey', 'FILE', 'private key (PEM) of --tls-cert', parseFile),
+  option(
+    'allowedHost',
+    'NAME',
+    'name that REST is reached by, through a reverse proxy say; may be repeated',
+    parseHostNames,
+    { repeats: true },
   ),
   option(
     'llc',

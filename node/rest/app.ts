@@ -84,7 +84,7 @@ function addHooks(app: App, context: AppContext): void {
     // The member that forwards has checked.
     if (context.isForwarded(request)) return;
     if (options.apiToken !== null) checkBearer(request.headers, options.apiToken);
-    else checkNotBrowserAttack(request.headers, options.allowedHosts);
+    else checkNotBrowserAttack(request.headers, options);
   });
 
   // Before the body is parsed: it may be on its way to another machine. A returned stream takes the body's place.

@@ -1,4 +1,6 @@
 /** Options of the REST server and their defaults. */
+import type { TlsFiles } from './tls.ts';
+
 export interface RestOptions {
   /** Address or name to listen on. Beyond loopback only with `apiToken`. @default 127.0.0.1 */
   readonly host: string;
@@ -6,6 +8,8 @@ export interface RestOptions {
   readonly port: number;
   /** Token that every request must bear; null: none, loopback only. @default null */
   readonly apiToken: string | null;
+  /** Certificate and key; null: HTTP without encryption. @default null */
+  readonly tls: TlsFiles | null;
   /** Names (without port) that a Host header may have beside IP addresses and localhost. @default [] */
   readonly allowedHosts: readonly string[];
   /** Largest task file, bytes. @default 268435456 */
@@ -37,6 +41,7 @@ export const restDefaults: RestOptions = {
   host: '127.0.0.1',
   port: 8200,
   apiToken: null,
+  tls: null,
   allowedHosts: [],
   maxUploadBytes: 256 * 1024 * 1024,
   maxBodyBytes: 1024 * 1024,

@@ -3,21 +3,23 @@
  * that listens nowhere and is handed the byte streams on which other members forward requests.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { isLoopback, unbracket } from '../addresses.ts';
-import type { Clock, Logger, Random } from '../ports.ts';
+import type { Cancel, Clock, Logger, Random } from '../ports.ts';
 import { answerBrokenRequest, buildApp } from './app.ts';
 import type { RestBackend } from './backend.ts';
 import { Forwarder } from './forward.ts';
 import { RestMetrics } from './metrics.ts';
 import { type RestOptions, restDefaults } from './options.ts';
 import type { App } from './routes/context.ts';
+import { certificateTrouble, loadTls, TlsError, type TlsFiles, type TlsPair } from './tls.ts';
 import { saysTooLarge } from './upload.ts';
 
 export class RestServerError extends Error {
   override readonly name = 'RestServerError';
-  readonly code: 'TOKEN_REQUIRED' | 'LISTEN_FAILED' | 'STOPPED';
+  readonly code: 'TOKEN_REQUIRED' | 'TLS' | 'LISTEN_FAILED' | 'STOPPED';
 
   constructor(code: RestServerError['code'], message: string, cause?: unknown) {
     super(message, { cause });
@@ -33,15 +35,25 @@ export interface RestDependencies {
 }
 
 export interface RestServer extends AsyncDisposable {
-  /** Listens. Throws `RestServerError`: TOKEN_REQUIRED, LISTEN_FAILED, STOPPED. */
+  /** Listens. Throws `RestServerError`: TOKEN_REQUIRED, TLS, LISTEN_FAILED, STOPPED. */
   start(): Promise<{ readonly host: string; readonly port: number }>;
   /** Lets requests in progress finish for `stopTimeoutMs`, then breaks them off. */
   stop(): Promise<void>;
   /** Serves the HTTP requests that another member sends on this stream; owns the stream. */
   acceptForwarded(stream: Duplex): void;
-  /** `http://HOST:PORT`; empty before `start()`. */
+  /**
+   * Reads certificate and key again, if there are any, and shows them to whoever connects from now on; connections
+   * that are open stay. A pair that is no good leaves the old one in place, and is told in the log.
+   */
+  reloadTls(): Promise<void>;
+  /** What is wrong with the certificate, for the operator; null: nothing, or there is none. */
+  certificateTrouble(): string | null;
+  /** `http://HOST:PORT` or `https://HOST:PORT`; empty before `start()`. */
   readonly url: string;
 }
+
+/** How often it is looked whether the certificate is about to expire. */
+const EXPIRY_PERIOD_MS = 12 * 3_600_000;
 
 export const createRestServer = (options: Partial<RestOptions>, dependencies: RestDependencies): RestServer =>
   new FastifyRestServer({ ...restDefaults, ...options }, dependencies);
@@ -61,6 +73,8 @@ class FastifyRestServer implements RestServer {
   #state: 'new' | 'serving' | 'stopping' = 'new';
   #stopped: Promise<void> | null = null;
   #url = '';
+  #tls: TlsPair | null = null;
+  #stopWatching: Cancel = () => {};
 
   constructor(options: RestOptions, dependencies: RestDependencies) {
     const { backend, logger, clock, random } = dependencies;
@@ -78,7 +92,7 @@ class FastifyRestServer implements RestServer {
       isForwarded: (request) => this.#forwarded.has(request.raw),
       mustClose: (request) => this.#state === 'stopping' || this.#refused.has(request),
       serverFactory: (handler) => {
-        this.#public = this.#createServer(handler);
+        this.#public = this.#createServer(handler, options.tls !== null);
         this.#public.maxConnections = options.maxConnections;
         return this.#public;
       },
@@ -86,7 +100,7 @@ class FastifyRestServer implements RestServer {
     this.#internal = this.#createServer((request, response) => {
       this.#forwarded.add(request);
       this.#app.routing(request, response);
-    });
+    }, false);
     this.#internal.on('clientError', answerBrokenRequest);
   }
 
@@ -95,7 +109,7 @@ class FastifyRestServer implements RestServer {
   }
 
   async start(): Promise<{ readonly host: string; readonly port: number }> {
-    const { apiToken, host, port } = this.#options;
+    const { apiToken, host, port, tls } = this.#options;
     if (this.#state !== 'new') throw new RestServerError('STOPPED', 'a REST server starts once');
     if (apiToken === null && !isLoopback(host)) {
       throw new RestServerError(
@@ -103,12 +117,13 @@ class FastifyRestServer implements RestServer {
         `REST on ${host} can be reached from other machines, so it needs a token: start with --api-token-file FILE (or listen on 127.0.0.1).`,
       );
     }
+    if (tls !== null) await this.#startTls(tls);
     await this.#app.ready();
     await this.#listen(unbracket(host), port);
     this.#state = 'serving';
     const address = this.#public.address() as AddressInfo;
     const shown = address.family === 'IPv6' ? `[${address.address}]` : address.address;
-    this.#url = `http://${shown}:${address.port}`;
+    this.#url = `${tls === null ? 'http' : 'https'}://${shown}:${address.port}`;
     return { host: address.address, port: address.port };
   }
 
@@ -119,6 +134,27 @@ class FastifyRestServer implements RestServer {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
+  }
+
+  async reloadTls(): Promise<void> {
+    const { tls } = this.#options;
+    if (tls === null || this.#state !== 'serving') return;
+    const { logger } = this.#deps;
+    try {
+      const pair = await loadTls(tls);
+      const trouble = certificateTrouble(pair, this.#deps.clock.nowMs());
+      if (trouble?.refused) throw new TlsError('CERTIFICATE', trouble.message);
+      this.#show(pair);
+      logger.info({ validTo: new Date(pair.validToMs).toISOString() }, 'certificate loaded again');
+      if (trouble !== null) logger.warn({}, trouble.message);
+    } catch (error) {
+      if (!(error instanceof TlsError)) throw error;
+      logger.error({ err: error }, `the certificate of before is kept: ${error.message}`);
+    }
+  }
+
+  certificateTrouble(): string | null {
+    return this.#tls && (certificateTrouble(this.#tls, this.#deps.clock.nowMs())?.message ?? null);
   }
 
   acceptForwarded(stream: Duplex): void {
@@ -132,7 +168,30 @@ class FastifyRestServer implements RestServer {
     this.#internal.emit('connection', stream);
   }
 
-  #createServer(handler: (request: IncomingMessage, response: ServerResponse) => void): Server {
+  async #startTls(files: TlsFiles): Promise<void> {
+    const { clock, logger } = this.#deps;
+    try {
+      this.#show(await loadTls(files));
+    } catch (error) {
+      if (error instanceof TlsError) throw new RestServerError('TLS', error.message, error);
+      throw error;
+    }
+    // A node with an expired certificate is still a member that runs functions: it starts.
+    const look = (): void => {
+      const trouble = this.#tls && certificateTrouble(this.#tls, clock.nowMs());
+      if (trouble?.refused) logger.error({}, trouble.message);
+      else if (trouble) logger.warn({}, trouble.message);
+    };
+    look();
+    this.#stopWatching = clock.every(EXPIRY_PERIOD_MS, look);
+  }
+
+  #show(pair: TlsPair): void {
+    this.#tls = pair;
+    (this.#public as HttpsServer).setSecureContext(pair.secureContext);
+  }
+
+  #createServer(handler: (request: IncomingMessage, response: ServerResponse) => void, tls: boolean): Server {
     const { headersTimeoutMs, requestTimeoutMs, keepAliveMs, maxUploadBytes } = this.#options;
     const serve = (request: IncomingMessage, response: ServerResponse) => {
       this.#inProgress += 1;
@@ -142,15 +201,15 @@ class FastifyRestServer implements RestServer {
       });
       handler(request, response);
     };
-    const server = createServer(
-      {
-        headersTimeout: headersTimeoutMs,
-        requestTimeout: requestTimeoutMs,
-        keepAliveTimeout: keepAliveMs,
-        connectionsCheckingInterval: Math.min(5_000, headersTimeoutMs),
-      },
-      serve,
-    );
+    const limits = {
+      headersTimeout: headersTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+      keepAliveTimeout: keepAliveMs,
+      connectionsCheckingInterval: Math.min(5_000, headersTimeoutMs),
+    };
+    const server = tls
+      ? createHttpsServer({ ...limits, handshakeTimeout: headersTimeoutMs }, serve)
+      : createServer(limits, serve);
     // A client that asks first is told "too large" before it sends a byte.
     server.on('checkContinue', (request, response) => {
       if (saysTooLarge(request.headers, maxUploadBytes)) this.#refused.add(request);
@@ -177,6 +236,7 @@ class FastifyRestServer implements RestServer {
 
   async #close(): Promise<void> {
     const wasServing = this.#state === 'serving';
+    this.#stopWatching();
     this.#state = 'stopping';
     if (wasServing) {
       const closed = new Promise<void>((resolve) => this.#public.close(() => resolve()));

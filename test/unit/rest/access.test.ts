@@ -115,6 +115,25 @@ test('without a token, other names (DNS rebinding) and other origins are 403', a
   assert.deepEqual(rest.backend.submissions, []);
 });
 
+test('behind a reverse proxy, pages of the allowed name are its own, and of no other', async () => {
+  await using rest = await startRest({ allowedHosts: ['fsched.example.org'] });
+  const ask = async (headers: Record<string, string>) =>
+    (await rest.call('GET', '/tasks', undefined, headers)).status;
+  // The proxy ends TLS, and may pass on the Host that it was asked for or write its own.
+  for (const host of ['fsched.example.org', `127.0.0.1:${rest.port}`])
+    assert.equal(await ask({ host, origin: 'https://fsched.example.org' }), 200, host);
+  for (const origin of [
+    'https://evil.example',
+    'https://fsched.example.org.evil.example',
+    'null',
+    'file://x',
+  ])
+    assert.equal(await ask({ host: 'fsched.example.org', origin }), 403, origin);
+  assert.equal(await ask({ host: 'evil.example' }), 403);
+  const said = await rest.call('GET', '/tasks', undefined, { host: 'evil.example' });
+  assert.match(String(said.json.message), /--allowed-host NAME/);
+});
+
 test('what is not HTTP is answered 400 and the connection closed', async () => {
   await using rest = await startRest();
   const answer = await sendRaw(rest.port, 'what is this?\r\n\r\n');
