@@ -218,8 +218,10 @@ async function startParts(
 
   const enforcement = (): NodeEnforcement => enforcementOf(llc);
   const takesRuns = (): boolean => reserve.shortage === null;
+  // REST asks for them while it is built.
+  let certificateTrouble = (): string | null => null;
   const troubles = (): string[] =>
-    [reserve.shortage, launcher.trouble, rest.certificateTrouble()].filter((each) => each !== null);
+    [reserve.shortage, launcher.trouble, certificateTrouble()].filter((each) => each !== null);
   const identity = { name: config.name, version: VERSION };
   const backend = new DaemonBackend(identity, {
     ...common,
@@ -246,6 +248,7 @@ async function startParts(
     },
     { ...ports, backend, logger: log('rest') },
   );
+  certificateTrouble = () => rest.certificateTrouble();
   const self = new SelfDescription(identity, {
     ...common,
     clusterId,
