@@ -425,7 +425,7 @@ function launcherOptions(
     searchPath,
     ...(lang && { lang }),
     isolation: {
-      runAs: chooseRunAs(config.runAs),
+      runAs: chooseRunAs(config),
       sandbox,
       sandboxNetwork,
       limits: {

@@ -104,6 +104,11 @@ function parseStat(pid: number, text: string): ProcessEntry | null {
   };
 }
 
+/** The effective user; null when the process has gone. */
+export function readOwner(pid: number): number | null {
+  return orNull(() => statSync(`/proc/${pid}`).uid);
+}
+
 /**
  * A program may give itself megabytes of environment. What the node gives one has 100 KiB of parameters at most, and is
  * handed on in any order.

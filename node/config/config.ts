@@ -2,6 +2,7 @@ import { homedir, hostname } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { DEFAULT_MESH_PORT } from '../addresses.ts';
 import type { ReserveSize } from '../disk/reserve.ts';
+import type { UidRange } from '../worker/isolation/uid-range.ts';
 import { machineMemoryBytes } from '../worker/machine.ts';
 
 /** What a node is told at its start. `load.ts` gathers, validates and freezes it. */
@@ -47,8 +48,10 @@ export interface NodeConfig {
   readonly timeLimitMs: number;
   /** Kept of each output stream of a run. @default 1048576 */
   readonly outputLimitBytes: number;
-  /** User that programs run as. @default nobody where the node runs as root, else the node's own user */
+  /** One user for all programs. @default users of their own where the node runs as root, else the node's user */
   readonly runAs: string | null;
+  /** Ids that runs get as users of their own, where the node runs as root. @default 60800-61183 */
+  readonly runUids: UidRange | null;
   /** Whether programs run in a sandbox (bubblewrap); `auto`: where it works. @default auto */
   readonly sandbox: 'auto' | 'on' | 'off';
   /** Whether programs in the sandbox reach the network. @default false */
@@ -131,6 +134,7 @@ export const FIXED_DEFAULTS = {
   timeLimitMs: 60_000,
   outputLimitBytes: 1024 * 1024,
   runAs: null,
+  runUids: null,
   sandbox: 'auto',
   sandboxNetwork: false,
   cpuLimit: null,

@@ -8,6 +8,7 @@ import { formatHostPort, isHost, parseHostPort, parseListen, parseTarget } from 
 import { parseNetwork } from '../dial-rules.ts';
 import { BALLAST_BYTES } from '../disk/ballast.ts';
 import { parseGeometry } from '../llc/geometry.ts';
+import { DEFAULT_RUN_UIDS, formatUidRange } from '../worker/isolation/uid-range.ts';
 import { FIXED_DEFAULTS, type Host, MAX_VOTERS, type NodeConfig } from './config.ts';
 import {
   formatDuration,
@@ -22,6 +23,7 @@ import {
   parseSize,
   parseSwitch,
   parseText,
+  parseUidRange,
   textOf,
 } from './values.ts';
 
@@ -222,9 +224,16 @@ export const NODE_OPTIONS: readonly NodeOption[] = [
   option(
     'runAs',
     'USER',
-    'user that programs run as; root only if it is said here',
+    'one user for all programs; root only if it is said here',
     parseText('a user', 64),
-    { default: "nobody where the node runs as root, else the node's own user" },
+    { default: "users of their own where the node runs as root, else the node's own user" },
+  ),
+  option(
+    'runUids',
+    'FIRST-LAST',
+    'ids that runs get as users of their own, where the node runs as root',
+    parseUidRange,
+    { default: formatUidRange(DEFAULT_RUN_UIDS) },
   ),
   option(
     'sandbox',

@@ -2,6 +2,7 @@
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import { hasControlCharacters } from '../../protocols/schema/text.ts';
 import type { ReserveSize } from '../disk/reserve.ts';
+import type { UidRange } from '../worker/isolation/uid-range.ts';
 import type { Host } from './config.ts';
 
 /** Reads one value from a flag, an environment variable or a JSON file; an error says what to write. */
@@ -121,6 +122,23 @@ export function formatSize(bytes: number): string {
 /** As `parseDuration` reads it. */
 export const formatDuration = (ms: number): string =>
   ms >= 1000 && ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`;
+
+/** Below are the users of the system; 2^32 - 1 means no change (setresuid(2)). */
+const UIDS = { first: 1000, last: 2 ** 32 - 2 };
+/** `nobody`, and what it was where an id had 16 bits. */
+const NOBODY = [65_534, 65_535];
+const MAX_UIDS = 65_536;
+
+/** `60800-61183`. */
+export const parseUidRange: ParseAnywhere<UidRange> = (value) => {
+  const match = /^(\d{1,10})-(\d{1,10})$/.exec(textOf(value));
+  const [first, last] = [Number(match?.[1]), Number(match?.[2])];
+  const isRange = first >= UIDS.first && first <= last && last <= UIDS.last && last - first < MAX_UIDS;
+  if (isRange && NOBODY.every((id) => id < first || id > last)) return succeed({ first, last });
+  return fail(
+    `write the first and the last of at most ${MAX_UIDS} user ids, such as 60800-61183, from ${UIDS.first} to ${UIDS.last} without ${NOBODY.join(' and ')}, not ${shown(value)}`,
+  );
+};
 
 export const parseCount = (min: number, max: number): ParseAnywhere<number> =>
   parseQuantity({ '': 1 }, min, max, 'a whole number');

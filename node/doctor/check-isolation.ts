@@ -4,13 +4,23 @@ import { access, chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { NodeConfig } from '../config/config.ts';
-import type { Clock } from '../ports.ts';
+import type { Clock, Logger } from '../ports.ts';
 import { resolveProgram } from '../worker/command.ts';
 import { findOwnCgroup } from '../worker/isolation/cgroup-tree.ts';
 import { openIsolation } from '../worker/isolation/open-isolation.ts';
-import { chooseRunAs, resolveRunUser } from '../worker/isolation/run-user.ts';
-import { IsolationError, UNLIMITED } from '../worker/isolation/types.ts';
+import { chooseRunAs, resolveIdentity } from '../worker/isolation/run-user.ts';
+import { IsolationError, type IsolationOptions, UNLIMITED } from '../worker/isolation/types.ts';
+import { formatUidRange } from '../worker/isolation/uid-range.ts';
 import { type Finding, finding, succeeds } from './finding.ts';
+
+/** What went wrong is told by the findings. */
+const SILENT: Logger = {
+  error: () => undefined,
+  warn: () => undefined,
+  info: () => undefined,
+  debug: () => undefined,
+  child: () => SILENT,
+};
 
 /** Tries what a node would try, in a directory of its own. */
 export async function checkIsolation(
@@ -18,7 +28,7 @@ export async function checkIsolation(
   searchPath: string,
   clock: Clock,
 ): Promise<Finding[]> {
-  const runAs = chooseRunAs(config.runAs);
+  const runAs = chooseRunAs(config);
   return [await checkUser(runAs), await checkSandbox(config, runAs, searchPath, clock)];
 }
 
@@ -43,9 +53,13 @@ async function lacks(group: string): Promise<string | null> {
   return `${group} is not delegated to this user: start the node as a service with Delegate=yes`;
 }
 
-async function checkUser(runAs: string | null): Promise<Finding> {
+async function checkUser(runAs: IsolationOptions['runAs']): Promise<Finding> {
   try {
-    const { user } = await resolveRunUser(runAs);
+    const identity = await resolveIdentity(runAs);
+    if (identity.kind === 'own') {
+      return finding('user', 'ok', `each run has a user of its own, from ${formatUidRange(identity.range)}`);
+    }
+    const { user } = identity;
     const told = user.uid === 0 ? ': programs have all rights on this machine' : '';
     return finding('user', 'ok', `programs run as ${user.name}${told}`);
   } catch (error) {
@@ -56,7 +70,7 @@ async function checkUser(runAs: string | null): Promise<Finding> {
 
 async function checkSandbox(
   config: NodeConfig,
-  runAs: string | null,
+  runAs: IsolationOptions['runAs'],
   searchPath: string,
   clock: Clock,
 ): Promise<Finding> {
@@ -72,8 +86,9 @@ async function checkSandbox(
         openDirectory: join(scratch, 'open'),
         hidden: [config.dataDir],
         tag: 'doctor',
+        claimsDirectory: join(scratch, 'run-uids'),
       },
-      clock,
+      { clock, logger: SILENT },
     );
     await isolator[Symbol.asyncDispose]();
     return finding('bubblewrap', 'ok', found.ok ? found.value : '');

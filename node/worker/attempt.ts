@@ -12,6 +12,7 @@ import type { Lease, Partitions } from '../llc/partitions/types.ts';
 import type { LlcDomain, Topology } from '../llc/types.ts';
 import type { Clock } from '../ports.ts';
 import { type AttemptEnding, attemptReport, type StopCause, withReading } from './attempt-report.ts';
+import type { LentUser } from './isolation/types.ts';
 import type { LaunchedProcess, Launcher, ProcessEnd } from './launcher.ts';
 import type { Instrument } from './profilers/types.ts';
 
@@ -41,6 +42,8 @@ export class Attempt {
   accepted: Promise<Outcome<void, DispatchRefusal>> | null = null;
   /** Of the ways that it holds; set and given back by the worker. */
   lease: Lease | null = null;
+  /** Whom it runs as; set and given back by the worker. */
+  user: LentUser | null = null;
   phase: 'running' | 'reporting' = 'running';
   readonly #deps: AttemptDependencies;
   readonly #kill = new AbortController();
@@ -90,12 +93,14 @@ export class Attempt {
     const { clock, launcher, instrument: find, onStarted } = this.#deps;
     const { dispatch } = this;
     const { cpus } = this.domain;
+    const { user } = this;
+    if (user === null) throw new Error('the attempt has no user');
     const instrument = dispatch.measure === null ? succeed(null) : find(dispatch.measure);
     if (!instrument.ok) {
       const failure = { code: 'NOT_STARTED', message: instrument.error } as const;
       return this.#report({ launched: null, failure });
     }
-    const order = { ...dispatch, filePath, cpus, outputLimitBytes, enter: this.#enter() };
+    const order = { ...dispatch, user, filePath, cpus, outputLimitBytes, enter: this.#enter() };
     const launched = await launcher.launch({ ...order, instrument: instrument.value }, this.#kill.signal);
     if (!launched.ok && launched.error.code === 'NO_ROOM') return null;
     if (!launched.ok) return this.#report({ launched: null, failure: launched.error });

@@ -7,6 +7,7 @@
 import type { CapturedOutput, Dispatch } from '../../protocols/schema/attempt.ts';
 import type { Outcome } from '../../protocols/schema/outcome.ts';
 import type { Isolation } from '../../protocols/schema/run.ts';
+import type { LentUser } from './isolation/types.ts';
 import type { Instrument } from './profilers/types.ts';
 
 /** One program to start; the task's file has `fileName` in the working directory. */
@@ -17,6 +18,8 @@ export interface LaunchOrder
   > {
   /** The task's file on this node; it is copied. */
   readonly filePath: string;
+  /** Lent by `lendUser` for this run and attempt. */
+  readonly user: LentUser;
   /** CPUs to pin it to, ascending. */
   readonly cpus: readonly number[];
   /** Kept of each stream, bytes. */
@@ -75,6 +78,8 @@ export interface Launcher {
   start(): Promise<void>;
   /** Called when no process is left. */
   stop(): Promise<void>;
+  /** Whom an attempt runs as, until it is released. Failure: a sentence that says why none is free now. */
+  lendUser(runId: string, attempt: number): Promise<Outcome<LentUser, string>>;
   /** An abort of `kill` kills the program and all that it started; before the start it gives `KILLED`. */
   launch(order: LaunchOrder, kill: AbortSignal): Promise<Outcome<LaunchedProcess, LaunchFailure>>;
 }

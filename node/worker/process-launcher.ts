@@ -10,14 +10,22 @@ import { resolveProgram, splitCommand } from './command.ts';
 import type { DiskWatch } from './disk-watch.ts';
 import type { Isolator } from './isolation/isolator.ts';
 import { openIsolation } from './isolation/open-isolation.ts';
-import { type IsolationOptions, PLAIN } from './isolation/types.ts';
+import { type IsolationOptions, type LentUser, PLAIN } from './isolation/types.ts';
+import { CLAIMS_DIRECTORY } from './isolation/uid-claims.ts';
 import type { LaunchedProcess, Launcher, LaunchFailure, LaunchOrder } from './launcher.ts';
 import { Leftovers } from './leftovers.ts';
 import { PipePool } from './pipe-pool.ts';
 import { killAttempt } from './reaper.ts';
 import { KILLED, notStarted, type Prepared, startProgram } from './running-program.ts';
 import { findLatchShell } from './start-latch.ts';
-import { findLeftovers, giveTo, makeWorkDirectory, placeTaskFile, tagOf } from './work-directory.ts';
+import {
+  findLeftovers,
+  giveTo,
+  makeWorkDirectory,
+  placeTaskFile,
+  tagOf,
+  workDirectoryOf,
+} from './work-directory.ts';
 
 export interface ProcessLauncherOptions {
   /** Directory of the working directories; nothing else lives there. */
@@ -85,11 +93,13 @@ export class ProcessLauncher implements Launcher {
     await Promise.all([...new Set([directory, openDirectory])].map((root) => this.#sweepLeftovers(root)));
     const searchPath = this.#searchPath;
     const place = { searchPath, directory, openDirectory, hidden, tag: tagOf(directory) };
-    const isolator = await openIsolation(isolation, place, clock);
+    const claimsDirectory = CLAIMS_DIRECTORY;
+    const isolator = await openIsolation(isolation, { ...place, claimsDirectory }, { clock, logger });
+    await isolator.recoverUsers();
     const [shell] = await Promise.all([findLatchShell(searchPath), this.#pipes.start()]);
     this.#ready = { isolator, shell };
     for (const note of isolator.notes) logger.warn({}, note);
-    logger.info({ isolation: isolator.describe() }, 'programs are isolated');
+    logger.info({ isolation: isolator.describe(null) }, 'programs are isolated');
   }
 
   async stop(): Promise<void> {
@@ -101,14 +111,25 @@ export class ProcessLauncher implements Launcher {
     if (openDirectory !== directory) await rmdir(openDirectory).catch(() => undefined);
   }
 
+  async lendUser(runId: string, attempt: number): Promise<Outcome<LentUser, string>> {
+    if (this.#ready === null) throw new Error('the launcher was not started');
+    const { isolator } = this.#ready;
+    try {
+      const lent = await isolator.lendUser(workDirectoryOf(isolator.root, runId, attempt));
+      return lent === null ? fail('all users of --run-uids are in use on this node') : succeed(lent);
+    } catch (error) {
+      return fail(`no user can be had: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+
   async launch(order: LaunchOrder, kill: AbortSignal): Promise<Outcome<LaunchedProcess, LaunchFailure>> {
     if (this.#ready === null) throw new Error('the launcher was not started');
     const { isolator } = this.#ready;
     let directory: string | null = null;
     let started = false;
     try {
-      if (!/^[\w.-]{1,128}$/.test(order.runId) || !isValid(FileName, order.fileName)) {
-        return notStarted('the name of the run or of the file is not usable as a file name');
+      if (!isValid(FileName, order.fileName)) {
+        return notStarted('the name of the file is not usable as a file name');
       }
       directory = await makeWorkDirectory(isolator.root, order.runId, order.attempt);
       const prepared = await this.#prepare(order, directory, isolator);
@@ -132,11 +153,12 @@ export class ProcessLauncher implements Launcher {
   async #prepare(
     order: LaunchOrder,
     directory: string,
-    { owner }: Isolator,
+    isolator: Isolator,
   ): Promise<Outcome<Prepared, LaunchFailure>> {
     const words = splitCommand(order.command);
     if (!words.ok) return words;
     const [name = '', ...args] = words.value;
+    const owner = isolator.ownerOf(order.user);
     const placing = placeTaskFile(order.filePath, directory, order.fileName, owner);
     // A program with a slash in its name may be the file that is being placed.
     if (name.includes('/')) await placing;

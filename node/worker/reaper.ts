@@ -2,7 +2,9 @@
  * Kills everything that belongs to an attempt: its process group, its session, what carries its marks in the
  * environment, what stands in its working directory, and all children of these, until none is left. A program
  * would have to clear its environment, leave the directory and its session and lose its parent, all of them, to escape.
+ * One with a user of its own can't: whatever is that user's is of the attempt, and all of it is killed at one blow.
  */
+import { spawn } from 'node:child_process';
 import { setImmediate as breathe } from 'node:timers/promises';
 import { pause } from '../pause.ts';
 import type { Clock, Logger } from '../ports.ts';
@@ -10,9 +12,11 @@ import {
   listProcesses,
   type ProcessEntry,
   readEnvironment,
+  readOwner,
   readProcess,
   readWorkingDirectory,
 } from '../procfs.ts';
+import { USUAL_PATH } from '../search-path.ts';
 
 /** How the processes of an attempt are known. */
 export interface AttemptMarks {
@@ -22,6 +26,8 @@ export interface AttemptMarks {
   readonly directory: string;
   /** The process that was started, leader of its group and session; null when it isn't known. */
   readonly root: { readonly pid: number; readonly startTicks: number } | null;
+  /** Whose processes are all of this attempt; null: it shares its user with others. */
+  readonly user: { readonly uid: number; readonly gid: number } | null;
 }
 
 export interface ReaperDependencies {
@@ -53,7 +59,9 @@ export async function killAttempt(marks: AttemptMarks, dependencies: ReaperDepen
     const members = await findMembers(entries, { marks, root, known, clock });
     const living = members.filter((entry) => entry.alive);
     // What forks and ends again and again may hide between two looks; one clean look is enough where nothing moved.
-    if (living.length === 0 && (clean || (!torn && known.size === 0))) return true;
+    // The dead of a user of its own tell that there was such a process.
+    const moved = torn || known.size > 0 || (marks.user !== null && members.length > 0);
+    if (living.length === 0 && (clean || !moved)) return true;
     clean = living.length === 0;
     if (clock.monotonicMs() > deadline) {
       const pids = living.map((entry) => entry.pid);
@@ -61,6 +69,7 @@ export async function killAttempt(marks: AttemptMarks, dependencies: ReaperDepen
       return living.length === 0;
     }
     killMembers(living, root, known);
+    if (marks.user !== null) await strike(marks.user);
     await pause(clock, ROUND_MS);
   }
 }
@@ -100,6 +109,42 @@ function signal(pid: number): void {
   }
 }
 
+/** Resolves when no process of the user is alive; false when one could not be killed. */
+export async function killUser(
+  user: NonNullable<AttemptMarks['user']>,
+  { clock, logger }: ReaperDependencies,
+): Promise<boolean> {
+  const deadline = clock.monotonicMs() + GIVE_UP_MS;
+  for (;;) {
+    const reached = await strike(user);
+    const list = await listProcesses(0);
+    const living = list?.entries.filter(({ alive, pid }) => alive && readOwner(pid) === user.uid);
+    if (reached && living?.length === 0) return true;
+    if (clock.monotonicMs() > deadline) {
+      logger.warn(
+        { uid: user.uid, pids: living?.map(({ pid }) => pid) },
+        'processes of a run can not be killed',
+      );
+      return false;
+    }
+    await pause(clock, ROUND_MS);
+  }
+}
+
+/**
+ * As the user itself, whom kill(2) lets reach each of its processes in one step: also what forks and ends faster than
+ * anybody can look. False when that may have come to nothing: they can kill their killer, too.
+ */
+async function strike({ uid, gid }: NonNullable<AttemptMarks['user']>): Promise<boolean> {
+  if (uid === 0) throw new Error('root is no user of one run');
+  const options = { uid, gid, cwd: '/', env: { PATH: USUAL_PATH }, stdio: 'ignore' } as const;
+  const child = spawn('sh', ['-c', 'kill -s KILL -- -1'], options);
+  // Status 1: there was none.
+  return new Promise((resolve) => {
+    child.once('error', () => resolve(false)).once('exit', (code) => resolve(code === 0 || code === 1));
+  });
+}
+
 interface Search {
   readonly marks: AttemptMarks;
   readonly root: number | null;
@@ -134,6 +179,8 @@ async function findMembers(
 
 function isMarked(entry: ProcessEntry, marks: AttemptMarks, root: number | null): boolean {
   if (entry.pid === root || entry.group === root || entry.session === root) return true;
+  // What a process says of itself proves nothing then: a neighbour could wear the marks of this run.
+  if (marks.user !== null) return readOwner(entry.pid) === marks.user.uid;
   const directory = readWorkingDirectory(entry.pid);
   if (directory === marks.directory || directory?.startsWith(`${marks.directory}/`)) return true;
   const environment = readEnvironment(entry.pid);

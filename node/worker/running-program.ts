@@ -81,7 +81,7 @@ export async function startProgram(
     latch.release();
   }
   const cpus = isolator.pins ? order.cpus : [];
-  const isolation = { ...isolator.describe(), pinned: cpus.length > 0 };
+  const isolation = { ...isolator.describe(order.user), pinned: cpus.length > 0 };
   return succeed({ pid, cpus, startedAtMs, isolation, ...running });
 }
 
@@ -90,7 +90,7 @@ async function spawnProgram(
   { order, directory, program, environment }: Prepared,
   { isolator, pipes, shell }: StartDependencies,
 ): Promise<Spawned> {
-  const words = isolator.wrap(order.cpus, directory, program);
+  const words = isolator.wrap(order.user, order.cpus, directory, program);
   const group = isolator.createGroup(basename(directory));
   const held = group !== null || order.enter != null;
   const [file, ...args] = held ? latched(shell, words) : words;
@@ -99,7 +99,7 @@ async function spawnProgram(
     streams = await openStreams(pipes, {
       inputPath: `${directory}.in`,
       input: order.parameters,
-      owner: isolator.owner,
+      owner: isolator.ownerOf(order.user),
       latched: held,
     });
     // In a session and process group of its own.
@@ -144,6 +144,7 @@ function supervise(
   startedAtNs: () => bigint,
 ): Pick<LaunchedProcess, 'output' | 'ended'> {
   const { runId, attempt, outputLimitBytes } = order;
+  const user = order.user.own ? order.user.user : null;
   const stdout = new Capture(streams.stdout ?? child.stdout, outputLimitBytes);
   const stderr = new Capture(streams.stderr ?? child.stderr, outputLimitBytes);
   const root = { pid, startTicks: readProcess(pid)?.startTicks ?? 0 };
@@ -154,7 +155,7 @@ function supervise(
   const sweep = async () => {
     await group?.kill();
     // Also after the group: a program of the daemon's own user may have left it.
-    await killAttempt({ runId, attempt, directory, root }, { clock, logger });
+    await killAttempt({ runId, attempt, directory, root, user }, { clock, logger });
   };
   const cleanUp = async () => {
     await Promise.all([recorded, group?.remove(), order.instrument?.collect(directory)]);

@@ -20,13 +20,19 @@ export function openWorkDirectory(directory: string): string {
 /** Whom files of a program are given to; null: they stay the daemon's. */
 export type Owner = { readonly uid: number; readonly gid: number } | null;
 
+/** @param root without symbolic links */
+export function workDirectoryOf(root: string, runId: string, attempt: number): string {
+  if (!/^[\w.-]{1,128}$/.test(runId)) throw new Error('the name of the run is not usable as a file name');
+  return join(root, `${runId}-${attempt}`);
+}
+
 /**
  * Makes an empty directory, mode 0700, in place of what has its name. Resolves to its path without symbolic links. It
  * is the daemon's until all that the daemon puts into it is in, and then handed over (`giveTo`): from there on nothing
  * in it is reached by its name with the daemon's rights.
  */
 export async function makeWorkDirectory(root: string, runId: string, attempt: number): Promise<string> {
-  const directory = join(await realpath(root), `${runId}-${attempt}`);
+  const directory = workDirectoryOf(await realpath(root), runId, attempt);
   try {
     await mkdir(directory, { mode: 0o700 });
   } catch {
@@ -72,7 +78,7 @@ export async function findLeftovers(root: string): Promise<AttemptMarks[]> {
   return Promise.all(
     found.map(async ({ name, runId, attempt }) => {
       const directory = join(base, name);
-      return { runId, attempt, directory, root: await readRoot(directory) };
+      return { runId, attempt, directory, root: await readRoot(directory), user: null };
     }),
   );
 }

@@ -174,13 +174,16 @@ export class Worker implements AsyncDisposable {
   async #acquire(attempt: Attempt): Promise<DispatchRefusal | null> {
     const { runId, attempt: number, domain, ways, sensitive } = attempt.dispatch;
     const acquired = await this.#deps.partitions.acquire({ runId, attempt: number, domain, ways, sensitive });
-    if (acquired.ok) {
-      attempt.lease = acquired.value;
-      this.#deps.onChange();
-      return null;
+    if (!acquired.ok) {
+      const { code, message } = acquired.error;
+      return { code: code === 'BAD_WAYS' ? 'FULL' : code, message };
     }
-    const { code, message } = acquired.error;
-    return { code: code === 'BAD_WAYS' ? 'FULL' : code, message };
+    attempt.lease = acquired.value;
+    this.#deps.onChange();
+    const lent = await this.#deps.launcher.lendUser(runId, number);
+    if (!lent.ok) return { code: 'FULL', message: lent.error };
+    attempt.user = lent.value;
+    return null;
   }
 
   async #fetch(attempt: Attempt): Promise<string | null> {
@@ -224,6 +227,7 @@ export class Worker implements AsyncDisposable {
     } catch (error) {
       this.#deps.logger.error({ err: error, runId: attempt.dispatch.runId }, 'ways could not be given back');
     } finally {
+      await attempt.user?.release();
       this.#attempts.delete(attempt);
       attempt.markGone();
     }

@@ -62,6 +62,9 @@ export type Enforcement = Value<typeof Enforcement>;
 export const Isolation = Type.Object(
   {
     user: name(256),
+    ownUser: Type.Optional(
+      Type.Boolean({ description: 'Whether no other run had that user. Older versions do not tell.' }),
+    ),
     limits: oneOf(['cgroup', 'prlimit', 'none']),
     sandbox: oneOf(['bubblewrap', 'none']),
     network: Type.Boolean({ description: 'Whether the program could reach the network.' }),

@@ -3,7 +3,7 @@ import { close, constants, open, write } from 'node:fs';
 import { mkdir, readdir, readFile, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { DirectoryFlock } from './flock.ts';
+import { DirectoryFlock } from '../../flock.ts';
 import { ResctrlLock } from './lock.ts';
 import { ERRNOS, type Errno, ResctrlError, type ResctrlFs } from './port.ts';
 

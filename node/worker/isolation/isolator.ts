@@ -8,12 +8,15 @@ import type { ExecChain } from '../exec-chain.ts';
 import type { CgroupTree } from './cgroup-tree.ts';
 import type { RunCgroup } from './run-cgroup.ts';
 import type { Identity } from './run-user.ts';
+import type { RunUsers } from './run-users.ts';
 import type { Sandbox } from './sandbox.ts';
-import type { IsolationOptions, RunUser } from './types.ts';
+import type { IsolationOptions, LentUser, RunUser } from './types.ts';
+import { formatUidRange } from './uid-range.ts';
 
 export interface IsolationParts {
   readonly chain: ExecChain;
   readonly identity: Identity;
+  readonly users: RunUsers;
   readonly sandbox: Sandbox | null;
   readonly cgroups: CgroupTree | null;
 }
@@ -41,10 +44,23 @@ export class Isolator implements AsyncDisposable {
     this.notes = own.notes;
   }
 
-  /** Whom directories and files of the program must belong to; null: the daemon's own user. */
-  get owner(): RunUser | null {
-    const { user, changes } = this.#parts.identity;
-    return changes ? user : null;
+  /** Whom a run in this directory goes by; null when all users are in use. Throws when the disk refuses. */
+  lendUser(directory: string): Promise<LentUser | null> {
+    return this.#parts.users.lend(directory);
+  }
+
+  /** Sweeps what dead daemons left under users that runs have as their own. Never rejects. */
+  recoverUsers(): Promise<void> {
+    return this.#parts.users.recover();
+  }
+
+  /** Whom directories and files of its programs must belong to; null: the daemon's own user. */
+  ownerOf({ user }: LentUser): RunUser | null {
+    return this.#changesUser ? user : null;
+  }
+
+  get #changesUser(): boolean {
+    return this.#parts.identity.kind !== 'daemon';
   }
 
   get sandboxed(): boolean {
@@ -55,8 +71,9 @@ export class Isolator implements AsyncDisposable {
     return this.#parts.chain.taskset !== null;
   }
 
-  /** The whole argument vector for a program, named by its absolute path, that works in `directory` on `cpus`. */
+  /** The whole argument vector for a program of `lent`, named by its absolute path, that works in `directory`. */
   wrap(
+    lent: LentUser,
     cpus: readonly number[],
     directory: string,
     program: readonly [string, ...string[]],
@@ -69,8 +86,8 @@ export class Isolator implements AsyncDisposable {
     const words: string[] = [
       ...by(chain.taskset, cpus.length === 0 ? [] : ['-c', formatCpuList(cpus)]),
       ...(sandbox?.wrap(directory, program[0]) ?? []),
-      ...by(chain.prlimit, this.#limits()),
-      ...by(chain.setpriv, this.#privileges()),
+      ...by(chain.prlimit, this.#limits(lent)),
+      ...by(chain.setpriv, this.#privileges(lent)),
       ...program,
     ];
     return words as [string, ...string[]];
@@ -81,14 +98,16 @@ export class Isolator implements AsyncDisposable {
     return this.#parts.cgroups?.create(name, this.#options.limits) ?? null;
   }
 
-  /** What a run has. */
-  describe(): Omit<Isolation, 'pinned'> {
+  /** What a run has; without a user, what all have. */
+  describe(lent: LentUser | null): Omit<Isolation, 'pinned'> {
     const { identity, sandbox, cgroups, chain } = this.#parts;
     const { limits, sandboxNetwork } = this.#options;
     const limited = Object.values(limits).some((limit) => limit !== null);
     const byTool = limited && chain.prlimit !== null ? 'prlimit' : 'none';
     return {
-      user: identity.user.name,
+      user:
+        lent?.user.name ?? (identity.kind === 'own' ? formatUidRange(identity.range) : identity.user.name),
+      ownUser: identity.kind === 'own',
       limits: cgroups?.limits === true ? 'cgroup' : byTool,
       sandbox: sandbox === null ? 'none' : 'bubblewrap',
       network: sandbox === null || sandboxNetwork,
@@ -105,11 +124,10 @@ export class Isolator implements AsyncDisposable {
   }
 
   /** Arguments for `setpriv`; none where nothing is to change. */
-  #privileges(): string[] {
-    const { identity, sandbox } = this.#parts;
-    const { user, changes } = identity;
+  #privileges({ user }: LentUser): string[] {
     // Bubblewrap itself takes away new privileges, and dies with the daemon.
-    if (!changes) return sandbox === null ? ['--no-new-privs', '--pdeathsig', 'KILL', '--'] : [];
+    if (!this.#changesUser)
+      return this.#parts.sandbox === null ? ['--no-new-privs', '--pdeathsig', 'KILL', '--'] : [];
     const become = ['--reuid', String(user.uid), '--regid', String(user.gid), '--clear-groups'];
     const drop = ['--inh-caps=-all', '--bounding-set=-all', '--no-new-privs'];
     return [...become, ...drop, '--pdeathsig', 'KILL', '--'];
@@ -119,7 +137,7 @@ export class Isolator implements AsyncDisposable {
    * Arguments for `prlimit`: limits that the kernel holds per process or per user (getrlimit(2)); control groups hold
    * more. Core files are never written: they would hold memory of the program, and fill the disk.
    */
-  #limits(): string[] {
+  #limits(lent: LentUser): string[] {
     const { openFiles, memoryBytes, processes, fileBytes } = this.#options.limits;
     const limits: [string, number | null][] = [
       ['core', 0],
@@ -127,7 +145,7 @@ export class Isolator implements AsyncDisposable {
       ['nofile', openFiles && Math.min(openFiles, this.#openFilesCeiling)],
     ];
     if (this.#parts.cgroups?.limits !== true) {
-      const counted = processes === null ? null : this.#countTasks();
+      const counted = processes === null ? null : this.#countTasks(lent);
       // Not the address space: run-times reserve far more of it than they ever use.
       limits.push(['data', memoryBytes]);
       if (processes !== null && counted !== null) limits.push(['nproc', processes + counted]);
@@ -139,11 +157,10 @@ export class Isolator implements AsyncDisposable {
    * Processes that count before the first of the run: the kernel counts all of one user, in one user namespace. Null:
    * the limit is of no effect for this user (root).
    */
-  #countTasks(): number | null {
-    const { identity, sandbox } = this.#parts;
-    const { uid } = identity.user;
+  #countTasks({ user: { uid }, own }: LentUser): number | null {
     if (uid === 0) return null;
-    if (sandbox !== null && !identity.changes) return SANDBOX_TASKS;
+    if (own) return 0;
+    if (this.#parts.sandbox !== null && !this.#changesUser) return SANDBOX_TASKS;
     // Each time anew: what a run before left as zombies counts until somebody has waited for it.
     return countTasks(uid);
   }

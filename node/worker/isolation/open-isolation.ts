@@ -1,15 +1,17 @@
 /** What isolation this machine can give is found out once, by trying it. */
 import { chmod, chown, lstat, mkdir, realpath, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Clock } from '../../ports.ts';
+import type { Clock, Logger } from '../../ports.ts';
 import { resolveProgram } from '../command.ts';
 import { detectExecChain, succeeds } from '../exec-chain.ts';
 import { removeTree } from '../remove-tree.ts';
 import { CgroupTree } from './cgroup-tree.ts';
 import { type IsolationParts, Isolator } from './isolator.ts';
-import { resolveRunUser } from './run-user.ts';
+import { type Identity, resolveIdentity } from './run-user.ts';
+import { OwnUsers, oneUser, type RunUsers } from './run-users.ts';
 import { Sandbox } from './sandbox.ts';
-import { IsolationError, type IsolationOptions } from './types.ts';
+import { IsolationError, type IsolationOptions, type LentUser } from './types.ts';
+import { formatUidRange } from './uid-range.ts';
 
 export interface IsolationPlace {
   /** Where programs and the tools are looked for, as in PATH. */
@@ -22,17 +24,24 @@ export interface IsolationPlace {
   readonly hidden: readonly string[];
   /** Names this node's control groups. */
   readonly tag: string;
+  /** Of the claims on users that runs have as their own, of all daemons of the machine; made if need be. */
+  readonly claimsDirectory: string;
+}
+
+export interface IsolationDependencies {
+  readonly clock: Clock;
+  readonly logger: Logger;
 }
 
 /** @throws IsolationError: what was asked for can't be had */
 export async function openIsolation(
   options: IsolationOptions,
   place: IsolationPlace,
-  clock: Clock,
+  dependencies: IsolationDependencies,
 ): Promise<Isolator> {
   const [chain, identity] = await Promise.all([
     detectExecChain(place.searchPath),
-    resolveRunUser(options.runAs),
+    resolveIdentity(options.runAs),
   ]);
   const notes: string[] = [];
   if (chain.taskset === null) {
@@ -40,8 +49,9 @@ export async function openIsolation(
       'programs are not pinned to the CPUs of their domain: taskset (util-linux) does not work here',
     );
   }
+  const { clock } = dependencies;
   const cgroups = await openCgroups(options, place.tag, { chain, clock, notes });
-  const trial: Trial = { options, place, parts: { chain, identity, sandbox: null, cgroups }, notes };
+  const trial: Trial = { options, place, parts: { chain, identity, cgroups }, dependencies, notes };
   try {
     return (await openSandboxed(trial)) ?? (await openPlain(trial));
   } catch (error) {
@@ -54,7 +64,8 @@ export async function openIsolation(
 interface Trial {
   readonly options: IsolationOptions;
   readonly place: IsolationPlace;
-  readonly parts: IsolationParts;
+  readonly parts: Omit<IsolationParts, 'sandbox' | 'users'>;
+  readonly dependencies: IsolationDependencies;
   readonly notes: string[];
 }
 
@@ -77,50 +88,91 @@ async function openSandboxed(trial: Trial): Promise<Isolator | null> {
 }
 
 async function openPlain(trial: Trial): Promise<Isolator> {
-  const { options, place, parts, notes } = trial;
-  const { changes, user } = parts.identity;
+  const { place, parts } = trial;
+  const { identity } = parts;
+  const changes = identity.kind !== 'daemon';
   // Another user must be able to pass through, and only to pass through.
   const root = changes ? await makeRoot(place.openDirectory, 0o711) : await makeRoot(place.directory, 0o700);
-  const isolator = new Isolator(options, parts, { root, notes });
+  const isolator = await isolatorOf(trial, null, root);
   if (!changes || (await works(isolator, trial))) return isolator;
+  const user = identity.kind === 'own' ? formatUidRange(identity.range) : `"${identity.user.name}"`;
   throw new IsolationError(
     'WORK_DIRECTORY',
-    `programs can't be run as "${user.name}" in ${root}: install setpriv (util-linux), name a directory that this user reaches with --work-dir, or say --run-as root`,
+    `programs can't be run as ${user} in ${root}: install setpriv (util-linux), name a directory that others reach with --work-dir, or say --run-as root`,
   );
 }
 
-async function sandboxBy(program: string, { options, place, parts, notes }: Trial): Promise<Isolator> {
+async function sandboxBy(program: string, trial: Trial): Promise<Isolator> {
+  const { options, place, parts } = trial;
   const { searchPath, directory, hidden } = place;
   const privileged = process.geteuid?.() === 0;
   const sandbox = new Sandbox({
     program,
     network: options.sandboxNetwork,
     privileged,
-    dropCapabilities: privileged && !parts.identity.changes,
+    dropCapabilities: privileged && parts.identity.kind === 'daemon',
     searchPath,
     hidden: [...hidden, directory],
   });
-  const root = await makeRoot(directory, 0o700);
-  return new Isolator(options, { ...parts, sandbox }, { root, notes });
+  return isolatorOf(trial, sandbox, await makeRoot(directory, 0o700));
+}
+
+async function isolatorOf(trial: Trial, sandbox: Sandbox | null, root: string): Promise<Isolator> {
+  const { options, parts } = trial;
+  const notes = [...trial.notes, ...warningsOf(parts.identity, sandbox)];
+  const users = await openUsers(trial, sandbox === null);
+  return new Isolator(options, { ...parts, users, sandbox }, { root, notes });
+}
+
+/** What follows for the node and its programs from who they are. */
+function warningsOf(identity: Identity, sandbox: Sandbox | null): string[] {
+  if (identity.kind === 'own') return [];
+  const { name, uid } = identity.user;
+  const apart = `runs are not kept apart: all of them are ${name}'s`;
+  if (sandbox !== null) return identity.kind === 'other' ? [`${apart}; leave --run-as out`] : [];
+  if (identity.kind === 'other')
+    return [`${apart}, and can read, write and kill each other; leave --run-as out`];
+  const rights =
+    uid === 0 ? 'have all rights on this machine' : 'can read its token and keys and act as a member';
+  return [
+    `programs run as the user of the node (${name}) without a sandbox and ${rights}: install bubblewrap, or start the node as root without --run-as`,
+  ];
+}
+
+async function openUsers({ place, parts, dependencies }: Trial, reachesShared: boolean): Promise<RunUsers> {
+  const { identity } = parts;
+  if (identity.kind !== 'own') return oneUser(identity.user);
+  const { searchPath } = place;
+  const claimsDirectory = await makeRoot(place.claimsDirectory, 0o700);
+  return new OwnUsers({ range: identity.range, claimsDirectory, searchPath, reachesShared }, dependencies);
 }
 
 /** Whether a program can write in its directory, by its absolute path, with all that is wrapped around it. */
 async function works(isolator: Isolator, { place, parts }: Trial): Promise<boolean> {
-  const { root, owner } = isolator;
+  const lent = forTrial(parts.identity);
+  const owner = isolator.ownerOf(lent);
   const { searchPath } = place;
   if (owner !== null && parts.chain.setpriv === null) return false;
   const shell = await resolveProgram('sh', searchPath, '/');
   if (!shell.ok) return false;
-  const probe = join(root, '.probe');
+  const probe = join(isolator.root, '.probe');
   await removeTree(probe);
   await mkdir(probe, { mode: 0o700 });
   try {
     if (owner !== null) await chown(probe, owner.uid, owner.gid);
-    const words = isolator.wrap([], probe, [shell.value, '-c', ': > "$0"', join(probe, 'file')]);
+    const words = isolator.wrap(lent, [], probe, [shell.value, '-c', ': > "$0"', join(probe, 'file')]);
     return await succeeds(words, { PATH: searchPath }, probe);
   } finally {
     await removeTree(probe);
   }
+}
+
+/** Of a range the last: where a container has only so many ids, it is the first to be missing. */
+function forTrial(identity: Identity): LentUser {
+  const release = async () => undefined;
+  if (identity.kind !== 'own') return { user: identity.user, own: false, release };
+  const { last } = identity.range;
+  return { user: { name: String(last), uid: last, gid: last }, own: true, release };
 }
 
 async function openCgroups(
@@ -142,7 +194,7 @@ async function openCgroups(
 
 /** Among directories of others only one of our own is taken: somebody could have put theirs in its place. */
 async function makeRoot(directory: string, mode: number): Promise<string> {
-  await mkdir(dirname(directory), { recursive: true, mode });
+  await mkdir(dirname(directory), { recursive: true, mode: 0o711 });
   try {
     await mkdir(directory);
   } catch (error) {

@@ -1,30 +1,33 @@
-/** The user that programs run as: never root unless told so in so many words. */
+/** The users that programs run as: never root unless told so in so many words. */
 import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { promisify } from 'node:util';
+import type { NodeConfig } from '../../config/config.ts';
 import { orNull } from '../../or-null.ts';
-import { IsolationError, type RunUser } from './types.ts';
+import { IsolationError, type IsolationOptions, type RunUser } from './types.ts';
+import { DEFAULT_RUN_UIDS, findTaken, formatUidRange, type UidRange } from './uid-range.ts';
 
 const run = promisify(execFile);
 
-/** Whom programs run as where the daemon is root and nobody says otherwise. */
-const UNPRIVILEGED = 'nobody';
+/** The daemon's own user, another for all runs, or one of a range for each. */
+export type Identity =
+  | { readonly kind: 'daemon' | 'other'; readonly user: RunUser }
+  | { readonly kind: 'own'; readonly range: UidRange };
 
-export interface Identity {
-  readonly user: RunUser;
-  /** Whether the daemon must change its user to become it. */
-  readonly changes: boolean;
+/** What the operator's choice comes to: users of their own where the daemon is root and nobody says otherwise. */
+export function chooseRunAs({
+  runAs,
+  runUids,
+}: Pick<NodeConfig, 'runAs' | 'runUids'>): IsolationOptions['runAs'] {
+  return runAs ?? runUids ?? (process.geteuid?.() === 0 ? DEFAULT_RUN_UIDS : null);
 }
 
-/** What the operator's choice comes to: `nobody` where the daemon is root and nobody says otherwise. */
-export function chooseRunAs(configured: string | null): string | null {
-  return configured ?? (process.geteuid?.() === 0 ? UNPRIVILEGED : null);
-}
-
-/** Null is the daemon's own user. @throws IsolationError USER: there is none such, or the daemon may not become it */
-export async function resolveRunUser(runAs: string | null): Promise<Identity> {
+/** @throws IsolationError USER: there is none such, it is somebody's already, or the daemon may not become it */
+export async function resolveIdentity(runAs: IsolationOptions['runAs']): Promise<Identity> {
   const own = ownUser();
-  if (runAs === null) return { user: own, changes: false };
+  if (runAs === null) return { kind: 'daemon', user: own };
+  if (typeof runAs !== 'string') return { kind: 'own', range: await checkRange(runAs) };
   const user = await lookUp(runAs);
   if (user === null) {
     throw new IsolationError(
@@ -32,14 +35,43 @@ export async function resolveRunUser(runAs: string | null): Promise<Identity> {
       `there is no user "${runAs}" on this machine to run programs as; make it, or name another with --run-as`,
     );
   }
-  if (user.uid === own.uid) return { user, changes: false };
+  if (user.uid === own.uid) return { kind: 'daemon', user };
   if (own.uid !== 0) {
     throw new IsolationError(
       'USER',
       `only root can run programs as another user: leave --run-as out, or start the node as root or as "${runAs}"`,
     );
   }
-  return { user, changes: true };
+  return { kind: 'other', user };
+}
+
+async function checkRange(range: UidRange): Promise<UidRange> {
+  const ids = formatUidRange(range);
+  if (process.geteuid?.() !== 0) {
+    throw new IsolationError(
+      'USER',
+      `only root can give runs users of their own: leave --run-uids ${ids} out`,
+    );
+  }
+  const read = (path: string) => readFile(path, 'utf8').catch(() => '');
+  const [users, groups, ...subIds] = await Promise.all([
+    readTable('passwd'),
+    readTable('group'),
+    read('/etc/subuid'),
+    read('/etc/subgid'),
+  ]);
+  const taken = findTaken(range, { users, groups, subIds: subIds.join('\n') });
+  if (taken === null) return range;
+  throw new IsolationError(
+    'USER',
+    `the ids ${ids} of runs are not free: ${taken} has some of them; name a free range with --run-uids FIRST-LAST`,
+  );
+}
+
+/** By `getent`, which also knows what a directory service lists. */
+async function readTable(name: 'passwd' | 'group'): Promise<string> {
+  const listed = run('getent', [name], { maxBuffer: 64 * 1024 ** 2 }).then(({ stdout }) => stdout);
+  return listed.catch(() => readFile(`/etc/${name}`, 'utf8').catch(() => ''));
 }
 
 /** A user without a name in the tables of the machine (as in a container) goes by its number. */

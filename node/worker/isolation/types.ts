@@ -1,10 +1,21 @@
 /** What keeps a program from the machine, from the daemon and from other programs. */
 
+import type { UidRange } from './uid-range.ts';
+
 /** A user of this machine, by number since names are looked up by programs that differ. */
 export interface RunUser {
   readonly name: string;
   readonly uid: number;
   readonly gid: number;
+}
+
+/** Whom an attempt runs as, from before its directory is made until nothing of it is left. */
+export interface LentUser {
+  readonly user: RunUser;
+  /** Whether nobody else has it, so that whatever it owns is of this attempt. */
+  readonly own: boolean;
+  /** Sweeps what was left under a user of its own. Never rejects. */
+  release(): Promise<void>;
 }
 
 /** Of one run; null: not limited. */
@@ -22,8 +33,8 @@ export interface RunLimits {
 }
 
 export interface IsolationOptions {
-  /** Name or number; null: the daemon's own user. */
-  readonly runAs: string | null;
+  /** Name or number of one user for all; a range: each attempt has its own; null: the daemon's own user. */
+  readonly runAs: string | UidRange | null;
   readonly sandbox: 'auto' | 'on' | 'off';
   /** Whether programs in the sandbox reach the network. */
   readonly sandboxNetwork: boolean;

@@ -6,7 +6,7 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } fro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { DirectoryFlock, FlockError } from '../../../node/llc/resctrl/flock.ts';
+import { DirectoryFlock, FlockError } from '../../../node/flock.ts';
 import { ResctrlLock } from '../../../node/llc/resctrl/lock.ts';
 import { ResctrlError } from '../../../node/llc/resctrl/port.ts';
 import { RealResctrl } from '../../../node/llc/resctrl/real.ts';
@@ -155,7 +155,7 @@ describe('the lock of the real directory', () => {
 
   test('is free when its holder is killed, and tells when its helper was', async () => {
     await using directory = await Directory.create();
-    const flock = new URL('../../../node/llc/resctrl/flock.ts', import.meta.url).href;
+    const flock = new URL('../../../node/flock.ts', import.meta.url).href;
     const program = `
       const { DirectoryFlock } = await import(${JSON.stringify(flock)});
       await new DirectoryFlock({ directory: ${JSON.stringify(directory.path)} }).acquire();

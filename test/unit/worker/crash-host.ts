@@ -3,13 +3,15 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock, systemRandom } from '../../../node/adapters.ts';
 import { UnenforcedPartitions } from '../../../node/llc/partitions/unenforced.ts';
+import { PLAIN } from '../../../node/worker/isolation/types.ts';
 import { ProcessLauncher } from '../../../node/worker/process-launcher.ts';
 import { Worker } from '../../../node/worker/worker.ts';
 import { fail } from '../../../protocols/schema/outcome.ts';
 import { dispatchOf } from '../../builders/nouns.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 
-const directory = process.argv[2] as string;
+/** The range of users of runs, if they are to have their own. */
+const [, , directory = '', , range] = process.argv;
 const source = join(directory, 'source');
 await writeFile(source, 'setsid sh -c "trap \'\' TERM; echo \\$\\$; sleep 1000" & sleep 1000');
 const topology = {
@@ -25,7 +27,11 @@ const worker = new Worker(
     topology,
     partitions: new UnenforcedPartitions({ reason: 'test' }, { topology }),
     launcher: new ProcessLauncher(
-      { directory: join(directory, 'work'), searchPath: process.env.PATH ?? '' },
+      {
+        directory: join(directory, 'work'),
+        searchPath: process.env.PATH ?? '',
+        ...(range !== undefined && { isolation: { ...PLAIN, runAs: JSON.parse(range) } }),
+      },
       ports,
     ),
     instrument: () => fail('It measures nothing.'),

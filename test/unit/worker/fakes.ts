@@ -1,5 +1,6 @@
 /** A launcher whose programs end when the test says so. */
 
+import type { LentUser } from '../../../node/worker/isolation/types.ts';
 import type {
   LaunchedProcess,
   Launcher,
@@ -66,6 +67,19 @@ export class FakeLauncher implements Launcher {
 
   async stop(): Promise<void> {
     this.calls.push('stop');
+  }
+
+  /** Why no user is free; null: one is. */
+  noUser: string | null = null;
+  /** Attempts whose user was not given back. */
+  readonly users = new Set<string>();
+
+  async lendUser(runId: string, attempt: number): Promise<Outcome<LentUser, string>> {
+    if (this.noUser !== null) return fail(this.noUser);
+    const name = `${runId}-${attempt}`;
+    this.users.add(name);
+    const release = async () => void this.users.delete(name);
+    return succeed({ user: { name: 'nobody', uid: 65_534, gid: 65_534 }, own: false, release });
   }
 
   async launch(order: LaunchOrder, kill: AbortSignal): Promise<Outcome<LaunchedProcess, LaunchFailure>> {

@@ -82,6 +82,7 @@ describe('Worker', () => {
     assert.deepEqual(bench.started, [{ runId: 'r1', attempt: 1, term: 1, atMs: 1_700_000_000_000 }]);
     assert.deepEqual(bench.launcher.last.order, {
       ...dispatchOf({ domain: 16, parameters: '{"a":1}' }),
+      user: bench.launcher.last.order.user,
       filePath: '/shelf/file',
       cpus: [2],
       outputLimitBytes: 100,
@@ -119,6 +120,22 @@ describe('Worker', () => {
     ]);
     assert.deepEqual(bench.worker.held(), []);
     assert.deepEqual(bench.clock.pending(), [], 'the time limit is no longer counted');
+  });
+
+  test('lends a user to each attempt until nothing of it is left, and refuses when none is free', async () => {
+    await using bench = await Bench.create();
+    assert.equal(await bench.dispatch({ ways: 1 }), 'ok');
+    assert.deepEqual([...bench.launcher.users], ['r1-1']);
+    bench.launcher.noUser = 'all are in use';
+    assert.equal(await bench.dispatch({ runId: 'r2' }), 'FULL');
+    assert.deepEqual(bench.free(), [7, 4], 'its ways are given back');
+    bench.launcher.noUser = null;
+    bench.taskFile = async () => null;
+    assert.equal(await bench.dispatch({ runId: 'r3' }), 'NO_TASK_FILE');
+    assert.deepEqual([...bench.launcher.users], ['r1-1']);
+    bench.launcher.last.finish();
+    await settled();
+    assert.deepEqual([...bench.launcher.users], []);
   });
 
   test('reserves ways until the program is over and refuses what does not fit', async () => {

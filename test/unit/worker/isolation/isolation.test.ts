@@ -95,6 +95,7 @@ describe('the user of a run', () => {
     assert.match(report.stdout, /NoNewPrivs:\s+1/);
     assert.deepEqual(report.result?.isolation, {
       user: own,
+      ownUser: false,
       limits: 'none',
       sandbox: 'none',
       network: true,

@@ -15,10 +15,13 @@ const launcher = new ProcessLauncher(
 );
 await launcher.start();
 setInterval(() => undefined, 1000);
+const user = await launcher.lendUser('latched', 1);
+if (!user.ok) throw new Error(user.error);
 await launcher.launch(
   {
     runId: 'latched',
     attempt: 1,
+    user: user.value,
     taskId: 't',
     fileName: 'f',
     filePath,

@@ -38,10 +38,13 @@ async function withLauncher(
       const { kill = new AbortController().signal, command = 'sh' } = options;
       const filePath = join(directory, 'source');
       await writeFile(filePath, source);
+      const user = await launcher.lendUser('latched', 1);
+      assert.ok(user.ok);
       return launcher.launch(
         {
           runId: 'latched',
           attempt: 1,
+          user: user.value,
           taskId: 't',
           fileName: 'f',
           filePath,

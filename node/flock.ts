@@ -7,8 +7,7 @@
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { createInterface, type Interface } from 'node:readline';
-import { USUAL_PATH } from '../../search-path.ts';
-import type { OuterLock } from './lock.ts';
+import { USUAL_PATH } from './search-path.ts';
 
 export type FlockErrorCode = 'FLOCK_MISSING' | 'FLOCK_TIMEOUT' | 'FLOCK_FAILED' | 'FLOCK_LOST';
 
@@ -47,7 +46,7 @@ while read -r request; do
   esac
 done 2>/dev/null`;
 
-export class DirectoryFlock implements OuterLock, AsyncDisposable {
+export class DirectoryFlock implements AsyncDisposable {
   readonly #options: Required<FlockOptions>;
   #helper: Helper | null = null;
 
@@ -121,7 +120,7 @@ class Helper {
     const reason = greeting === 'missing' ? '' : ` (${greeting.replace(/^failed /, '')})`;
     throw new FlockError(
       'FLOCK_MISSING',
-      `changing cache partitions needs the programs sh and flock: install util-linux${reason}`,
+      `locking ${options.directory} needs the programs sh and flock: install util-linux${reason}`,
     );
   }
 
