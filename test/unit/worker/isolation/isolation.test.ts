@@ -177,7 +177,10 @@ describe('the user of a run', () => {
   test('is refused at the start when it can not be had', async () => {
     await assert.rejects(bench({ runAs: 'no-such-user-here' }), /no user "no-such-user-here".*--run-as/);
     await assert.rejects(bench({ runAs: '-u' }), /no user/);
-    if (!IS_ROOT) await assert.rejects(bench({ runAs: 'root' }), /Only root/);
+    if (!IS_ROOT) {
+      await assert.rejects(bench({ runAs: 'root' }), /only root/);
+      await assert.rejects(bench({ runAs: { first: 70_000, last: 70_009 } }), /only root.*--run-uids/);
+    }
     const nowhere = bench({ runAs: 'nobody', sandbox: 'off' }, { searchPath: '/nowhere' });
     if (IS_ROOT) await assert.rejects(nowhere, /setpriv|no user/);
   });
