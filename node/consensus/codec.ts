@@ -27,6 +27,8 @@ const MESSAGES: readonly (readonly [Message['type'], ...(readonly string[])])[] 
   ['append-rejected', 'previousIndex', 'hintIndex', 'hintTerm'],
   ['heartbeat', 'commitIndex'],
   ['heartbeat-response'],
+  ['voters-request', 'configurationIndex', 'configurationTerm'],
+  ['voters-response', 'configurationIndex', 'configurationTerm', 'voters'],
 ];
 const NUMBERS = new Map(MESSAGES.map(([type], number) => [type, number]));
 const FLAGS: ReadonlySet<string> = new Set(['pre', 'granted']);
@@ -39,16 +41,14 @@ export function encodeMessage(message: Message): Uint8Array {
   const number = NUMBERS.get(message.type) ?? 0;
   writer.byte(number);
   writer.whole(message.term);
-  const values = message as unknown as Readonly<Record<string, number | boolean | readonly Entry[]>>;
+  const values = message as unknown as Readonly<Record<string, unknown>>;
   const [, ...fields] = MESSAGES[number] ?? [];
   for (const field of fields) {
     const value = values[field];
     if (typeof value === 'number') writer.whole(value);
     else if (typeof value === 'boolean') writer.byte(value ? 1 : 0);
-    else if (value !== undefined) {
-      writer.whole(value.length);
-      for (const entry of value) writeEntry(writer, entry);
-    }
+    else if (message.type === 'append') writeEntries(writer, message.entries);
+    else if (message.type === 'voters-response') writeIds(writer, message.voters);
   }
   return writer.finish();
 }
@@ -59,6 +59,7 @@ export function decodeMessage(bytes: Uint8Array): Outcome<Message, CodecFailure>
     const message: Record<string, unknown> = { type, term: reader.whole() };
     for (const field of fields) {
       if (field === 'entries') message[field] = readEntries(reader);
+      else if (field === 'voters') message[field] = readIds(reader);
       else message[field] = FLAGS.has(field) ? readFlag(reader) : reader.whole();
     }
     return message as unknown as Message;
@@ -109,10 +110,8 @@ function writeEntry(writer: ByteWriter, entry: Entry): void {
   writer.whole(entry.index);
   if (entry.kind === 'command') writer.block(entry.data);
   if (entry.kind !== 'configuration') return;
-  for (const ids of [entry.configuration.voters, entry.configuration.learners]) {
-    writer.whole(ids.length);
-    for (const id of ids) writer.text(id);
-  }
+  writeIds(writer, entry.configuration.voters);
+  writeIds(writer, entry.configuration.learners);
 }
 
 function readEntry(reader: ByteReader): Entry {
@@ -124,6 +123,16 @@ function readEntry(reader: ByteReader): Entry {
   if (new Set([...voters, ...learners]).size !== voters.length + learners.length)
     malformed('a node is twice in a configuration');
   return { ...head, kind, configuration: { voters, learners } };
+}
+
+function writeIds(writer: ByteWriter, ids: readonly NodeId[]): void {
+  writer.whole(ids.length);
+  for (const id of ids) writer.text(id);
+}
+
+function writeEntries(writer: ByteWriter, entries: readonly Entry[]): void {
+  writer.whole(entries.length);
+  for (const entry of entries) writeEntry(writer, entry);
 }
 
 function readEntries(reader: ByteReader): Entry[] {

@@ -71,6 +71,12 @@ export class ConfigurationHistory {
     return this.#steps.at(-1)?.index ?? 0;
   }
 
+  /** Where in the log `id` last ceased to be a voter; null when it never was, or is one. */
+  lostVoteAt(id: NodeId): number | null {
+    const last = this.#steps.findLastIndex(({ configuration }) => isVoter(configuration, id));
+    return last < 0 ? null : (this.#steps[last + 1]?.index ?? null);
+  }
+
   append(entries: readonly Entry[]): void {
     for (const entry of entries) {
       if (entry.kind === 'configuration') {

@@ -2,11 +2,13 @@
  * Everything that the core knows, and the few primitive changes of it that every rule is built from. The
  * rules stand beside it: `roles.ts`, `elections.ts`, `replication.ts`, `following.ts`, `proposals.ts`.
  */
+import type { Vouched } from './admission.ts';
 import { ConfigurationHistory } from './configuration.ts';
 import { Durability } from './durability.ts';
 import { ConsensusError } from './errors.ts';
 import { entryBytes, RaftLog } from './log.ts';
 import type { Effects, Message, MessageBody, Outgoing, Persist, Proposed } from './messages.ts';
+import type { Objection, Refused } from './objections.ts';
 import type { Progress } from './progress.ts';
 import type { Entry, HardState, NodeId } from './types.ts';
 
@@ -64,6 +66,12 @@ export class CoreState {
   /** Campaigns since the leader's connection was seen to break; null: no such sign, timeouts are full. */
   hurry: number | null = null;
 
+  /** Election timeouts since a leader was last heard. */
+  timeouts = 0;
+  /** What voters said of configurations that are later than this node's, by who said it. */
+  readonly vouched = new Map<NodeId, Vouched>();
+  introducers: readonly NodeId[] = [];
+
   /** Candidates: answers so far. */
   votes = new Map<NodeId, boolean>();
   /** Candidates: their own vote counts once the disk is this far. */
@@ -78,6 +86,7 @@ export class CoreState {
   #unsavedFrom: number | null = null;
   #hardStateChanged = false;
   #proposed: Proposed | null = null;
+  #refused: Refused | null = null;
 
   constructor(options: CoreOptions, seed: CoreSeed, dice: Dice) {
     this.options = options;
@@ -127,10 +136,7 @@ export class CoreState {
 
   truncate(index: number): void {
     if (index <= this.commitIndex) {
-      throw new ConsensusError(
-        'CORRUPT',
-        `entry ${index} is committed but another node's log contradicts it`,
-      );
+      throw new ConsensusError('CORRUPT', `entry ${index} is committed and was to be deleted`);
     }
     this.log.truncate(index);
     this.configurations.truncate(index);
@@ -152,6 +158,11 @@ export class CoreState {
     this.#proposed = proposed;
   }
 
+  /** The message that is being stepped counts for nothing. */
+  object(peer: NodeId, objection: Objection): void {
+    this.#refused = { peer, objection };
+  }
+
   /** What the last input came to; called once after each. */
   takeEffects(): Effects {
     const persist = this.#takePersist();
@@ -168,7 +179,9 @@ export class CoreState {
     const proposed = this.#proposed;
     this.#messages = [];
     this.#proposed = null;
-    return { persist, messages, committed, proposed };
+    const refused = this.#refused;
+    this.#refused = null;
+    return { persist, messages, committed, proposed, refused };
   }
 
   #takePersist(): Persist | null {

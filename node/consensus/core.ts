@@ -5,7 +5,7 @@
  * Raft as in the extended paper, with pre-vote, check-quorum and single-server membership changes as in
  * Ongaro's thesis, and asynchronous writes: inputs may be stepped while the disk is busy.
  */
-import { isMember } from './configuration.ts';
+import { askForVoters, objectionTo, onVotersRequest, onVotersResponse, wasAsked } from './admission.ts';
 import { type CoreOptions, type CoreSeed, CoreState, type Dice } from './core-state.ts';
 import {
   countOwnVote,
@@ -44,7 +44,7 @@ export class RaftCore {
     return this.#state.takeEffects();
   }
 
-  /** @throws ConsensusError CORRUPT when other nodes contradict what is committed: this node must stop */
+  /** Never throws for what a message says: what can't be is an `objection`. */
   step(input: Input): Effects {
     const s = this.#state;
     switch (input.type) {
@@ -67,6 +67,10 @@ export class RaftCore {
         break;
       case 'peer-unreachable':
         onUnreachable(s, input.peer);
+        break;
+      case 'introduce':
+        s.introducers = input.by;
+        if (s.configuration.voters.length === 0) askForVoters(s);
         break;
     }
     return s.takeEffects();
@@ -93,7 +97,8 @@ export class RaftCore {
     const s = this.#state;
     const progress = new Map<NodeId, PeerProgress>();
     for (const [id, peer] of s.progress) {
-      progress.set(id, { matchIndex: peer.match, nextIndex: peer.next, active: isActive(s, peer) });
+      const active = peer.hasAnswered && isActive(s, peer);
+      progress.set(id, { matchIndex: peer.match, nextIndex: peer.next, active });
     }
     const { commitIndex, appliedIndex } = s;
     return { id: s.id, ...this.head(), commitIndex, appliedIndex, lastIndex: s.log.lastIndex, progress };
@@ -127,15 +132,19 @@ const isResponse = (message: Message): boolean =>
   message.type === 'heartbeat-response';
 
 function onMessage(s: CoreState, from: NodeId, message: Message): void {
-  // Who isn't in the configuration was not asked: a removed node's answers can't unseat anyone.
-  if (isResponse(message) && !isMember(s.configuration, from)) return;
-  if (message.term > s.term) {
-    if (!meetLaterTerm(s, from, message)) return;
+  if (message.type === 'voters-request') {
+    onVotersRequest(s, from, message);
+  } else if (message.type === 'voters-response') {
+    onVotersResponse(s, from, message);
+  } else if (isResponse(message) && !wasAsked(s, from)) {
+    return;
   } else if (message.term < s.term) {
     answerEarlierTerm(s, from, message);
-    return;
+  } else {
+    const objection = objectionTo(s, from, message);
+    if (objection !== null) s.object(from, objection);
+    else if (message.term === s.term || meetLaterTerm(s, from, message)) dispatch(s, from, message);
   }
-  dispatch(s, from, message);
 }
 
 /** @returns whether the message is to be handled */

@@ -11,11 +11,13 @@ import { decodeMessage, encodeMessage } from './codec.ts';
 import { RaftCore } from './core.ts';
 import { ConsensusError } from './errors.ts';
 import type { LogStore } from './log-store.ts';
-import type { Input, Message, Persist, Proposed } from './messages.ts';
+import type { Input, Persist, Proposed } from './messages.ts';
+import { OBJECTIONS, type Objection, ObjectionBook, type PeerObjection } from './objections.ts';
 import { type ConsensusOptions, planTicks, type TickPlan } from './options.ts';
 import { CommandDesk, ProposalLedger, type ProposalOutcome } from './proposal-ledger.ts';
 import { Replica } from './replica.ts';
 import { emptyStatus, type StatusHead, sameHead, withdrawn } from './status-view.ts';
+import { isPlausibleTerm, withPlausibleTerm } from './terms.ts';
 import type {
   Committed,
   ConfigurationChange,
@@ -48,9 +50,6 @@ interface Running {
   readonly replica: Replica;
 }
 
-/** Each term is an election, of which pre-vote lets a cut-off member hold none: a million is more than there are. */
-const MAX_TERM_JUMP = 2 ** 20;
-
 export class ConsensusDriver<Result> implements Consensus<Result> {
   readonly #options: ConsensusOptions;
   readonly #deps: ConsensusDependencies<Result>;
@@ -64,6 +63,8 @@ export class ConsensusDriver<Result> implements Consensus<Result> {
   #stopTicks: Cancel | null = null;
   #shown: StatusHead | null = null;
   #applied = false;
+  readonly #objections = new ObjectionBook();
+  #introducers: readonly NodeId[] = [];
 
   constructor(options: ConsensusOptions, dependencies: ConsensusDependencies<Result>) {
     this.#options = options;
@@ -127,6 +128,15 @@ export class ConsensusDriver<Result> implements Consensus<Result> {
     return this.#phase === 'running' ? status : withdrawn(status);
   }
 
+  objections(): readonly PeerObjection[] {
+    return this.#objections.list();
+  }
+
+  introduce(by: readonly NodeId[]): void {
+    this.#introducers = by;
+    this.#step({ type: 'introduce', by });
+  }
+
   onChange(listener: (status: ConsensusStatus) => void): Cancel {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -151,6 +161,7 @@ export class ConsensusDriver<Result> implements Consensus<Result> {
   /** @throws LogStoreError */
   async reset(): Promise<void> {
     this.#assertRunning();
+    this.#introducers = [];
     await this.#rewrite(() => this.#deps.store.clear());
   }
 
@@ -158,17 +169,20 @@ export class ConsensusDriver<Result> implements Consensus<Result> {
   receive(from: NodeId, frame: Uint8Array): void {
     if (this.#running === null || this.#phase !== 'running') return;
     const message = decodeMessage(frame);
-    const reason = message.ok ? this.#unlikely(message.value) : message.error.message;
-    if (message.ok && reason === null) this.#step({ type: 'message', from, message: message.value });
-    else this.#deps.logger.warn({ peer: from, reason }, 'consensus frame dropped');
+    if (!message.ok) {
+      this.#object(from, 'malformed', message.error.message);
+    } else if (!isPlausibleTerm(message.value.term, this.#deps.clock.nowMs())) {
+      this.#object(from, 'absurd-term', `term ${message.value.term}`);
+    } else {
+      this.#step({ type: 'message', from, message: message.value });
+    }
   }
 
-  /**
-   * Null, or why no honest member sends it. A term that was taken over is kept for good, and the last one ends voting.
-   */
-  #unlikely({ term }: Message): string | null {
-    const own = this.#running?.core.head().term ?? 0;
-    return term - own > MAX_TERM_JUMP ? `term ${term} is too far from ${own}` : null;
+  #object(peer: NodeId, objection: Objection, detail?: string): void {
+    const count = this.#objections.note(peer, objection, this.#deps.clock.monotonicMs());
+    if (count === null) return;
+    const { severity, says } = OBJECTIONS[objection];
+    this.#deps.logger[severity]({ peer, objection, says, detail, count }, 'consensus frame dropped');
   }
 
   /** The connection to a member broke. A hint: it speeds up the election when that was the leader. */
@@ -191,11 +205,12 @@ export class ConsensusDriver<Result> implements Consensus<Result> {
 
   async #load(): Promise<Running> {
     const { store, random, link, machine } = this.#deps;
-    const core = new RaftCore(this.#plan.core, await store.load(), random);
+    const core = new RaftCore(this.#plan.core, withPlausibleTerm(await store.load()), random);
     const replica = new Replica(core, {
       write: (persist) => this.#beginWrite(replica, persist),
       send: (to, message) => link.send(to, encodeMessage(message)),
       apply: (entry) => this.#apply(entry),
+      refused: ({ peer, objection }) => this.#object(peer, objection),
     });
     machine.reset();
     return { core, replica };
@@ -204,6 +219,7 @@ export class ConsensusDriver<Result> implements Consensus<Result> {
   #run(running: Running): void {
     this.#running = running;
     running.replica.begin();
+    if (this.#introducers.length > 0) running.replica.step({ type: 'introduce', by: this.#introducers });
     // A late tick counts once: after a pause of the whole process nothing is known of how long the others
     // were silent, and what they said meanwhile is read before the next tick.
     this.#stopTicks = this.#deps.clock.every(this.#plan.tickMs, () => this.#step({ type: 'tick' }));

@@ -1,4 +1,5 @@
 /** Pre-vote and election (Raft, section 5.2 and 5.4.1; Ongaro's thesis, sections 4.2.3 and 9.6). */
+import { askForVoters } from './admission.ts';
 import { isVoter, quorum } from './configuration.ts';
 import type { CoreState } from './core-state.ts';
 import type { MessageOf } from './messages.ts';
@@ -10,12 +11,20 @@ import type { NodeId } from './types.ts';
 export function tickElection(s: CoreState): void {
   s.elapsed++;
   if (s.leader !== null && s.elapsed >= s.options.electionTicks) s.leader = null;
-  if (!mayCampaign(s)) return;
+  if (!mayCampaign(s)) {
+    if (s.elapsed < s.timeout) return;
+    s.timeouts++;
+    resetElectionTimer(s);
+    askForVoters(s);
+    return;
+  }
   const { voters } = s.configuration;
   const alone = voters.length === 1 && voters[0] === s.id && s.role === 'follower';
   if (s.elapsed < s.timeout && !alone) return;
   // A node whose disk hangs could not lead.
   if (isStalled(s)) return;
+  // Not the first time: most elections need it not.
+  if (s.timeouts++ > 0) askForVoters(s);
   startPreVote(s);
 }
 

@@ -5,9 +5,12 @@ import { hearLeader } from './roles.ts';
 import type { NodeId } from './types.ts';
 
 export function onAppend(s: CoreState, from: NodeId, message: MessageOf<'append'>): void {
-  hearLeader(s, from);
   const { previousIndex, previousTerm, entries } = message;
-  if (!isSound(message)) return;
+  if (contradictsCommit(s, message)) {
+    s.object(from, 'contradicts-commit');
+    return;
+  }
+  hearLeader(s, from);
   if (previousIndex < s.commitIndex) {
     // Old news: everything up to the commit index is the leader's as well.
     s.send(from, { type: 'append-accepted', matchIndex: s.commitIndex });
@@ -29,14 +32,13 @@ export function onAppend(s: CoreState, from: NodeId, message: MessageOf<'append'
   s.send(from, { type: 'append-accepted', matchIndex });
 }
 
-/** Entries follow one another and `previousIndex`, and none is of a term later than the leader's. */
-function isSound({ previousIndex, previousTerm, entries, term }: MessageOf<'append'>): boolean {
-  let before = previousTerm;
-  return entries.every((entry, position) => {
-    const sound = entry.index === previousIndex + 1 + position && entry.term >= before && entry.term <= term;
-    before = entry.term;
-    return sound;
-  });
+/** A leader's log holds all that is committed (Raft, figure 3): one that doesn't is none, or this node was deceived. */
+function contradictsCommit(s: CoreState, message: MessageOf<'append'>): boolean {
+  const { previousIndex, previousTerm, entries } = message;
+  if (previousIndex > s.commitIndex) return false;
+  if (s.log.termAt(previousIndex) !== previousTerm) return true;
+  const conflict = s.log.firstMissing(entries);
+  return conflict !== null && conflict.index <= s.commitIndex;
 }
 
 export function onHeartbeat(s: CoreState, from: NodeId, message: MessageOf<'heartbeat'>): void {

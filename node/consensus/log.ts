@@ -98,8 +98,13 @@ export class RaftLog {
    * (index, term) may agree at the earliest, seen from the end (Raft, end of section 5.3).
    */
   lastNotAbove(index: number, term: number): { readonly index: number; readonly term: number } {
-    let at = Math.min(index, this.lastIndex);
-    while (at > this.#base.index && (this.termAt(at) ?? 0) > term) at--;
+    // Terms never fall, and a log is long: the half is looked at that can hold it.
+    let [at, above] = [this.#base.index, Math.min(index, this.lastIndex) + 1];
+    while (above - at > 1) {
+      const middle = Math.floor((at + above) / 2);
+      if ((this.termAt(middle) ?? 0) > term) above = middle;
+      else at = middle;
+    }
     return { index: at, term: this.termAt(at) ?? 0 };
   }
 }

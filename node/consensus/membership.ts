@@ -4,7 +4,7 @@
  * passed through but never rested in.
  */
 import { isMember, isVoter, quorum } from './configuration.ts';
-import type { Configuration, ConfigurationChange, NodeId } from './types.ts';
+import type { Configuration, ConfigurationChange, ConsensusStatus, NodeId } from './types.ts';
 
 export interface PlannedMember {
   readonly id: NodeId;
@@ -27,6 +27,23 @@ export interface MembershipView {
    * leaving voters goes first may decide whether the other can go at all. @default the members alive
    */
   readonly answering?: readonly NodeId[];
+}
+
+/** A learner this few entries behind may vote. */
+const CAUGHT_UP_ENTRIES = 16;
+
+/**
+ * What the leader whose `status` it is knows of `id`. Only what `id` itself has said to this leader counts: one that
+ * never answered is neither alive nor, on a log so young that it lags by little, caught up. As a voter it would count in
+ * every quorum and never be heard in any.
+ */
+export function memberToPlan(
+  { id: self, commitIndex, progress }: ConsensusStatus,
+  id: NodeId,
+): PlannedMember {
+  if (id === self) return { id, alive: true, caughtUp: true };
+  const { active = false, matchIndex = 0 } = progress.get(id) ?? {};
+  return { id, alive: active, caughtUp: matchIndex > 0 && commitIndex - matchIndex <= CAUGHT_UP_ENTRIES };
 }
 
 /** The next step, or null at rest. */

@@ -1,4 +1,5 @@
 /** What goes into the core and what comes out of it. */
+import type { Refused } from './objections.ts';
 import type { ConfigurationChange, Entry, HardState, NodeId } from './types.ts';
 
 /**
@@ -35,7 +36,19 @@ export type MessageBody =
     }
   /** `commitIndex` is clipped to what the receiver is known to hold. */
   | { readonly type: 'heartbeat'; readonly commitIndex: number }
-  | { readonly type: 'heartbeat-response' };
+  | { readonly type: 'heartbeat-response' }
+  /** Asks for the voters of a configuration later than the sender's newest, where that one stands (`admission.ts`). */
+  | {
+      readonly type: 'voters-request';
+      readonly configurationIndex: number;
+      readonly configurationTerm: number;
+    }
+  | {
+      readonly type: 'voters-response';
+      readonly configurationIndex: number;
+      readonly configurationTerm: number;
+      readonly voters: readonly NodeId[];
+    };
 
 export type MessageOf<Type extends Message['type']> = Extract<Message, { readonly type: Type }>;
 
@@ -48,7 +61,9 @@ export type Input =
   /** Every persist effect up to and including this sequence is on disk. */
   | { readonly type: 'persisted'; readonly sequence: number }
   /** The transport lost its connection to this peer. A hint: it may be wrong. */
-  | { readonly type: 'peer-unreachable'; readonly peer: NodeId };
+  | { readonly type: 'peer-unreachable'; readonly peer: NodeId }
+  /** These let this node in: as long as its log is empty it believes them whom the voters are. */
+  | { readonly type: 'introduce'; readonly by: readonly NodeId[] };
 
 /** One atomic, synced write. */
 export interface Persist {
@@ -105,6 +120,8 @@ export interface Effects {
   readonly committed: readonly Entry[];
   /** The answer to a propose or propose-change input; null for all others. */
   readonly proposed: Proposed | null;
+  /** Why the message counted for nothing, where its sender broke a rule; null for all other inputs. */
+  readonly refused: Refused | null;
 }
 
 /** One write that leaves the disk as `first` and then `second` would. */

@@ -12,8 +12,12 @@ export class Progress {
   state: 'probe' | 'replicate' = 'probe';
   /** The highest commit index that an append told it. */
   toldCommit = 0;
-  /** Tick at which it was last heard. */
+  /** Tick at which it was last heard; until it answers, that from which on it could. */
   heardAt: number;
+  /** Whether it has answered this leader at all. */
+  hasAnswered = false;
+  /** A heartbeat is on its way that it hasn't answered. */
+  awaitsHeartbeat = false;
   /** A probe is on its way. */
   #probing = false;
   /** Last index of each append on its way, ascending. */
@@ -24,6 +28,11 @@ export class Progress {
     this.next = next;
     this.heardAt = now;
     this.#window = window;
+  }
+
+  heard(now: number): void {
+    this.heardAt = now;
+    this.hasAnswered = true;
   }
 
   get paused(): boolean {

@@ -12,6 +12,7 @@ import {
   type Persist,
   type Proposed,
 } from './messages.ts';
+import type { Refused } from './objections.ts';
 import type { Entry, NodeId } from './types.ts';
 
 export interface ReplicaWorld {
@@ -19,6 +20,8 @@ export interface ReplicaWorld {
   write(persist: Persist): void;
   send(to: NodeId, message: Message): void;
   apply(entry: Entry): void;
+  /** The message that was stepped counts for nothing. */
+  refused(refused: Refused): void;
 }
 
 export class Replica {
@@ -64,7 +67,8 @@ export class Replica {
     this.#startWrite();
   }
 
-  #carryOut({ persist, messages, committed }: Effects): void {
+  #carryOut({ persist, messages, committed, refused }: Effects): void {
+    if (refused !== null) this.#world.refused(refused);
     if (persist !== null) this.#waiting = mergePersists(this.#waiting, persist);
     for (const outgoing of messages) {
       if (outgoing.after === 0) this.#world.send(outgoing.to, outgoing.message);

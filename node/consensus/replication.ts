@@ -39,6 +39,7 @@ export function broadcastAppends(s: CoreState, evenEmpty: boolean): void {
 export function broadcastHeartbeats(s: CoreState): void {
   s.heartbeatElapsed = 0;
   for (const [id, progress] of s.progress) {
+    progress.awaitsHeartbeat = true;
     // Not above `match`: beyond it the follower's log may hold something else.
     s.send(id, { type: 'heartbeat', commitIndex: Math.min(progress.match, s.commitIndex) });
   }
@@ -66,9 +67,12 @@ export function advanceCommit(s: CoreState): void {
 export function onAppendAccepted(s: CoreState, from: NodeId, message: MessageOf<'append-accepted'>): void {
   const progress = s.progress.get(from);
   if (s.role !== 'leader' || progress === undefined) return;
-  progress.heardAt = s.now;
   // A follower can't hold more of this leader's log than there is.
-  if (message.matchIndex > s.log.lastIndex) return;
+  if (message.matchIndex > s.log.lastIndex) {
+    s.object(from, 'acknowledges-too-much');
+    return;
+  }
+  progress.heard(s.now);
   const wasProbing = progress.state === 'probe';
   const news = progress.accepted(message.matchIndex);
   if (news) advanceCommit(s);
@@ -80,7 +84,7 @@ export function onAppendAccepted(s: CoreState, from: NodeId, message: MessageOf<
 export function onAppendRejected(s: CoreState, from: NodeId, message: MessageOf<'append-rejected'>): void {
   const progress = s.progress.get(from);
   if (s.role !== 'leader' || progress === undefined) return;
-  progress.heardAt = s.now;
+  progress.heard(s.now);
   // Both sides skip whole terms: the follower's hint, then the leader's last entry of no later term.
   const agreed = s.log.lastNotAbove(message.hintIndex, message.hintTerm);
   if (progress.rejected(message.previousIndex, agreed.index)) sendAppends(s, from, true);
@@ -89,7 +93,10 @@ export function onAppendRejected(s: CoreState, from: NodeId, message: MessageOf<
 export function onHeartbeatResponse(s: CoreState, from: NodeId): void {
   const progress = s.progress.get(from);
   if (s.role !== 'leader' || progress === undefined) return;
-  progress.heardAt = s.now;
+  progress.heard(s.now);
+  // One answer a heartbeat: each may have an append sent, which is larger by far.
+  if (!progress.awaitsHeartbeat) return;
+  progress.awaitsHeartbeat = false;
   progress.resume();
   // Appends or their answers may have been lost: an empty one finds out.
   if (progress.match < s.log.lastIndex || progress.state === 'probe') sendAppends(s, from, true);

@@ -1,7 +1,6 @@
 /** Changes of role and the election timer. */
 import { isVoter, quorum } from './configuration.ts';
 import type { CoreState } from './core-state.ts';
-import { ConsensusError } from './errors.ts';
 import { Progress } from './progress.ts';
 import type { NodeId } from './types.ts';
 
@@ -35,10 +34,10 @@ export function becomeFollower(s: CoreState, term: number, leader: NodeId | null
   if (!wasFollower || leader !== null) resetElectionTimer(s);
 }
 
-/** A word from the leader of this term: keeps followers followers. */
+/** A word from the leader of this term (`admission.ts` says who may be that): keeps followers followers. */
 export function hearLeader(s: CoreState, leader: NodeId): void {
-  if (s.role === 'leader') throw new ConsensusError('CORRUPT', `${leader} leads term ${s.term} as well`);
   s.hurry = null;
+  s.timeouts = 0;
   becomeFollower(s, s.term, leader);
 }
 
@@ -46,6 +45,7 @@ export function becomeLeader(s: CoreState): void {
   s.role = 'leader';
   s.leader = s.id;
   s.hurry = null;
+  s.timeouts = 0;
   s.votes = new Map();
   s.ownVoteAfter = null;
   s.heartbeatElapsed = 0;

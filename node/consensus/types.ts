@@ -12,6 +12,7 @@
 
 import type { Outcome } from '../../protocols/schema/outcome.ts';
 import type { Cancel } from '../ports.ts';
+import type { PeerObjection } from './objections.ts';
 
 /** A libp2p peer id in its text form. */
 export type NodeId = string;
@@ -50,9 +51,10 @@ export type Role = 'follower' | 'candidate' | 'leader';
 
 /** What a leader knows of one other node. */
 export interface PeerProgress {
+  /** Acknowledged by it in this term; 0 before it did. */
   readonly matchIndex: number;
   readonly nextIndex: number;
-  /** Whether it has answered within the last election timeout. */
+  /** Whether it has answered this leader, and within the last election timeout. */
   readonly active: boolean;
 }
 
@@ -103,10 +105,14 @@ export interface Consensus<Result> extends AsyncDisposable {
   /** One membership step; refused while another is under way or before the first commit of this term. */
   changeConfiguration(change: ConfigurationChange): Promise<Outcome<Committed<undefined>, ProposalFailure>>;
   status(): ConsensusStatus;
+  /** What other members sent that no honest one sends, since the start. */
+  objections(): readonly PeerObjection[];
   /** Called after role, term, leader, readiness or configuration changed, and after entries were applied. */
   onChange(listener: (status: ConsensusStatus) => void): Cancel;
   /** Makes this node a cluster of one: writes the first configuration. Only on an empty log. */
   bootstrap(): Promise<void>;
+  /** `by` let this node in: until it has a configuration it believes them who the voters are. */
+  introduce(by: readonly NodeId[]): void;
   /**
    * Forgets log, term and vote, durably, and waits to be added by a leader as a learner: this node has left its
    * cluster.

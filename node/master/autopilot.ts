@@ -2,16 +2,13 @@
  * Makes the Raft configuration follow the members table, one step at a time: new members become learners, those
  * that caught up become voters while an odd number of them is wanted, those that were removed leave.
  */
-import { planMembership } from '../consensus/membership.ts';
+import { memberToPlan, planMembership } from '../consensus/membership.ts';
 import type { Consensus, ConsensusStatus, NodeId } from '../consensus/types.ts';
 import type { Cancel, Clock, Logger } from '../ports.ts';
 import type { Tables } from '../state/tables.ts';
 import type { ApplyResult } from '../state/types.ts';
 
 const PERIOD_MS = 250;
-/** A learner this few entries behind may vote. */
-const CAUGHT_UP_ENTRIES = 16;
-
 /** Some heartbeats. */
 const LEAVE_MS = 1_000;
 
@@ -76,15 +73,7 @@ export class Autopilot {
       maxVoters: this.#options.maxVoters,
       answering: [...status.progress].filter(([, { active }]) => active).map(([id]) => id),
       members: [
-        ...this.#deps.tables.members().map((member) => {
-          const progress = status.progress.get(member.id);
-          const behind = status.commitIndex - (progress?.matchIndex ?? 0);
-          return {
-            id: member.id,
-            alive: member.id === status.id || progress?.active === true,
-            caughtUp: member.id === status.id || (progress !== undefined && behind <= CAUGHT_UP_ENTRIES),
-          };
-        }),
+        ...this.#deps.tables.members().map(({ id }) => memberToPlan(status, id)),
         ...this.#stillHearing(status).map((id) => ({ id, alive: true, caughtUp: false })),
       ],
     });

@@ -1,6 +1,6 @@
 /** Does harm at random, and can undo all of it. */
 import { applyChange } from '../../node/consensus/configuration.ts';
-import { planMembership } from '../../node/consensus/membership.ts';
+import { memberToPlan, planMembership } from '../../node/consensus/membership.ts';
 import type { ConfigurationChange } from '../../node/consensus/types.ts';
 import type { Client } from './client.ts';
 import type { Network } from './network.ts';
@@ -141,17 +141,13 @@ export class Nemesis {
   /** Towards everyone being a member. */
   #planned(leader: SimNode): ConfigurationChange | null {
     const { scenario } = this.#world;
-    const { progress, commitIndex } = leader.core.status();
+    const status = leader.core.status();
     return planMembership({
       self: leader.id,
       configuration: leader.head().configuration,
       maxVoters: scenario.maxVoters,
-      answering: [...progress].filter(([, { active }]) => active).map(([id]) => id),
-      members: scenario.nodes.map((id) => ({
-        id,
-        alive: id === leader.id || progress.get(id)?.active === true,
-        caughtUp: id === leader.id || commitIndex - (progress.get(id)?.matchIndex ?? 0) <= 16,
-      })),
+      answering: [...status.progress].filter(([, { active }]) => active).map(([id]) => id),
+      members: scenario.nodes.map((id) => memberToPlan(status, id)),
     });
   }
 

@@ -3,6 +3,7 @@ import { decodeMessage, encodeMessage } from '../../node/consensus/codec.ts';
 import { RaftCore } from '../../node/consensus/core.ts';
 import type { CoreOptions } from '../../node/consensus/core-state.ts';
 import type { Input, Message, Persist, Proposed } from '../../node/consensus/messages.ts';
+import type { Refused } from '../../node/consensus/objections.ts';
 import { Replica } from '../../node/consensus/replica.ts';
 import type { StatusHead } from '../../node/consensus/status-view.ts';
 import type { Entry, NodeId } from '../../node/consensus/types.ts';
@@ -33,6 +34,7 @@ export interface SimNodeWorld {
   send(from: NodeId, to: NodeId, message: Message): void;
   /** After an entry was applied. */
   applied(node: SimNode, entry: Entry): void;
+  refused(node: SimNode, refused: Refused): void;
   /** After each step. */
   stepped(node: SimNode): void;
   /** A write begins that takes `ms`. */
@@ -82,6 +84,7 @@ export class SimNode {
       write: (persist) => this.#write(persist),
       send: (to, message) => this.#send(to, message),
       apply: (entry) => this.#apply(entry),
+      refused: (refused) => this.#world.refused(this, refused),
     });
     this.#replica.begin();
     const tick = (): void => {

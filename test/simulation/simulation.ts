@@ -4,8 +4,9 @@
  */
 
 import type { CoreOptions } from '../../node/consensus/core-state.ts';
-import { planMembership } from '../../node/consensus/membership.ts';
+import { memberToPlan, planMembership } from '../../node/consensus/membership.ts';
 import type { Message, Persist } from '../../node/consensus/messages.ts';
+import { OBJECTIONS, type Objection } from '../../node/consensus/objections.ts';
 import type { Entry } from '../../node/consensus/types.ts';
 import { Checker, Violation } from './checker.ts';
 import { Client } from './client.ts';
@@ -44,6 +45,8 @@ const DRAIN_ROUNDS = 10;
 const DRAIN_MS = 300;
 /** So long nobody may disturb the leader that peace brought. */
 const CALM_MS = 1000;
+/** Mean time between two tries to be let in. */
+const JOIN_MS = 250;
 
 export function simulate(options: SimulationOptions): SimulationResult {
   return new Simulation(options).run();
@@ -90,6 +93,7 @@ class Simulation {
         diskWeather: () => (this.#peace ? { ...this.#scenario.disk, stallChance: 0 } : this.#scenario.disk),
         send: (from, to, message) => this.#network.send(from, to, message),
         applied: (node, entry) => this.#applied(node, entry),
+        refused: (node, { peer, objection }) => this.#refused(node, peer, objection),
         stepped: (node) => this.#stepped(node),
         writing: (node, persist, ms) => this.#writing(node, persist, ms),
       });
@@ -135,6 +139,7 @@ class Simulation {
       node.start(TICK_MS);
     }
     this.#proposeForEver();
+    this.#letIn();
     nemesis.begin();
     this.#scheduler.runUntil(scenario.faultsForMs);
     nemesis.end();
@@ -150,6 +155,20 @@ class Simulation {
       client: this.#client,
       log: (line) => this.#trace?.(`${this.#stamp()} ${line}`),
     });
+  }
+
+  /** As `Joining` does: a node without a log asks a member until it has one. */
+  #letIn(): void {
+    const random = this.#random.fork();
+    const join = (): void => {
+      const members = this.#nodes.filter((node) => node.alive && node.head().configuration.voters.length > 0);
+      for (const node of this.#nodes) {
+        if (!node.alive || node.head().configuration.voters.length > 0 || members.length === 0) continue;
+        node.step({ type: 'introduce', by: [random.pick(members).id] });
+      }
+      this.#scheduler.after(random.next() * 2 * JOIN_MS, join);
+    };
+    join();
   }
 
   #proposeForEver(): void {
@@ -224,17 +243,13 @@ class Simulation {
   }
 
   #plan(node: SimNode, members: readonly string[]) {
-    const { configuration, progress, commitIndex } = node.core.status();
+    const status = node.core.status();
     return planMembership({
       self: node.id,
-      configuration,
+      configuration: status.configuration,
       maxVoters: this.#scenario.maxVoters,
-      answering: [...progress].filter(([, { active }]) => active).map(([id]) => id),
-      members: members.map((id) => ({
-        id,
-        alive: id === node.id || progress.get(id)?.active === true,
-        caughtUp: id === node.id || commitIndex - (progress.get(id)?.matchIndex ?? 0) <= 16,
-      })),
+      answering: [...status.progress].filter(([, { active }]) => active).map(([id]) => id),
+      members: members.map((id) => memberToPlan(status, id)),
     });
   }
 
@@ -279,6 +294,12 @@ class Simulation {
 
   #applied(node: SimNode, entry: Entry): void {
     this.#client.applied(node, entry);
+  }
+
+  /** Honest members break no rule that can be told from outside. */
+  #refused(node: SimNode, peer: string, objection: Objection): void {
+    if (OBJECTIONS[objection].severity === 'warn') return;
+    throw new Violation('honesty', `${node.id} refuses a frame of ${peer}: ${objection}`);
   }
 
   #stepped(node: SimNode): void {

@@ -2,6 +2,7 @@
 import { RaftCore } from '../../../node/consensus/core.ts';
 import type { CoreOptions } from '../../../node/consensus/core-state.ts';
 import type { Input, Message, MessageOf, Persist, Proposed } from '../../../node/consensus/messages.ts';
+import type { Objection } from '../../../node/consensus/objections.ts';
 import { Replica } from '../../../node/consensus/replica.ts';
 import type { Configuration, Entry, NodeId } from '../../../node/consensus/types.ts';
 import { MemoryDisk } from '../../support/memory-log-store.ts';
@@ -18,6 +19,7 @@ export class BenchNode {
   readonly id: NodeId;
   readonly disk = new MemoryDisk();
   readonly applied: Entry[] = [];
+  readonly refused: Objection[] = [];
   /** When false, writes wait for `sync`. */
   autoSync = true;
   /** What `dice.next()` gives: 0 is the shortest election timeout. The later a node is listed, the longer its own. */
@@ -51,6 +53,10 @@ export class BenchNode {
       apply: (entry) => {
         this.applied.push(entry);
         this.trace?.(`${this.id} applies ${entry.index} ${entryText(entry)}`);
+      },
+      refused: ({ peer, objection }) => {
+        this.refused.push(objection);
+        this.trace?.(`${this.id} refuses ${peer}: ${objection}`);
       },
     });
     this.replica.begin();

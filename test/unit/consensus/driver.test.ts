@@ -179,6 +179,7 @@ test('reset forgets log, term, vote and tables, durably; the node then waits to 
   assert.equal(rig.stores.get('b')?.disk.entries.length, 0);
   await rig.clock.pass(3000);
   assert.equal(b.driver.status().role, 'follower');
+  b.driver.introduce(['a']);
   await a.driver.changeConfiguration({ type: 'add-learner', node: 'b' });
   await a.propose('of the new cluster');
   await rig.clock.pass(300);
@@ -234,10 +235,15 @@ test('a frame from a term that no elections lead to is dropped, and the next one
   await using rig = new Rig();
   const [a] = await rig.cluster('a', 'b', 'c');
   const { term } = a?.driver.status() ?? { term: 0 };
-  for (const far of [Number.MAX_SAFE_INTEGER, term + 2 ** 20 + 1]) {
+  const past = rig.clock.nowMs() + 1;
+  for (const far of [Number.MAX_SAFE_INTEGER, past]) {
     a?.driver.receive('b', encodeMessage({ type: 'heartbeat', term: far, commitIndex: 0 }));
   }
   assert.equal(a?.driver.status().term, term);
+  assert.deepEqual(
+    a?.driver.objections().map(({ peer, objection, count }) => [peer, objection, count]),
+    [['b', 'absurd-term', 2]],
+  );
   assert.equal((await a?.propose('x'))?.ok, true);
 });
 

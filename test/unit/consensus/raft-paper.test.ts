@@ -276,6 +276,7 @@ describe("section 6 and Ongaro's thesis: membership", () => {
   test('thesis 4.1: "each server uses the latest configuration in its log, regardless of whether the entry is committed"', () => {
     const bench = new Bench(['a', 'b'], voters('a'));
     bench.campaign('a');
+    bench.node('b').step({ type: 'introduce', by: ['a'] });
     bench.node('a').step({ type: 'propose-change', change: { type: 'add-learner', node: 'b' } });
     bench.deliver();
     bench.node('a').step({ type: 'propose-change', change: { type: 'promote', node: 'b' } });

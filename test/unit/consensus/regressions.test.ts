@@ -231,13 +231,16 @@ test('a lost connection to the leader brings a new one well before the election 
   assert.equal(leaders.length, 1);
 });
 
-test('a fresh node that nobody knows waits silently, and follows whoever appends to it', () => {
-  const bench = new Bench(['a', 'z'], voters('a'));
+test('a fresh node that nobody knows waits silently, and follows whom those who let it in name', () => {
+  const bench = new Bench(['a', 'b', 'z'], { voters: ['a'], learners: ['b'] });
   bench.node('z').tick(10 * ELECTION_TICKS);
   assert.equal(bench.sent.length, 0);
   bench.campaign('a');
   bench.node('a').step({ type: 'propose-change', change: { type: 'add-learner', node: 'z' } });
   bench.deliver();
+  assert.deepEqual([bench.node('z').log(), bench.node('z').refused], [[], ['not-a-voter']]);
+  bench.node('z').step({ type: 'introduce', by: ['b'] });
+  bench.tick(2);
   assert.deepEqual(bench.node('z').log(), bench.node('a').log());
   assert.equal(bench.node('z').core.head().leader, 'a');
 });

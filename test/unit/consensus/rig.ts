@@ -92,7 +92,8 @@ export class Rig implements AsyncDisposable {
     if (first === undefined) return nodes;
     await first.driver.bootstrap();
     await this.clock.until(() => first.driver.status().ready);
-    for (const { id } of others) {
+    for (const { id, driver } of others) {
+      driver.introduce([first.id]);
       for (const type of ['add-learner', 'promote'] as const) {
         const changed = first.driver.changeConfiguration({ type, node: id });
         await this.clock.pass(20);

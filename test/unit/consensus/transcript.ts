@@ -4,6 +4,7 @@
  *
  *   cluster a b c [| d]   voters and learners of a cluster that exists already
  *   fresh z               a node that nobody knows
+ *   introduce z a         a lets it in
  *   tick a 10             (or `tick all 3`, which delivers nothing)
  *   deliver [without c]   until nobody has anything more to say
  *   drop                  all messages under way are lost
@@ -51,6 +52,9 @@ class Session {
       case 'fresh':
         this.#bench.add(first);
         this.#watch();
+        break;
+      case 'introduce':
+        this.#bench.node(first).step({ type: 'introduce', by: [second] });
         break;
       case 'tick':
         for (const id of first === 'all' ? this.#bench.nodes.keys() : [first])
@@ -142,5 +146,9 @@ function messageText(message: Message): string {
       return `heartbeat ${term} commit ${message.commitIndex}`;
     case 'heartbeat-response':
       return `heartbeat heard ${term}`;
+    case 'voters-request':
+      return `voters? after ${message.configurationIndex}@${message.configurationTerm}`;
+    case 'voters-response':
+      return `voters ${message.configurationIndex}@${message.configurationTerm} {${message.voters.join(' ')}}`;
   }
 }
