@@ -146,5 +146,9 @@ export function onVotersRequest(s: CoreState, from: NodeId, message: MessageOf<'
 export function onVotersResponse(s: CoreState, from: NodeId, message: MessageOf<'voters-response'>): void {
   if (!trusted(s).has(from)) return;
   const { configurationIndex: index, configurationTerm: term, voters } = message;
+  for (const [voucher, vouched] of s.vouched) if (!isLater(vouched, newest(s))) s.vouched.delete(voucher);
   if (isLater({ index, term }, newest(s))) s.vouched.set(from, { index, term, voters });
+  const all = new Set([...s.vouched.values()].flatMap((vouched) => vouched.voters));
+  const isSame = all.size === s.vouchedVoters.length && s.vouchedVoters.every((id) => all.has(id));
+  if (!isSame) s.vouchedVoters = [...all];
 }

@@ -70,6 +70,8 @@ export class CoreState {
   timeouts = 0;
   /** What voters said of configurations that are later than this node's, by who said it. */
   readonly vouched = new Map<NodeId, Vouched>();
+  /** All that they name; made anew with each change. */
+  vouchedVoters: readonly NodeId[] = [];
   introducers: readonly NodeId[] = [];
 
   /** Candidates: answers so far. */

@@ -90,6 +90,7 @@ export class RaftCore {
       leader: s.leader,
       ready: s.role === 'leader' && s.log.termAt(s.appliedIndex) === s.term,
       configuration: s.configuration,
+      vouched: s.vouchedVoters,
     };
   }
 

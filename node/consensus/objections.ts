@@ -5,8 +5,8 @@
 import type { NodeId } from './types.ts';
 
 /**
- * `says` completes "NAME …". Where `severity` is warn, honest members do it too for a moment, while the news of a
- * change of members is on its way.
+ * `says` completes "NAME …". Where `severity` is warn, honest members do it too for a moment, while the news of a new
+ * leader or of a change of members is on its way.
  */
 export const OBJECTIONS = {
   'not-a-voter': { severity: 'warn', says: 'acts as a voter and is none, as far as this node knows' },
@@ -15,8 +15,8 @@ export const OBJECTIONS = {
     says: 'sends consensus frames that make no sense, perhaps of another version',
   },
   'term-of-a-learner': {
-    severity: 'error',
-    says: 'has no vote but is in a later term than the voters and will not hear them: remove it, and let it join anew',
+    severity: 'warn',
+    says: 'has no vote, and is in a later term than the voters, whom it will not hear',
   },
   'second-leader': { severity: 'error', says: 'claims to lead a term that another node leads' },
   'unsound-append': { severity: 'error', says: 'sends log entries out of order' },

@@ -8,6 +8,7 @@ export interface StatusHead {
   readonly leader: NodeId | null;
   readonly ready: boolean;
   readonly configuration: Configuration;
+  readonly vouched: readonly NodeId[];
 }
 
 /** Configurations are never changed in place, so the same object is the same configuration. */
@@ -16,7 +17,8 @@ export const sameHead = (a: StatusHead, b: StatusHead): boolean =>
   a.term === b.term &&
   a.leader === b.leader &&
   a.ready === b.ready &&
-  a.configuration === b.configuration;
+  a.configuration === b.configuration &&
+  a.vouched === b.vouched;
 
 /** Of a node that doesn't (or no longer) take part: whatever it was, it serves nobody. */
 export const withdrawn = (status: ConsensusStatus): ConsensusStatus => ({
@@ -37,5 +39,6 @@ export const emptyStatus = (id: NodeId): ConsensusStatus => ({
   appliedIndex: 0,
   lastIndex: 0,
   configuration: EMPTY_CONFIGURATION,
+  vouched: [],
   progress: new Map(),
 });

@@ -70,6 +70,8 @@ export interface ConsensusStatus {
   readonly appliedIndex: number;
   readonly lastIndex: number;
   readonly configuration: Configuration;
+  /** Voters, by the word of others, of a configuration that this node's log hasn't got yet (`admission.ts`). */
+  readonly vouched: readonly NodeId[];
   /** On the leader: by node; elsewhere empty. */
   readonly progress: ReadonlyMap<NodeId, PeerProgress>;
 }

@@ -2,6 +2,7 @@
 import type { KnownPeer, NewMember } from '../../protocols/schema/member.ts';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import { type BackOffRange, backOff, spread } from '../back-off.ts';
+import type { NodeId } from '../consensus/types.ts';
 import type { Mesh } from '../mesh/types.ts';
 import type { Cancel, Clock, Logger, Random } from '../ports.ts';
 
@@ -21,7 +22,8 @@ export interface JoiningDependencies {
   readonly targets: () => readonly string[];
   /** Whether this node still wants to be let in. */
   readonly isNeeded: () => boolean;
-  readonly onAdmitted: (clusterId: string, members: readonly KnownPeer[]) => Promise<void>;
+  /** `by` is who answered. */
+  readonly onAdmitted: (clusterId: string, members: readonly KnownPeer[], by: NodeId) => Promise<void>;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -46,7 +48,7 @@ export class Joining {
       if (outcome.ok && outcome.value.response.type === 'admitted') {
         const { clusterId, members } = outcome.value.response;
         logger.info({ clusterId, through: target }, 'joined');
-        await onAdmitted(clusterId, members);
+        await onAdmitted(clusterId, members, outcome.value.peer);
         return succeed(undefined);
       }
       if (!outcome.ok && outcome.error.code === 'WRONG_TOKEN')

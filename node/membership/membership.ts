@@ -5,7 +5,8 @@
  * its own row, the peers named by whoever let it in stand for the table.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { MAX_ADDRESSES } from '../../protocols/schema/fields.ts';
+import { isValid } from '../../protocols/schema/check.ts';
+import { MAX_ADDRESSES, PeerId } from '../../protocols/schema/fields.ts';
 import type { KnownPeer, Member, NewMember } from '../../protocols/schema/member.ts';
 import type { JoinRequest, JoinResponse, ShownProof } from '../../protocols/schema/messages.ts';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
@@ -19,6 +20,8 @@ import { type ClusterIdentity, loadIdentity, saveIdentity } from './cluster-iden
 import { Joining, type MembershipFailure } from './joining.ts';
 
 const ANNOUNCE_PERIOD_MS = 1_000;
+/** A node that was let in and still isn't in its own table asks again, perhaps of another member. */
+const UNHEARD_MS = 3_000;
 /** An invited node gives its inviter this long to commit it before it asks by itself. */
 const INVITED_GRACE_MS = 3_000;
 
@@ -39,7 +42,10 @@ export interface MembershipOptions {
 
 export interface MembershipDependencies {
   readonly mesh: Pick<Mesh, 'id' | 'addresses' | 'setCluster' | 'join' | 'call'>;
-  readonly consensus: Pick<Consensus<ApplyResult>, 'status' | 'onChange' | 'bootstrap' | 'reset'>;
+  readonly consensus: Pick<
+    Consensus<ApplyResult>,
+    'status' | 'onChange' | 'bootstrap' | 'reset' | 'introduce'
+  >;
   readonly tables: Tables;
   /** Keeps the identity of the cluster. */
   readonly store: Pick<LogStore, 'get' | 'put'>;
@@ -78,8 +84,11 @@ export class Membership {
       self: () => this.self(),
       targets: () => [...options.join, ...(this.#identity?.peers ?? []).flatMap((peer) => peer.addresses)],
       isNeeded: () => this.#needsJoining(),
-      onAdmitted: async (clusterId, peers) => {
+      onAdmitted: async (clusterId, peers, by) => {
         if (this.#identity?.clusterId !== clusterId) await this.#adopt({ clusterId, peers });
+        this.#deps.consensus.introduce([by]);
+        // Should that member be lost before the log has come, another has to tell whom to believe.
+        this.#joining.later(UNHEARD_MS);
       },
     });
     // Before the log is replayed: a removal in it must not be overlooked.
@@ -142,7 +151,7 @@ export class Membership {
   async handleJoin(from: NodeId, request: JoinRequest, proof: ShownProof): Promise<JoinResponse> {
     // Until it is known which cluster this is, an invitation into another would cost its log.
     if (!this.#isLoaded) return refuse('NO_CLUSTER', 'this node is starting; ask again in a moment');
-    if (request.type === 'invite') return this.#handleInvitation(request.clusterId, request.members);
+    if (request.type === 'invite') return this.#handleInvitation(from, request.clusterId, request.members);
     if (request.member.id !== from) {
       return refuse('NOT_YOURSELF', 'a node can only ask to be a member itself');
     }
@@ -186,10 +195,18 @@ export class Membership {
       before.filter(({ id }) => !isMember || leaving.has(id)).map((peer) => [peer.id, peer]),
     );
     for (const member of members) byId.set(member.id, peerOf(member));
+    // One of them may lead: it has this node's address, and is let in although this node hasn't its row yet.
+    for (const id of this.#deps.consensus.status().vouched) {
+      if (!byId.has(id) && isValid(PeerId, id)) byId.set(id, { id, addresses: [] });
+    }
     return [...byId.values()];
   }
 
-  async #handleInvitation(clusterId: string, members: readonly KnownPeer[]): Promise<JoinResponse> {
+  async #handleInvitation(
+    from: NodeId,
+    clusterId: string,
+    members: readonly KnownPeer[],
+  ): Promise<JoinResponse> {
     if (this.#identity?.clusterId === clusterId) return { type: 'accepted', member: this.self() };
     if (this.#identity && !(this.#identity.founder && this.#deps.tables.isEmpty)) {
       return refuse(
@@ -201,6 +218,7 @@ export class Membership {
     // The log goes first: a crash in between leaves a founder with an empty log, which founds its cluster again.
     await this.#deps.consensus.reset();
     await this.#adopt({ clusterId, peers: members });
+    this.#deps.consensus.introduce([from]);
     this.#joining.later(INVITED_GRACE_MS);
     return { type: 'accepted', member: this.self() };
   }

@@ -93,6 +93,12 @@ export interface RestBackend {
     readonly name: string;
     readonly version: string;
     readonly consensus: ConsensusView;
+    /** Frames of other members that counted for nothing. */
+    readonly objections: readonly {
+      readonly peer: NodeId;
+      readonly objection: string;
+      readonly count: number;
+    }[];
     readonly enforcement: string;
     readonly uptimeSeconds: number;
     /** Of the predictor's weights that it uses; null: none. */

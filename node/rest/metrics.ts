@@ -56,7 +56,7 @@ export class RestMetrics {
   }
 
   #feedNode(): void {
-    const { consensus, version, uptimeSeconds, modelVersion, room } = this.#backend.localHealth();
+    const { consensus, objections, version, uptimeSeconds, modelVersion, room } = this.#backend.localHealth();
     const gauges = this.#node;
     gauges.info.set({ version }, 1);
     gauges.uptime.set(uptimeSeconds);
@@ -70,6 +70,7 @@ export class RestMetrics {
     gauges.commitIndex.set(consensus.commitIndex);
     gauges.appliedIndex.set(consensus.appliedIndex);
     gauges.masterKnown.set(consensus.leader === null ? 0 : 1);
+    for (const { peer, objection, count } of objections) gauges.dropped.set({ peer, objection }, count);
     gauges.isMaster.set(consensus.role === 'leader' && consensus.ready ? 1 : 0);
   }
 
@@ -109,6 +110,12 @@ function nodeGauges(registers: Registry[]) {
     commitIndex: gauge('commit_index', 'Index of the last committed entry.'),
     appliedIndex: gauge('applied_index', 'Index of the last applied entry.'),
     masterKnown: gauge('master_known', '1 when this node knows a master.'),
+    dropped: new Gauge({
+      name: 'fsched_consensus_frames_dropped',
+      help: 'Consensus frames that this node dropped since its start, by sender and what was wrong with them.',
+      labelNames: ['peer', 'objection'],
+      registers,
+    }),
     isMaster: gauge('is_master', '1 when this node is master.'),
   };
 }

@@ -45,7 +45,7 @@ export interface BackendOptions {
 
 export interface BackendDependencies extends ClusterViewDependencies {
   readonly master: () => Master | null;
-  readonly consensus: Pick<Consensus<ApplyResult>, 'status'>;
+  readonly consensus: Pick<Consensus<ApplyResult>, 'status' | 'objections'>;
   readonly tables: Tables;
   readonly mesh: Pick<Mesh, 'id' | 'peers' | 'openHttp' | 'join' | 'call'>;
   readonly shelf: Pick<BlobShelf, 'open'>;
@@ -111,6 +111,7 @@ export class DaemonBackend implements RestBackend {
       name: this.#options.name,
       version: this.#options.version,
       consensus: this.#deps.consensus.status(),
+      objections: this.#deps.consensus.objections(),
       enforcement: this.#deps.enforcement(),
       modelVersion: this.#deps.host.info().version,
       removed: this.#deps.isRemoved() ? REMOVED : null,

@@ -3,6 +3,7 @@ import type { CapacityNotice } from '../../protocols/schema/capacity.ts';
 import type { Member } from '../../protocols/schema/member.ts';
 import { isPlaced } from '../../protocols/schema/run.ts';
 import type { CapacityView, ClusterView, MemberView } from '../../protocols/schema/views.ts';
+import { OBJECTIONS } from '../consensus/objections.ts';
 import type { Consensus, ConsensusStatus } from '../consensus/types.ts';
 import type { CapacityBoard } from '../membership/capacity-board.ts';
 import type { Mesh } from '../mesh/types.ts';
@@ -12,9 +13,11 @@ import type { ApplyResult } from '../state/types.ts';
 
 /** A member that gossiped within this time is alive. */
 const ALIVE_MS = 3_500;
+/** So long it is shown what a member did. */
+const DISTRUST_MS = 600_000;
 
 export interface ClusterViewDependencies {
-  readonly consensus: Pick<Consensus<ApplyResult>, 'status'>;
+  readonly consensus: Pick<Consensus<ApplyResult>, 'status' | 'objections'>;
   readonly tables: Tables;
   readonly board: CapacityBoard;
   readonly mesh: Pick<Mesh, 'id' | 'peers'>;
@@ -27,7 +30,7 @@ export function viewCluster(dependencies: ClusterViewDependencies): ClusterView 
   const status = consensus.status();
   const members = tables.members().map((member) => viewMember(member, status, dependencies));
   const active = tables.activeRuns();
-  const reasons = healthReasons(status, members);
+  const reasons = [...healthReasons(status, members), ...distrust(members, dependencies)];
   return {
     clusterId: clusterId(),
     consensus: status,
@@ -89,6 +92,20 @@ function healthReasons(status: ConsensusStatus, members: readonly MemberView[]):
   if (votersDown > 0 && spare <= 0)
     reasons.push('one more voter down and there is no master: bring one back now');
   return reasons;
+}
+
+/** Members that said lately what no honest member says. */
+function distrust(
+  members: readonly MemberView[],
+  { consensus, clock }: Pick<ClusterViewDependencies, 'consensus' | 'clock'>,
+): string[] {
+  const since = clock.monotonicMs() - DISTRUST_MS;
+  return consensus.objections().flatMap(({ peer, objection, lastAtMs }) => {
+    const { severity, says } = OBJECTIONS[objection];
+    if (severity !== 'error' || lastAtMs < since) return [];
+    const name = members.find(({ member }) => member.id === peer)?.member.name ?? peer;
+    return [`${name} ${says}: examine it, or remove it with: fsched workers remove ${peer}`];
+  });
 }
 
 /** The host in a multiaddr such as /ip4/10.0.0.1/tcp/8300. */

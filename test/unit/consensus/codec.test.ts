@@ -62,6 +62,19 @@ const message: fc.Arbitrary<Message> = fc.oneof(
   }),
   fc.record({ type: fc.constant('heartbeat' as const), term: count, commitIndex: count }),
   fc.record({ type: fc.constant('heartbeat-response' as const), term: count }),
+  fc.record({
+    type: fc.constant('voters-request' as const),
+    term: count,
+    configurationIndex: count,
+    configurationTerm: count,
+  }),
+  fc.record({
+    type: fc.constant('voters-response' as const),
+    term: count,
+    configurationIndex: count,
+    configurationTerm: count,
+    voters: ids,
+  }),
 );
 const hardState: fc.Arbitrary<HardState> = fc.record({
   term: count,

@@ -39,7 +39,7 @@ export class RigNode implements AsyncDisposable {
         random: rig.random,
         link: { send: (to, frame) => rig.carry(id, to, frame) },
         machine: this.machine,
-        logger: silentLogger,
+        logger: { ...silentLogger, error: rig.tell, warn: rig.tell },
       },
     );
   }
@@ -62,6 +62,9 @@ export class Rig implements AsyncDisposable {
   /** Frames to and from these are lost. */
   readonly away = new Set<NodeId>();
   frames = 0;
+  /** What was logged as a warning or an error. */
+  readonly told: { readonly peer?: unknown }[] = [];
+  readonly tell = (fields: object): void => void this.told.push(fields);
 
   constructor(seed = 1) {
     const dice = prng(seed);

@@ -49,6 +49,7 @@ interface World {
   /** Tells that the consensus status changed. */
   change: () => void;
   removals: number;
+  introducers: readonly string[];
   joinAnswer: Awaited<ReturnType<Mesh['join']>>;
 }
 
@@ -66,6 +67,7 @@ function setUp(options: { readonly join?: readonly string[]; readonly world?: Pa
     resets: 0,
     change: () => {},
     removals: 0,
+    introducers: [],
     joinAnswer: fail({ code: 'UNREACHABLE', message: 'nobody there' }),
     ...options.world,
   };
@@ -79,6 +81,7 @@ function setUp(options: { readonly join?: readonly string[]; readonly world?: Pa
     appliedIndex: 0,
     lastIndex: 0,
     configuration: { voters: [], learners: [] },
+    vouched: [],
     progress: new Map(),
     ...world.status,
   });
@@ -108,6 +111,9 @@ function setUp(options: { readonly join?: readonly string[]; readonly world?: Pa
         },
         bootstrap: async () => {
           world.bootstraps += 1;
+        },
+        introduce: (by) => {
+          world.introducers = by;
         },
         reset: async () => {
           world.resets += 1;
@@ -164,7 +170,27 @@ describe('at the start', () => {
     assert.ok((await membership.start()).ok);
     assert.equal(world.bootstraps, 0);
     assert.equal(world.identity?.clusterId, 'theirs');
+    assert.deepEqual(world.introducers, [OTHER_ID]);
     assert.deepEqual(world.gate, { clusterId: 'theirs', members: [OTHER] });
+  });
+
+  test('let in, but without a log for a while, it asks again, and believes who answers then', async () => {
+    const { membership, world, clock, apply } = setUp({
+      join: ['host:8300'],
+      world: { joinAnswer: admitted('theirs') },
+    });
+    await membership.start();
+    world.joinAnswer = succeed({
+      peer: THIRD,
+      response: { type: 'admitted', clusterId: 'theirs', members: [OTHER] },
+    });
+    clock.advance(3_000);
+    await settled();
+    assert.deepEqual([world.joins.length, world.introducers], [2, [THIRD]]);
+    apply({ type: 'member-put', member: member(SELF) });
+    clock.advance(30_000);
+    await settled();
+    assert.equal(world.joins.length, 2);
   });
 
   test('while nobody answers it tries again for ever, ever more rarely', async () => {
@@ -304,6 +330,18 @@ describe('as a member', () => {
     assert.deepEqual(
       world.gate?.members.map(({ id }) => id),
       [THIRD, SELF],
+    );
+  });
+
+  test('a voter that this node has no row of yet is let in by the word of the voters', async () => {
+    const { membership, world } = setUp({ world: joined });
+    await membership.start();
+    world.status = { ...world.status, vouched: [THIRD, 'garbage'] };
+    world.change();
+    assert.deepEqual(world.gate?.members.at(-1), { id: THIRD, addresses: [] });
+    assert.equal(
+      world.gate?.members.some(({ id }) => id === 'garbage'),
+      false,
     );
   });
 

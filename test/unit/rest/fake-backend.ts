@@ -223,6 +223,7 @@ export class FakeBackend implements RestBackend {
       appliedIndex: 41,
       lastIndex: 43,
       configuration: { voters: ['node-a'], learners: ['node-b'] },
+      vouched: [],
       progress: new Map(),
     };
   }
@@ -237,6 +238,7 @@ export class FakeBackend implements RestBackend {
       name: 'alpha',
       version: '9.9.9',
       consensus: this.consensus(),
+      objections: [{ peer: 'node-b', objection: 'second-leader' as const, count: 7, lastAtMs: 1 }],
       enforcement: 'unenforced',
       uptimeSeconds: 12.5,
       modelVersion: 3,

@@ -338,6 +338,7 @@ test('metrics: the node, the cluster on the master only, requests by route', asy
     'fsched_model_version 3',
     'fsched_is_master 1',
     'fsched_commit_index 42',
+    'fsched_consensus_frames_dropped{peer="node-b",objection="second-leader"} 7',
     'fsched_queued_runs 1',
     'fsched_free_ways{node="node-a",domain="0"} 12',
     'fsched_table_version{table="runs"} 4',
