@@ -1,7 +1,9 @@
 /** What is refused at the door, with a sentence that says what to do. */
 import { mkdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { Logger } from './ports.ts';
+import { writeDurably } from './durable-file.ts';
+import { newToken } from './new-token.ts';
+import type { Logger, Random } from './ports.ts';
 import { readSmallFile } from './small-file.ts';
 
 export type StartErrorCode = 'RESCTRL' | 'TOKEN' | 'API_TOKEN' | 'MEMBERSHIP';
@@ -17,12 +19,20 @@ export class StartError extends Error {
   }
 }
 
-export async function readApiToken(file: string | null): Promise<string | null> {
-  if (file === null) return null;
+/**
+ * The node's own API token: whoever may read it may do what the node may.
+ * @param isOwn whether the file is the node's own, which it makes at its first start
+ */
+export async function loadApiToken(file: string, isOwn: boolean, random: Random): Promise<string> {
   let token: string;
   try {
     token = (await readSmallFile(file)).trim();
   } catch (cause) {
+    if (isOwn && (cause as NodeJS.ErrnoException).code === 'ENOENT') {
+      const made = newToken('api', random);
+      await writeDurably(file, `${made}\n`);
+      return made;
+    }
     throw new StartError(
       'API_TOKEN',
       `the API token file ${file} can't be read (${cause instanceof Error ? cause.message : String(cause)}); make it, or name another with --api-token-file`,
@@ -37,8 +47,7 @@ export async function readApiToken(file: string | null): Promise<string | null> 
 }
 
 /** Whoever reads a token file may do what its owner may. No file is no matter here. */
-export async function warnIfOpen(file: string | null, what: string, logger: Logger): Promise<void> {
-  if (file === null) return;
+export async function warnIfOpen(file: string, what: string, logger: Logger): Promise<void> {
   const mode = await stat(file).then(
     (found) => found.mode & 0o777,
     () => 0,

@@ -7,6 +7,7 @@ import { NeuralModel } from '../predictor/model/neural-model.ts';
 import { MAX_WEIGHTS_BYTES } from '../predictor/model/weights-file.ts';
 import { JOIN_PURPOSE } from '../protocols/join/index.ts';
 import { isProof } from '../protocols/proof/mac.ts';
+import { apiTokenHash } from '../protocols/proof/token-keys.ts';
 import type { ClusterDigest, NodeEnforcement } from '../protocols/schema/capacity.ts';
 import { MAX_OUTPUT_BYTES } from '../protocols/schema/fields.ts';
 import type { ShownProof } from '../protocols/schema/messages.ts';
@@ -14,7 +15,7 @@ import { systemClock, systemRandom } from './adapters.ts';
 import type { NodeConfig } from './config/config.ts';
 import { ConsensusDriver } from './consensus/driver.ts';
 import type { ConsensusStatus } from './consensus/types.ts';
-import { makeDirectory, readApiToken, StartError, warnIfOpen } from './daemon-checks.ts';
+import { loadApiToken, makeDirectory, StartError, warnIfOpen } from './daemon-checks.ts';
 import { Ballast } from './disk/ballast.ts';
 import { DiskReserve } from './disk/reserve.ts';
 import { readSpace } from './disk/space.ts';
@@ -28,9 +29,11 @@ import { Membership } from './membership/membership.ts';
 import { loadToken, saveToken } from './membership/token.ts';
 import { openMesh } from './mesh/libp2p-mesh.ts';
 import type { Clock, Logger } from './ports.ts';
+import { LocalCallers, trustedUsers } from './rest/local-callers.ts';
 import { createRestServer } from './rest/server.ts';
 import type { TlsFiles } from './rest/tls.ts';
 import { DaemonBackend } from './service/backend.ts';
+import { Bearers } from './service/bearers.ts';
 import { ControlDesk, deliverReport, deliverStarted } from './service/control-desk.ts';
 import { Gossiper } from './service/gossiper.ts';
 import { invite } from './service/invitation.ts';
@@ -39,6 +42,7 @@ import { ModelKeeper } from './service/model-keeper.ts';
 import { RunWatch } from './service/run-watch.ts';
 import { SelfDescription } from './service/self-description.ts';
 import { Signal } from './signal.ts';
+import { SocketOwners } from './socket-owners.ts';
 import { Tables } from './state/tables.ts';
 import type { ApplyResult } from './state/types.ts';
 import { BlobKeeper } from './store/blob-keeper.ts';
@@ -209,7 +213,7 @@ async function startParts(
   );
 
   const membership = new Membership(
-    { name: config.name, join: config.join },
+    { name: config.name, join: config.join, apiToken },
     // Ends what it runs and reports none of it: the master queues it again elsewhere.
     { ...common, ...ports, store, onRemoved: () => void worker.stop(), logger: log('membership') },
   );
@@ -223,8 +227,11 @@ async function startParts(
   const troubles = (): string[] =>
     [reserve.shortage, launcher.trouble, certificateTrouble()].filter((each) => each !== null);
   const identity = { name: config.name, version: VERSION };
-  const backend = new DaemonBackend(identity, {
+  const mayLag = (): boolean => backend.authority().kind === 'other';
+  const bearers = new Bearers({ self: mesh.id, name: config.name, apiToken }, { ...common, mayLag });
+  const backend: DaemonBackend = new DaemonBackend(identity, {
     ...common,
+    bearers,
     clusterId,
     master,
     shelf,
@@ -238,15 +245,16 @@ async function startParts(
     troubles,
     room: () => reserve.room,
   });
+  const trusted = (): ReadonlySet<number> => trustedUsers(process.geteuid?.() ?? -1, launcher.speaksAsDaemon);
+  const callers = new LocalCallers({ trusted }, { owners: new SocketOwners() });
   const rest = createRestServer(
     {
       ...config.rest,
-      apiToken,
       tls: tlsFilesOf(config),
       allowedHosts: config.allowedHost,
       maxUploadBytes: config.maxUploadBytes,
     },
-    { ...ports, backend, logger: log('rest') },
+    { ...ports, backend, localUser: (socket) => callers.trusted(socket), logger: log('rest') },
   );
   certificateTrouble = () => rest.certificateTrouble();
   const self = new SelfDescription(identity, {
@@ -274,13 +282,18 @@ async function startParts(
   if (launcher.root !== null) reserve.include(launcher.root);
   await reserve.start();
   stack.defer(() => reserve.stop());
+  if (launcher.speaksAsDaemon) {
+    const message =
+      'programs run as the user of this node and reach its API, so on loopback this user is asked for a token, too';
+    log('rest').warn({ tokenFile: apiTokenFile(config) }, message);
+  }
   // After the partitions: whether they hold decides what can be measured by them.
   await profilers.start();
   await mesh.start({
     pushGate,
     onRaftFrame: (from, frame) => consensus.receive(from, frame),
     onControl: (from, request) => control.answer(from, request),
-    onHttp: (_from, stream) => rest.acceptForwarded(stream),
+    onHttp: (from, stream) => rest.acceptForwarded(stream, from),
     onCapacity: (notice) => void board.hear(notice),
     onDigest: (latest) => {
       digest = latest;
@@ -347,7 +360,8 @@ const tlsFilesOf = ({ tlsCert, tlsKey }: NodeConfig): TlsFiles | null =>
 interface DataDirectory {
   readonly store: PatientLogStore;
   readonly token: Uint8Array;
-  readonly apiToken: string | null;
+  /** `apiTokenHash` of this node's own. */
+  readonly apiToken: string;
   readonly shelf: BlobStore;
 }
 
@@ -357,7 +371,6 @@ async function openDataDirectory(
   { reserve, ballast, watch }: Disk,
   stack: AsyncDisposableStack,
 ): Promise<DataDirectory> {
-  const apiToken = await readApiToken(config.apiTokenFile);
   // Before all else that it keeps: it holds the lock of the data directory.
   const store = await openPatientLogStore({
     open: () => openLevelLogStore({ directory: join(config.dataDir, 'log') }),
@@ -373,7 +386,8 @@ async function openDataDirectory(
   const token = await loadToken(tokenFile, founds);
   if (!token.ok) throw new StartError('TOKEN', token.error.message);
   await warnIfOpen(tokenFile, 'join token', logger);
-  await warnIfOpen(config.apiTokenFile, 'API token', logger);
+  const apiToken = await loadApiToken(apiTokenFile(config), config.apiTokenFile === null, systemRandom);
+  await warnIfOpen(apiTokenFile(config), 'API token', logger);
   const shelf = stack.use(
     new BlobStore(
       { directory: join(config.dataDir, 'blobs') },
@@ -386,8 +400,11 @@ async function openDataDirectory(
     ),
   );
   await shelf.start();
-  return { store, token: token.value, apiToken, shelf };
+  return { store, token: token.value, apiToken: apiTokenHash(apiToken), shelf };
 }
+
+const apiTokenFile = ({ apiTokenFile: given, dataDir }: NodeConfig): string =>
+  given ?? join(dataDir, 'api-token');
 
 async function openPartitions(
   { llc, llcGeometry, dataDir, poolBandwidth }: NodeConfig,

@@ -50,7 +50,12 @@ export class DemoNode {
   }
   /** `timeoutMs` null: as long as it takes. */
   client(timeoutMs: number | null = 10_000): ApiClient {
-    return new ApiClient({ api: this.ready.rest, tokenFile: null, caFile: null, timeoutMs });
+    return new ApiClient({
+      api: this.ready.rest,
+      tokenFile: join(this.dataDir, 'api-token'),
+      caFile: null,
+      timeoutMs,
+    });
   }
 
   /** Resolves when it serves; `more` flags come after those of the constructor. */

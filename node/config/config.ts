@@ -24,7 +24,7 @@ export interface NodeConfig {
   readonly allowDial: readonly string[];
   /** File that holds the join token. @default DATA-DIR/join-token */
   readonly tokenFile: string | null;
-  /** File that holds the token that every REST request must bear. Required for REST beyond loopback. @default null */
+  /** File that holds this node's own API token; null: DATA-DIR/api-token, which the node makes. @default null */
   readonly apiTokenFile: string | null;
   /** Certificate of REST in PEM, with its chain; null: HTTP without encryption. Read again at SIGHUP. @default null */
   readonly tlsCert: string | null;

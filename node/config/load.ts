@@ -3,7 +3,6 @@
  * validated, whole and frozen; what is wrong is told in a sentence that says what to write, and where.
  */
 import { dirname, resolve } from 'node:path';
-import { isLoopback } from '../addresses.ts';
 import { readSmallFile } from '../small-file.ts';
 import { defaultsOf, type Environment, type Host, type NodeConfig } from './config.ts';
 import { NODE_OPTIONS, type NodeOption } from './options.ts';
@@ -53,6 +52,7 @@ export async function loadConfig(sources: ConfigSources): Promise<NodeConfig> {
 /** Variables of the CLI, and those that a node gives its programs: a node may well be started by one. */
 const OTHER_VARIABLES: readonly string[] = [
   'FSCHED_API',
+  'FSCHED_API_TOKEN',
   'FSCHED_ATTEMPT',
   'FSCHED_CA_FILE',
   'FSCHED_CONFIG',
@@ -125,11 +125,6 @@ async function readConfigFile(path: string): Promise<ConfigFile> {
 
 /** What no option can check alone. */
 function checkTogether(config: NodeConfig): NodeConfig {
-  if (!isLoopback(config.rest.host) && config.apiTokenFile === null) {
-    const advice = 'give --api-token-file FILE, or keep to 127.0.0.1';
-    const message = `REST on ${config.rest.host} would be open to everyone who reaches it: ${advice}`;
-    throw new ConfigError('CONFLICT', message);
-  }
   if ((config.tlsCert === null) !== (config.tlsKey === null)) {
     const [given, missing] =
       config.tlsKey === null ? ['--tls-cert', '--tls-key'] : ['--tls-key', '--tls-cert'];

@@ -175,8 +175,9 @@ export const NODE_OPTIONS: readonly NodeOption[] = [
   option(
     'apiTokenFile',
     'FILE',
-    'file with the token that REST requests must bear; needed beyond loopback',
+    "file with this node's own API token, which may do what the node may",
     parseFile,
+    { default: 'DATA-DIR/api-token' },
   ),
   option(
     'tlsCert',

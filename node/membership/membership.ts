@@ -38,6 +38,8 @@ export interface MembershipOptions {
   readonly name: string;
   /** HOST:PORT or multiaddr. */
   readonly join: readonly string[];
+  /** `apiTokenHash` of this node's own token. */
+  readonly apiToken: string;
 }
 
 export interface MembershipDependencies {
@@ -180,7 +182,8 @@ export class Membership {
   self(): NewMember {
     const { mesh } = this.#deps;
     const addresses = mesh.addresses().slice(0, MAX_ADDRESSES);
-    return { id: mesh.id, name: this.#options.name, addresses, apiToken: null };
+    const { name, apiToken } = this.#options;
+    return { id: mesh.id, name, addresses, apiToken };
   }
 
   /** Whom the gate of the mesh lets in. */
@@ -307,7 +310,8 @@ export class Membership {
     const isFirst = configuration.voters.includes(this.#deps.mesh.id);
     if (this.#announcing || this.#removed || leader === null || (!known && !isFirst)) return;
     const self = this.self();
-    if (known && known.name === self.name && isDeepStrictEqual(known.addresses, self.addresses)) return;
+    const { id, name, addresses, apiToken } = known ?? {};
+    if (isDeepStrictEqual({ id, name, addresses, apiToken }, self)) return;
     this.#announcing = true;
     try {
       await this.#deps.mesh.call(leader, { type: 'admit', member: self });

@@ -4,14 +4,14 @@ import type { Duplex } from 'node:stream';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import { type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import type { Clock, Logger } from '../ports.ts';
-import { checkBearer, checkNotBrowserAttack } from './auth.ts';
+import { checkScope, type DoorDependencies, identify, needsToken } from './auth.ts';
 import { ApiError, noMaster, toApiError } from './errors.ts';
 import type { Forwarder } from './forward.ts';
-import { NOT_MASTER_HEADER } from './http-headers.ts';
+import { loggable, NOT_MASTER_HEADER } from './http-headers.ts';
 import { drainRest } from './linger.ts';
 import { registerOpenApi } from './openapi.ts';
 import { clusterRoutes } from './routes/cluster.ts';
-import type { App, RouteContext } from './routes/context.ts';
+import type { App, RouteConfig, RouteContext } from './routes/context.ts';
 import { executionRoutes } from './routes/execution.ts';
 import { predictorRoutes } from './routes/predictor.ts';
 import { runRoutes } from './routes/runs.ts';
@@ -20,7 +20,7 @@ import { taskRoutes } from './routes/tasks.ts';
 import { saysTooLarge, tooLarge } from './upload.ts';
 import { serializerCompiler, validatorCompiler } from './validation.ts';
 
-export interface AppContext extends RouteContext {
+export interface AppContext extends RouteContext, Pick<DoorDependencies, 'localUser'> {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly forwarder: Forwarder;
@@ -52,7 +52,8 @@ export function buildApp(context: AppContext): App {
     return refuse(context, request, reply, new ApiError('NOT_FOUND', message));
   });
   addHooks(app, context);
-  registerOpenApi(app, context.backend.localHealth().version, options.apiToken !== null);
+  registerOpenApi(app, context.backend.localHealth().version);
+  app.addHook('onRoute', ({ method, url, config }) => checkConfig(`${method} ${url}`, config));
   const methods = collectMethods(app);
   // Registered after the document's plugin, which learns of routes as they are added.
   app.after(() => {
@@ -69,8 +70,14 @@ const unused = (): never => {
 
 const path = (request: FastifyRequest): string => request.url.split('?', 1)[0] as string;
 
+/** What a route forgets to ask for, everybody may. */
+function checkConfig(route: string, config: RouteConfig = {}): void {
+  if (config.scope === undefined) throw new Error(`${route} does not say what scope it needs`);
+}
+
 function addHooks(app: App, context: AppContext): void {
   const { backend, forwarder, options } = context;
+  app.decorateRequest('principal', null);
   app.addHook('onRequest', async (request, reply) => {
     const startedAtMs = context.clock.monotonicMs();
     reply.raw.once('close', () => {
@@ -78,13 +85,15 @@ function addHooks(app: App, context: AppContext): void {
       const seconds = (context.clock.monotonicMs() - startedAtMs) / 1000;
       const route = request.routeOptions.url ?? 'unknown';
       context.metrics.observeRequest(request.method, route, status, seconds);
-      context.logger.debug({ method: request.method, url: request.url, status, seconds }, 'request');
+      const url = loggable(request.url);
+      context.logger.debug({ method: request.method, url, status, seconds }, 'request');
     });
     if (saysTooLarge(request.headers, options.maxUploadBytes)) throw tooLarge(options.maxUploadBytes);
-    // The member that forwards has checked.
-    if (context.isForwarded(request)) return;
-    if (options.apiToken !== null) checkBearer(request.headers, options.apiToken);
-    else checkNotBrowserAttack(request.headers, options);
+    request.principal = await identify(request, options, context);
+    const { scope = 'read' } = request.routeOptions.config;
+    if (scope === 'anyone') return;
+    if (request.principal === null) throw needsToken();
+    checkScope(request.principal, scope);
   });
 
   // Before the body is parsed: it may be on its way to another machine. A returned stream takes the body's place.
@@ -93,7 +102,7 @@ function addHooks(app: App, context: AppContext): void {
     const authority = backend.authority();
     if (authority.kind === 'self') return payload;
     // Never twice: two nodes that each believe in the other would send it in circles.
-    if (context.isForwarded(request)) throw noMaster('this node is not master any more; ask again');
+    if (context.senderOf(request) !== null) throw noMaster('this node is not master any more; ask again');
     if (authority.kind === 'none') throw noMaster(authority.reason, authority.retryAfterSeconds);
     return (await forwarder.forward(request, reply, payload as IncomingMessage)) ?? payload;
   });
@@ -117,10 +126,13 @@ function refuse(
 ): FastifyReply {
   const known = toApiError(error);
   if (known === null)
-    context.logger.error({ err: error, method: request.method, url: request.url }, 'request failed');
+    context.logger.error(
+      { err: error, method: request.method, url: loggable(request.url) },
+      'request failed',
+    );
   const shown =
     known ?? new ApiError('INTERNAL', 'this node failed to answer; its log has the cause, try again later');
-  if (shown.code === 'NO_MASTER' && context.isForwarded(request)) reply.header(NOT_MASTER_HEADER, '1');
+  if (shown.code === 'NO_MASTER' && context.senderOf(request) !== null) reply.header(NOT_MASTER_HEADER, '1');
   return reply
     .code(shown.statusCode)
     .headers(shown.headers)
@@ -177,7 +189,7 @@ function refuseOtherMethods(app: App, methods: ReadonlyMap<string, ReadonlySet<s
     app.route({
       method: all.filter((method) => !allowed.has(method)),
       url,
-      config: { local: true },
+      config: { local: true, scope: 'read' },
       schema: { hide: true },
       onRequest: refuseMethod,
       handler: refuseMethod,

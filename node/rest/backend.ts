@@ -1,6 +1,6 @@
 /**
  * What the REST room needs of the daemon. `node/service/backend.ts` implements it, and a fake in tests.
- * Every method but `authority` is called only on the node that is master.
+ * The methods up to `nodePrincipal` are called on any node, the others only on the one that is master.
  */
 import type { Duplex, Readable } from 'node:stream';
 import type { WayChoice } from '../../predictor/choose-ways.ts';
@@ -8,7 +8,7 @@ import type { CacheGeometry, MeasuredCurve, Prediction, PredictorInfo } from '..
 import type { NodeId } from '../../protocols/schema/fields.ts';
 import type { Member } from '../../protocols/schema/member.ts';
 import type { DroppedModel, LearnedFrom, ModelVersion } from '../../protocols/schema/model.ts';
-import type { Answer } from '../../protocols/schema/outcome.ts';
+import type { Answer, Outcome } from '../../protocols/schema/outcome.ts';
 import type { Mode, Run, RunState } from '../../protocols/schema/run.ts';
 import type { Profile, Task } from '../../protocols/schema/task.ts';
 import type { ClusterView, ConsensusView, DriftView } from '../../protocols/schema/views.ts';
@@ -21,6 +21,7 @@ import type {
   Upload,
 } from '../master/requests.ts';
 import type { TrainingView } from '../master/trainer.ts';
+import type { BearerFault, Principal } from './principal.ts';
 
 /** Who answers a request that only the master can answer. */
 export type Authority =
@@ -110,6 +111,10 @@ export interface RestBackend {
     /** How its disk stands; null while that isn't known. */
     readonly room: Room | null;
   };
+  /** Whom a token makes known. */
+  bearer(token: string): Promise<Outcome<Principal, BearerFault>>;
+  /** A member, for whom it lets in without a token; `null`: this node. Null: it is no member. */
+  nodePrincipal(id: NodeId | null): Principal | null;
   createTask(upload: Upload): Promise<Answer<Task>>;
   tasks(): readonly Task[];
   task(id: string): TaskView | null;

@@ -10,7 +10,7 @@ import { pause } from '../pause.ts';
 import type { Cancel, Clock, Logger, Random } from '../ports.ts';
 import type { Authority, RestBackend } from './backend.ts';
 import { ApiError, JSON_TOO_LARGE, noMaster } from './errors.ts';
-import { hasBody } from './http-headers.ts';
+import { hasBody, loggable } from './http-headers.ts';
 import { drainRest } from './linger.ts';
 import type { RestOptions } from './options.ts';
 import { type RelayOutcome, relay } from './relay.ts';
@@ -109,6 +109,7 @@ export class Forwarder {
         response: reply.raw,
         body: passage.body,
         extraHeaders: passage.key === null ? {} : { 'idempotency-key': passage.key },
+        authorization: request.principal?.trusted ? null : (request.headers.authorization ?? null),
         servedBy: master.master,
         onAnswer: () => {
           unwatch();
@@ -131,7 +132,8 @@ export class Forwarder {
       this.#giveUp(passage);
       return null;
     }
-    this.#deps.logger.debug({ master: master.master, url: passage.request.url, outcome }, 'forward failed');
+    const url = loggable(passage.request.url);
+    this.#deps.logger.debug({ master: master.master, url, outcome }, 'forward failed');
     return { repeatable: passage.repeatable };
   }
 

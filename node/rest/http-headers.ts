@@ -35,3 +35,7 @@ export function endToEndHeaders(message: IncomingMessage, drop: readonly string[
 
 export const hasBody = (message: IncomingMessage): boolean =>
   message.headers['transfer-encoding'] !== undefined || Number(message.headers['content-length'] ?? 0) > 0;
+
+/** A URL as it may be logged: whatever somebody took for the place of a token is left out. */
+export const loggable = (url: string): string =>
+  url.replace(/fs[aj]_\w+/g, '…').replace(/([?&][^=&]*(?:token|secret|authorization)[^=&]*=)[^&]*/gi, '$1…');

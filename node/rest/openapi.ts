@@ -1,9 +1,14 @@
 /** The OpenAPI document: generated from the schemas that validate, so that the two can't drift apart. */
 import { fastifySwagger } from '@fastify/swagger';
+import type { RouteScope } from './principal.ts';
 import type { App } from './routes/context.ts';
 
-export function registerOpenApi(app: App, version: string, withToken: boolean): void {
+export function registerOpenApi(app: App, version: string): void {
   app.register(fastifySwagger, {
+    transform: ({ schema, url, route }) => ({
+      url,
+      schema: { ...schema, ...describeScope(route.config?.scope) },
+    }),
     openapi: {
       openapi: '3.1.0',
       info: {
@@ -21,12 +26,21 @@ export function registerOpenApi(app: App, version: string, withToken: boolean): 
         { name: 'predictor', description: 'How much cache a run is granted.' },
         { name: 'node', description: 'What any node answers by itself.' },
       ],
-      ...(withToken
-        ? {
-            components: { securitySchemes: { token: { type: 'http' as const, scheme: 'bearer' } } },
-            security: [{ token: [] }],
-          }
-        : {}),
+      components: {
+        securitySchemes: {
+          token: {
+            type: 'http',
+            scheme: 'bearer',
+            description:
+              'Not asked for on loopback of root, or of the user of the node where programs run as others.',
+          },
+        },
+      },
+      security: [{ token: [] }],
     },
   });
+}
+
+function describeScope(scope: RouteScope = 'read') {
+  return scope === 'anyone' ? { security: [] } : { 'x-scope': scope };
 }

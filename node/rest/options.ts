@@ -2,12 +2,10 @@
 import type { TlsFiles } from './tls.ts';
 
 export interface RestOptions {
-  /** Address or name to listen on. Beyond loopback only with `apiToken`. @default 127.0.0.1 */
+  /** Address or name to listen on. @default 127.0.0.1 */
   readonly host: string;
   /** 0: any free port. @default 8200 */
   readonly port: number;
-  /** Token that every request must bear; null: none, loopback only. @default null */
-  readonly apiToken: string | null;
   /** Certificate and key; null: HTTP without encryption. @default null */
   readonly tls: TlsFiles | null;
   /** Names (without port) that a Host header may have beside IP addresses and localhost. @default [] */
@@ -40,7 +38,6 @@ export interface RestOptions {
 export const restDefaults: RestOptions = {
   host: '127.0.0.1',
   port: 8200,
-  apiToken: null,
   tls: null,
   allowedHosts: [],
   maxUploadBytes: 256 * 1024 * 1024,

@@ -11,6 +11,8 @@ export interface RelayJob {
   readonly body: Buffer | Readable | null;
   /** Set on top of the client's own headers. */
   readonly extraHeaders: OutgoingHttpHeaders;
+  /** What the answerer shall know the caller by; null: by this node, which answers for it. */
+  readonly authorization: string | null;
   readonly servedBy: string;
   /** Called before the first byte goes to the client: from here on the request can't be tried again. */
   readonly onAnswer: () => void;
@@ -74,8 +76,13 @@ export function relay(stream: Duplex, job: RelayJob): Promise<RelayOutcome> {
 const isStream = (body: RelayJob['body']): body is Readable => body !== null && !Buffer.isBuffer(body);
 
 function upstreamHeaders(job: RelayJob): OutgoingHttpHeaders {
-  // The token was checked here; `expect` was answered here.
-  const headers = { ...endToEndHeaders(job.request, ['authorization', 'expect']), ...job.extraHeaders };
+  const headers = {
+    // `expect` was answered here.
+    ...endToEndHeaders(job.request, ['authorization', 'expect']),
+    // By itself: a caller may not take it from the others on the way by calling it a header of one hop.
+    ...(job.authorization !== null && { authorization: job.authorization }),
+    ...job.extraHeaders,
+  };
   if (Buffer.isBuffer(job.body)) return { ...headers, 'content-length': job.body.length };
   const chunked = hasBody(job.request) && headers['content-length'] === undefined;
   return chunked ? { ...headers, 'transfer-encoding': 'chunked' } : headers;

@@ -6,9 +6,11 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { isLoopback, unbracket } from '../addresses.ts';
+import type { NodeId } from '../../protocols/schema/fields.ts';
+import { unbracket } from '../addresses.ts';
 import type { Cancel, Clock, Logger, Random } from '../ports.ts';
 import { answerBrokenRequest, buildApp } from './app.ts';
+import type { DoorDependencies } from './auth.ts';
 import type { RestBackend } from './backend.ts';
 import { Forwarder } from './forward.ts';
 import { RestMetrics } from './metrics.ts';
@@ -19,7 +21,7 @@ import { saysTooLarge } from './upload.ts';
 
 export class RestServerError extends Error {
   override readonly name = 'RestServerError';
-  readonly code: 'TOKEN_REQUIRED' | 'TLS' | 'LISTEN_FAILED' | 'STOPPED';
+  readonly code: 'TLS' | 'LISTEN_FAILED' | 'STOPPED';
 
   constructor(code: RestServerError['code'], message: string, cause?: unknown) {
     super(message, { cause });
@@ -27,7 +29,7 @@ export class RestServerError extends Error {
   }
 }
 
-export interface RestDependencies {
+export interface RestDependencies extends Pick<DoorDependencies, 'localUser'> {
   readonly backend: RestBackend;
   readonly logger: Logger;
   readonly clock: Clock;
@@ -35,12 +37,12 @@ export interface RestDependencies {
 }
 
 export interface RestServer extends AsyncDisposable {
-  /** Listens. Throws `RestServerError`: TOKEN_REQUIRED, TLS, LISTEN_FAILED, STOPPED. */
+  /** Listens. Throws `RestServerError`: TLS, LISTEN_FAILED, STOPPED. */
   start(): Promise<{ readonly host: string; readonly port: number }>;
   /** Lets requests in progress finish for `stopTimeoutMs`, then breaks them off. */
   stop(): Promise<void>;
-  /** Serves the HTTP requests that another member sends on this stream; owns the stream. */
-  acceptForwarded(stream: Duplex): void;
+  /** Serves the HTTP requests that a member sends on this stream; owns the stream. */
+  acceptForwarded(stream: Duplex, from: NodeId): void;
   /**
    * Reads certificate and key again, if there are any, and shows them to whoever connects from now on; connections
    * that are open stay. A pair that is no good leaves the old one in place, and is told in the log.
@@ -62,7 +64,7 @@ class FastifyRestServer implements RestServer {
   readonly #options: RestOptions;
   readonly #deps: RestDependencies;
   readonly #app: App;
-  readonly #forwarded = new WeakSet<IncomingMessage>();
+  readonly #senders = new WeakMap<Duplex, NodeId>();
   /** Requests that were refused without `100 Continue`: what follows on their connection can't be told apart. */
   readonly #refused = new WeakSet<IncomingMessage>();
   readonly #streams = new Set<Duplex>();
@@ -77,7 +79,7 @@ class FastifyRestServer implements RestServer {
   #stopWatching: Cancel = () => {};
 
   constructor(options: RestOptions, dependencies: RestDependencies) {
-    const { backend, logger, clock, random } = dependencies;
+    const { backend, logger, clock, random, localUser } = dependencies;
     this.#options = options;
     this.#deps = dependencies;
     const metrics = new RestMetrics(backend);
@@ -89,7 +91,9 @@ class FastifyRestServer implements RestServer {
       logger,
       clock,
       forwarder: new Forwarder(options, { backend, logger, clock, random, onAttempt }),
-      isForwarded: (request) => this.#forwarded.has(request.raw),
+      localUser,
+      // Over the mesh, a stream stands in the place of the socket.
+      senderOf: ({ raw }) => this.#senders.get(raw.socket) ?? null,
       mustClose: (request) => this.#state === 'stopping' || this.#refused.has(request),
       serverFactory: (handler) => {
         this.#public = this.#createServer(handler, options.tls !== null);
@@ -97,10 +101,7 @@ class FastifyRestServer implements RestServer {
         return this.#public;
       },
     });
-    this.#internal = this.#createServer((request, response) => {
-      this.#forwarded.add(request);
-      this.#app.routing(request, response);
-    }, false);
+    this.#internal = this.#createServer((request, response) => this.#app.routing(request, response), false);
     this.#internal.on('clientError', answerBrokenRequest);
   }
 
@@ -109,14 +110,8 @@ class FastifyRestServer implements RestServer {
   }
 
   async start(): Promise<{ readonly host: string; readonly port: number }> {
-    const { apiToken, host, port, tls } = this.#options;
+    const { host, port, tls } = this.#options;
     if (this.#state !== 'new') throw new RestServerError('STOPPED', 'a REST server starts once');
-    if (apiToken === null && !isLoopback(host)) {
-      throw new RestServerError(
-        'TOKEN_REQUIRED',
-        `REST on ${host} can be reached from other machines, so it needs a token: start with --api-token-file FILE (or listen on 127.0.0.1).`,
-      );
-    }
     if (tls !== null) await this.#startTls(tls);
     await this.#app.ready();
     await this.#listen(unbracket(host), port);
@@ -157,12 +152,13 @@ class FastifyRestServer implements RestServer {
     return this.#tls && (certificateTrouble(this.#tls, this.#deps.clock.nowMs())?.message ?? null);
   }
 
-  acceptForwarded(stream: Duplex): void {
+  acceptForwarded(stream: Duplex, from: NodeId): void {
     if (this.#state !== 'serving') {
       stream.destroy();
       return;
     }
     this.#streams.add(stream);
+    this.#senders.set(stream, from);
     stream.on('error', (error) => this.#deps.logger.debug({ err: error }, 'forwarded stream failed'));
     stream.once('close', () => this.#streams.delete(stream));
     this.#internal.emit('connection', stream);

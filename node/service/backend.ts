@@ -34,6 +34,7 @@ import type {
 import type { Tables } from '../state/tables.ts';
 import type { ApplyResult } from '../state/types.ts';
 import type { BlobKeeper } from '../store/blob-keeper.ts';
+import type { Bearers } from './bearers.ts';
 import { type ClusterViewDependencies, viewCluster } from './cluster-view.ts';
 import { decodeText, RunOutput, readOutput } from './run-output.ts';
 import type { RunWatch } from './run-watch.ts';
@@ -52,6 +53,7 @@ export interface BackendDependencies extends ClusterViewDependencies {
   readonly keeper: BlobKeeper;
   readonly watch: RunWatch;
   readonly host: ModelHost;
+  readonly bearers: Pick<Bearers, 'bearer' | 'nodePrincipal'>;
   readonly isRemoved: () => boolean;
   /** What the operator of this node must mend, a clause each. */
   readonly troubles: () => readonly string[];
@@ -120,6 +122,9 @@ export class DaemonBackend implements RestBackend {
       uptimeSeconds: (this.#deps.clock.monotonicMs() - this.#startedAtMs) / 1000,
     };
   }
+
+  bearer: RestBackend['bearer'] = (token) => this.#deps.bearers.bearer(token);
+  nodePrincipal: RestBackend['nodePrincipal'] = (id) => this.#deps.bearers.nodePrincipal(id);
 
   async createTask(upload: Upload): Promise<Answer<Task>> {
     return this.#withMaster((master) => master.tasks.create(upload));

@@ -86,6 +86,11 @@ export class ProcessLauncher implements Launcher {
     return this.#ready?.isolator.root ?? null;
   }
 
+  /** See `Isolator`; before the start nothing is known, so it is feared. */
+  get speaksAsDaemon(): boolean {
+    return this.#ready?.isolator.speaksAsDaemon ?? true;
+  }
+
   /** @throws IsolationError: the isolation that was asked for can't be had */
   async start(): Promise<void> {
     const { directory, openDirectory = directory, hidden = [], isolation = PLAIN } = this.#options;

@@ -32,7 +32,10 @@ describe('a benchmark by cachegrind through a real daemon', { skip: missingTools
     node.upload(name, readFileSync(compile(PROGRAMS[name], folder)), { command: `./${name}` });
   const profiles = async (task: string) => (await node.get(`/tasks/${task}`)).json.profiles;
   const fsched = (...args: string[]): ChildProcess =>
-    spawn(process.execPath, [BUNDLE, ...args, '--api', node.rest], { stdio: ['ignore', 'pipe', 'pipe'] });
+    spawn(process.execPath, [BUNDLE, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: node.environment,
+    });
 
   test('the node says by what it can measure', async () => {
     assert.deepEqual((await node.get('/cluster')).json.members[0].profilers, ['cachegrind', 'wallclock']);

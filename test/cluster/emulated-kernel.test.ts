@@ -68,7 +68,9 @@ class Node implements AsyncDisposable {
 
   // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever JSON it expects
   async call(path: string, init: RequestInit = {}): Promise<any> {
-    return (await fetch(this.#daemon.ready.rest + path, init)).json();
+    const token = (await readFile(join(this.#directory, 'data', 'api-token'), 'utf8')).trim();
+    const headers = { ...init.headers, authorization: `Bearer ${token}` };
+    return (await fetch(this.#daemon.ready.rest + path, { ...init, headers })).json();
   }
 
   /** Starts a sleeper; returns the run's id. */

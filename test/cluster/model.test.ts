@@ -80,7 +80,7 @@ describe('the predictor in a cluster', () => {
       assert.deepEqual([explained.mode, explained.max_slowdown], ['BENCHMARKED', 3]);
       assert.equal(explained.slowdown.length, explained.cache.ways);
       assert.equal(explained.measured[0].profiler, 'wallclock');
-      const picture = await fetch(`${node.rest}/predictor/explain?${query}&format=svg`);
+      const picture = await node.fetch(`/predictor/explain?${query}&format=svg`);
       assert.equal(picture.headers.get('content-type'), 'image/svg+xml; charset=utf-8');
       assert.match(await picture.text(), /^<svg [\s\S]*squares at input size 100[\s\S]*<\/svg>\n$/);
     }

@@ -8,7 +8,7 @@ import { eventually } from '../support/eventually.ts';
 import { NODE, SLEEPER, SQUARES, UNTIL_WOKEN, wakeUntil } from './programs.ts';
 
 const CLI = join(import.meta.dirname, '../../dist/fsched.js');
-const runCli = (args: readonly string[]) => promisify(execFile)(process.execPath, [CLI, ...args]);
+const run = promisify(execFile);
 
 test('a node on the emulator carries partitions out, and says that nothing is enforced', async () => {
   await using cluster = await TestCluster.of(1, ['--llc', 'emulated', '--llc-geometry', '8x1MiB']);
@@ -37,7 +37,7 @@ test('a node on the emulator carries partitions out, and says that nothing is en
   const { told, masks } = drawn;
   assert.equal(masks[0] & masks[1], 0, 'no way is lent twice');
   assert.equal((masks[0] | masks[1]) & told.masks.reserve, 0);
-  const { stdout } = await runCli(['capacity', '--api', first.rest]);
+  const { stdout } = await run(process.execPath, [CLI, 'capacity'], { env: first.environment });
   assert.match(stdout, /\[RR[·AB]{6}\]/);
   assert.match(stdout, /A .*: \d ways?/);
   assert.match(stdout, /node-1: emulated, so nothing is held/);

@@ -39,16 +39,11 @@ describe('requests to a real node', () => {
   test('Ctrl-C at submit --wait says which run goes on; it does', async () => {
     await node.upload('sleeper.mjs', SLEEPER, { command: NODE });
     const bundle = join(import.meta.dirname, '../../dist/fsched.js');
-    const args = [
-      'submit',
-      'sleeper',
-      JSON.stringify({ input_size: UNTIL_WOKEN }),
-      '--wait',
-      '5m',
-      '--api',
-      node.rest,
-    ];
-    const child = spawn(process.execPath, [bundle, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const args = ['submit', 'sleeper', JSON.stringify({ input_size: UNTIL_WOKEN }), '--wait', '5m'];
+    const child = spawn(process.execPath, [bundle, ...args], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: node.environment,
+    });
     const said = text(child.stderr);
     const ended = once(child, 'exit');
     const run = await eventually('a run', async () => (await node.get('/runs?state=running')).json.runs[0]);
@@ -89,7 +84,7 @@ describe('requests to a real node', () => {
     const { run_id: id } = (
       await submit({ function_name: 'sleeper', parameters: { input_size: UNTIL_WOKEN } })
     ).json;
-    const output = await fetch(`${node.rest}/runs/${id}/output?follow=true`);
+    const output = await node.fetch(`/runs/${id}/output?follow=true`);
     const reader = output.body?.getReader();
     const first = await reader?.read();
     assert.equal(new TextDecoder().decode(first?.value), 'started\n');

@@ -55,6 +55,7 @@ export class DaemonProcess {
   readonly #flags: readonly string[];
   #child: ChildProcess | null = null;
   #logs = '';
+  #apiToken = '';
   peer = '';
   mesh = '';
   rest = '';
@@ -72,6 +73,15 @@ export class DaemonProcess {
   get meshTarget(): string {
     const [, , host, , port] = this.mesh.split('/');
     return `${host}:${port}`;
+  }
+  /** Its own: where programs run as the user of the tests, this user is asked for it. */
+  get apiTokenFile(): string {
+    const given = this.#flags.indexOf('--api-token-file') + 1;
+    return (given > 0 && this.#flags[given]) || join(this.dataDir, 'api-token');
+  }
+  /** Of `fsched` that talks to this node. */
+  get environment(): NodeJS.ProcessEnv {
+    return { ...process.env, FSCHED_API: this.rest, FSCHED_API_TOKEN_FILE: this.apiTokenFile };
   }
   get isUp(): boolean {
     return this.#child !== null && this.#child.exitCode === null && this.#child.signalCode === null;
@@ -115,6 +125,7 @@ export class DaemonProcess {
     this.peer = ready.peer;
     this.mesh = ready.mesh[0];
     this.rest = ready.rest;
+    this.#apiToken = (await readFile(this.apiTokenFile, 'utf8')).trim();
     return this;
   }
 
@@ -127,8 +138,15 @@ export class DaemonProcess {
     return child.exitCode;
   }
 
+  /** With the node's own token, unless the request brings one. */
+  fetch(path: string, init: RequestInit = {}): Promise<Response> {
+    const headers = new Headers(init.headers);
+    if (!headers.has('authorization')) headers.set('authorization', `Bearer ${this.#apiToken}`);
+    return fetch(this.rest + path, { ...init, headers });
+  }
+
   async request(path: string, init: RequestInit = {}): Promise<Reply> {
-    const response = await fetch(this.rest + path, init);
+    const response = await this.fetch(path, init);
     const text = await response.text();
     return {
       status: response.status,

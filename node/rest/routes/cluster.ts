@@ -22,6 +22,7 @@ export function clusterRoutes(app: App, context: RouteContext): void {
   app.route({
     method: 'GET',
     url: '/cluster',
+    config: { scope: 'read' },
     schema: {
       operationId: 'getCluster',
       tags: ['cluster'],
@@ -36,6 +37,7 @@ function workerRoutes(app: App, { backend }: RouteContext): void {
   app.route({
     method: 'POST',
     url: '/cluster/worker/add',
+    config: { scope: 'admin' },
     schema: {
       operationId: 'addWorker',
       tags: ['cluster'],
@@ -57,6 +59,7 @@ function workerRoutes(app: App, { backend }: RouteContext): void {
   app.route({
     method: 'GET',
     url: '/cluster/workers',
+    config: { scope: 'read' },
     schema: {
       operationId: 'listWorkers',
       tags: ['cluster'],
@@ -71,6 +74,7 @@ function workerRoutes(app: App, { backend }: RouteContext): void {
   app.route({
     method: 'GET',
     url: '/cluster/worker/list',
+    config: { scope: 'read' },
     schema: {
       operationId: 'listWorkerInformation',
       tags: ['cluster'],
@@ -84,6 +88,7 @@ function workerRoutes(app: App, { backend }: RouteContext): void {
   app.route({
     method: 'DELETE',
     url: '/cluster/workers/:id',
+    config: { scope: 'admin' },
     schema: {
       operationId: 'removeWorker',
       tags: ['cluster'],

@@ -43,7 +43,7 @@ function toRequest(body: Omit<RunBodyJson, 'max_slowdown'>, request: FastifyRequ
 
 export function executionRoutes(app: App, context: RouteContext): void {
   const { backend } = context;
-  const config = { repeatable: true };
+  const config = { repeatable: true, scope: 'submit' } as const;
 
   app.route({
     method: 'POST',
@@ -138,7 +138,7 @@ export function executionRoutes(app: App, context: RouteContext): void {
     if (answer.ok) return isTerminal(answer.value.run) ? presentRunDetail(answer.value) : null;
     // The member that forwarded this asks the next master, by the same key. Anyone else is better served with the
     // run's id than with a refusal: the run is committed.
-    if (context.isForwarded(request)) throw failureToError(answer.error);
+    if (context.senderOf(request) !== null) throw failureToError(answer.error);
     return null;
   }
 }

@@ -22,6 +22,7 @@ export function predictorRoutes(app: App, { backend }: RouteContext): void {
   app.route({
     method: 'GET',
     url: '/scheduler/generosity',
+    config: { scope: 'read' },
     schema: {
       operationId: 'getGenerosity',
       tags,
@@ -34,6 +35,7 @@ export function predictorRoutes(app: App, { backend }: RouteContext): void {
   app.route({
     method: 'GET',
     url: '/predictor/model',
+    config: { scope: 'read' },
     schema: {
       operationId: 'getModel',
       tags,
@@ -47,6 +49,7 @@ export function predictorRoutes(app: App, { backend }: RouteContext): void {
   app.route({
     method: 'POST',
     url: '/predictor/model/select',
+    config: { scope: 'operate' },
     schema: {
       operationId: 'selectModel',
       tags,
@@ -63,6 +66,7 @@ export function predictorRoutes(app: App, { backend }: RouteContext): void {
   app.route({
     method: 'POST',
     url: '/predictor/model/train',
+    config: { scope: 'operate' },
     schema: {
       operationId: 'trainModel',
       tags,
@@ -81,6 +85,7 @@ export function predictorRoutes(app: App, { backend }: RouteContext): void {
   app.route({
     method: 'GET',
     url: '/predictor/explain',
+    config: { scope: 'read' },
     schema: {
       operationId: 'explainPrediction',
       tags,

@@ -19,6 +19,7 @@ export function runRoutes(app: App, { backend }: RouteContext): void {
   app.route({
     method: 'GET',
     url: '/runs',
+    config: { scope: 'read' },
     schema: {
       operationId: 'listRuns',
       tags: ['runs'],
@@ -35,6 +36,7 @@ export function runRoutes(app: App, { backend }: RouteContext): void {
   app.route({
     method: 'GET',
     url: '/runs/:run_id',
+    config: { scope: 'read' },
     schema: {
       operationId: 'getRun',
       tags: ['runs'],
@@ -52,6 +54,7 @@ export function runRoutes(app: App, { backend }: RouteContext): void {
   app.route({
     method: 'DELETE',
     url: '/runs/:run_id',
+    config: { scope: 'submit' },
     schema: {
       operationId: 'cancelRun',
       tags: ['runs'],
@@ -69,6 +72,7 @@ export function runRoutes(app: App, { backend }: RouteContext): void {
   app.route({
     method: 'GET',
     url: '/runs/:run_id/output',
+    config: { scope: 'read' },
     schema: {
       operationId: 'getRunOutput',
       tags: ['runs'],

@@ -1,7 +1,7 @@
 /** What any node answers by itself: health, metrics, the API's description and an index. */
 import Type from 'typebox';
 import { localErrors, RawBody } from '../schemas/fields.ts';
-import { Health, Index, presentHealth } from '../schemas/service.ts';
+import { HealthAnswer, Index, presentBriefly, presentHealth } from '../schemas/service.ts';
 import type { App, RouteContext } from './context.ts';
 
 const links = {
@@ -16,7 +16,8 @@ const links = {
 };
 
 export function serviceRoutes(app: App, { backend, metrics }: RouteContext): void {
-  const config = { local: true };
+  const config = { local: true, scope: 'read' } as const;
+  const forAnyone = { local: true, scope: 'anyone' } as const;
 
   app.route({
     method: 'GET',
@@ -34,16 +35,18 @@ export function serviceRoutes(app: App, { backend, metrics }: RouteContext): voi
   app.route({
     method: 'GET',
     url: '/healthz',
-    config,
+    config: forAnyone,
     exposeHeadRoute: true,
     schema: {
       operationId: 'getHealth',
       tags: ['node'],
       summary: "This node's own health",
-      description: 'Always answers 200 while the node is up, with or without a master.',
-      response: { 200: Health, ...localErrors() },
+      description:
+        'Always answers 200 while the node is up, with or without a master. Strangers are told the `status` only.',
+      response: { 200: HealthAnswer, ...localErrors() },
     },
-    handler: async () => presentHealth(backend.localHealth()),
+    handler: async ({ principal }) =>
+      principal === null ? presentBriefly(backend.localHealth()) : presentHealth(backend.localHealth()),
   });
 
   app.route({
@@ -65,7 +68,7 @@ export function serviceRoutes(app: App, { backend, metrics }: RouteContext): voi
   app.route({
     method: 'GET',
     url: '/openapi.json',
-    config,
+    config: forAnyone,
     schema: {
       operationId: 'getOpenApi',
       tags: ['node'],

@@ -24,6 +24,7 @@ export function taskRoutes(app: App, { backend, options }: RouteContext): void {
     scope.route({
       method: 'POST',
       url: '/controller/task/new',
+      config: { scope: 'submit' },
       schema: {
         operationId: 'createTask',
         tags: ['tasks'],
@@ -45,6 +46,7 @@ export function taskRoutes(app: App, { backend, options }: RouteContext): void {
   app.route({
     method: 'GET',
     url: '/tasks',
+    config: { scope: 'read' },
     schema: {
       operationId: 'listTasks',
       tags: ['tasks'],
@@ -59,6 +61,7 @@ export function taskRoutes(app: App, { backend, options }: RouteContext): void {
   app.route({
     method: 'GET',
     url: '/tasks/:task_id',
+    config: { scope: 'read' },
     schema: {
       operationId: 'getTask',
       tags: ['tasks'],

@@ -3,50 +3,53 @@ import Type, { type Static } from 'typebox';
 import { nullable } from '../../../protocols/schema/fields.ts';
 import type { RestBackend } from '../backend.ts';
 
-export const Health = Type.Object(
-  {
-    status: Type.Enum(['ok', 'no_master', 'disk_full', 'removed'], {
-      description:
-        'Whether this node knows a master; disk_full: it takes no run and no upload; removed: it is no member any more.',
-    }),
-    message: nullable(Type.String({ description: 'What to do, unless it is ok.' })),
-    id: Type.String(),
-    name: Type.String(),
-    version: Type.String(),
-    role: Type.Enum(['master', 'voter', 'learner']),
-    term: Type.Integer(),
-    master: nullable(Type.String()),
-    enforcement: Type.String(),
-    troubles: Type.Array(Type.String(), { description: 'What its operator must mend.' }),
-    disk: nullable(
-      Type.Object(
-        { free_bytes: Type.Number(), reserve_bytes: Type.Number({ description: 'Kept for its log.' }) },
-        { description: 'Null while nothing is known.' },
-      ),
+const Health = Type.Object({
+  status: Type.Enum(['ok', 'no_master', 'disk_full', 'removed'], {
+    description:
+      'Whether this node knows a master; disk_full: it takes no run and no upload; removed: it is no member any more.',
+  }),
+  message: nullable(Type.String({ description: 'What to do, unless it is ok.' })),
+  id: Type.String(),
+  name: Type.String(),
+  version: Type.String(),
+  role: Type.Enum(['master', 'voter', 'learner']),
+  term: Type.Integer(),
+  master: nullable(Type.String()),
+  enforcement: Type.String(),
+  troubles: Type.Array(Type.String(), { description: 'What its operator must mend.' }),
+  disk: nullable(
+    Type.Object(
+      { free_bytes: Type.Number(), reserve_bytes: Type.Number({ description: 'Kept for its log.' }) },
+      { description: 'Null while nothing is known.' },
     ),
-    uptime_seconds: Type.Number(),
-  },
-  {
-    description: 'The node is up.',
-    examples: [
-      {
-        status: 'ok',
-        message: null,
-        id: '12D3KooWExample',
-        name: 'alpha',
-        version: '0.1.0',
-        role: 'voter',
-        term: 3,
-        master: '12D3KooWOther',
-        enforcement: 'unenforced',
-        troubles: [],
-        disk: { free_bytes: 80_000_000_000, reserve_bytes: 5_000_000_000 },
-        uptime_seconds: 12.5,
-      },
-    ],
-  },
-);
+  ),
+  uptime_seconds: Type.Number(),
+});
 export type HealthJson = Static<typeof Health>;
+
+const example: HealthJson = {
+  status: 'ok',
+  message: null,
+  id: '12D3KooWExample',
+  name: 'alpha',
+  version: '0.1.0',
+  role: 'voter',
+  term: 3,
+  master: '12D3KooWOther',
+  enforcement: 'unenforced',
+  troubles: [],
+  disk: { free_bytes: 80_000_000_000, reserve_bytes: 5_000_000_000 },
+  uptime_seconds: 12.5,
+};
+
+/** For whoever asks without a token, such as a probe: nothing of the cluster or the machine. */
+const BriefHealth = Type.Object({ status: Health.properties.status });
+const briefExample = { status: 'ok' };
+
+export const HealthAnswer = Type.Union([Health, BriefHealth], {
+  description: 'The node is up.',
+  examples: [example, briefExample],
+});
 
 export const Index = Type.Object(
   { name: Type.String(), version: Type.String(), links: Type.Record(Type.String(), Type.String()) },
@@ -57,6 +60,10 @@ export const Index = Type.Object(
 );
 
 const NO_MASTER_YET = 'there is no master now: an election is under way, or a majority of the voters is down';
+
+export function presentBriefly(health: ReturnType<RestBackend['localHealth']>): Static<typeof BriefHealth> {
+  return { status: presentHealth(health).status };
+}
 
 export function presentHealth(health: ReturnType<RestBackend['localHealth']>): HealthJson {
   const { consensus, room, troubles } = health;

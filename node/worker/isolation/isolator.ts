@@ -98,6 +98,11 @@ export class Isolator implements AsyncDisposable {
     return this.#parts.cgroups?.create(name, this.#options.limits) ?? null;
   }
 
+  /** Whether a program may speak to what listens on loopback as the daemon's own user. */
+  get speaksAsDaemon(): boolean {
+    return !this.#changesUser && (this.#parts.sandbox === null || this.#options.sandboxNetwork);
+  }
+
   /** What a run has; without a user, what all have. */
   describe(lent: LentUser | null): Omit<Isolation, 'pinned'> {
     const { identity, sandbox, cgroups, chain } = this.#parts;

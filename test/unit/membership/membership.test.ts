@@ -36,7 +36,9 @@ const OTHER: KnownPeer = { id: OTHER_ID, addresses: ['/ip4/10.0.0.2/tcp/8300'] }
 const INVITATION: JoinRequest = { type: 'invite', clusterId: 'theirs', members: [OTHER] };
 const bytesOf = (fill: number): Uint8Array => new Uint8Array(32).fill(fill);
 const PROOF: ShownProof = { dialler: bytesOf(1), answerer: bytesOf(2), mac: bytesOf(3) };
-const member = memberOf;
+const API_TOKEN = '5'.repeat(64);
+const own = { apiToken: API_TOKEN };
+const member: typeof memberOf = (id, changes) => memberOf(id, { ...(id === SELF && own), ...changes });
 
 interface World {
   identity: ClusterIdentity | null;
@@ -86,7 +88,7 @@ function setUp(options: { readonly join?: readonly string[]; readonly world?: Pa
     ...world.status,
   });
   const membership = new Membership(
-    { name: SELF, join: options.join ?? [] },
+    { name: SELF, join: options.join ?? [], apiToken: API_TOKEN },
     {
       mesh: {
         id: SELF,
@@ -370,10 +372,13 @@ describe('as a member', () => {
     apply({ type: 'member-put', member: member(SELF, { addresses: ['/ip4/10.0.0.9/tcp/1'] }) });
     clock.advance(1_000);
     await settled();
-    assert.deepEqual(world.calls[0]?.request, {
-      type: 'admit',
-      member: newMemberOf(SELF),
-    });
+    const announced = { type: 'admit', member: newMemberOf(SELF, own) };
+    assert.deepEqual(world.calls[0]?.request, announced);
+    // So is a new token of its own: without that no other node would know it.
+    apply({ type: 'member-put', member: member(SELF, { apiToken: '6'.repeat(64) }) });
+    clock.advance(1_000);
+    await settled();
+    assert.deepEqual(world.calls[1]?.request, announced);
   });
 
   test('a node that was removed neither announces itself nor joins again', async () => {

@@ -177,7 +177,7 @@ test('the wait for the next master begins when the master is lost, however long 
   const masterWaitMs = 60_000;
   let skippedMs = 0;
   const clock = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + skippedMs };
-  await using follower = await startRest({ masterWaitMs }, undefined, clock);
+  await using follower = await startRest({ masterWaitMs }, undefined, { clock });
   const old = other(first, 'old');
   follower.backend.authorityNow = old;
   first.backend.onRun = () => new Promise(() => {});

@@ -19,11 +19,14 @@ import type {
   RunFilter,
   RunView,
 } from '../../../node/rest/backend.ts';
+import type { BearerFault, Principal } from '../../../node/rest/principal.ts';
+import { tokenId } from '../../../protocols/proof/token-keys.ts';
 import type { Member } from '../../../protocols/schema/member.ts';
 import type { LearnedFrom, ModelVersion } from '../../../protocols/schema/model.ts';
-import { type Answer, fail, succeed } from '../../../protocols/schema/outcome.ts';
+import { type Answer, fail, type Outcome, succeed } from '../../../protocols/schema/outcome.ts';
 import type { Mode, Run, RunResult } from '../../../protocols/schema/run.ts';
 import type { Profile, Task } from '../../../protocols/schema/task.ts';
+import type { Scope } from '../../../protocols/schema/token.ts';
 import type { ClusterView, DriftView, MemberView } from '../../../protocols/schema/views.ts';
 import { memberOf, resultOf, shareOf, specOf } from '../../builders/nouns.ts';
 import { candidate } from '../state/fixtures.ts';
@@ -246,6 +249,27 @@ export class FakeBackend implements RestBackend {
       troubles: this.troubles,
       room: this.room,
     };
+  }
+
+  readonly bearers = new Map<string, Outcome<Principal, BearerFault>>();
+  /** What members may, this node among them. */
+  readonly scopes = new Map<string, Scope>([
+    ['node-a', 'admin'],
+    ['node-b', 'submit'],
+  ]);
+
+  /** A token that holds, with this scope. */
+  addToken(token: string, scope: Scope): { readonly authorization: string } {
+    const principal = { scope, tokenId: tokenId(token), who: `bearer of ${scope}`, trusted: false };
+    this.bearers.set(token, succeed(principal));
+    return { authorization: `Bearer ${token}` };
+  }
+  async bearer(token: string) {
+    return this.bearers.get(token) ?? fail('UNKNOWN_TOKEN' as const);
+  }
+  nodePrincipal(id: string | null) {
+    const scope = this.scopes.get(id ?? 'node-a');
+    return scope === undefined ? null : { scope, tokenId: null, who: `node ${id}`, trusted: id === null };
   }
 
   async createTask(upload: Upload): Promise<Answer<Task>> {

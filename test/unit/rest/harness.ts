@@ -6,8 +6,10 @@ import { type Duplex, duplexPair } from 'node:stream';
 import { systemClock, systemRandom } from '../../../node/adapters.ts';
 import type { Clock } from '../../../node/ports.ts';
 import type { Authority } from '../../../node/rest/backend.ts';
+import { LocalCallers, trustedUsers } from '../../../node/rest/local-callers.ts';
 import type { RestOptions } from '../../../node/rest/options.ts';
 import { createRestServer, type RestServer } from '../../../node/rest/server.ts';
+import { SocketOwners } from '../../../node/socket-owners.ts';
 import { eventually } from '../../support/eventually.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 import { FakeBackend } from './fake-backend.ts';
@@ -20,6 +22,11 @@ export interface Reply {
   readonly json: Record<string, unknown>;
 }
 
+interface RestParts {
+  readonly clock?: Clock;
+  readonly trusts?: ReturnType<typeof localUser>;
+}
+
 export interface Rest extends AsyncDisposable {
   readonly server: RestServer;
   readonly backend: FakeBackend;
@@ -29,14 +36,24 @@ export interface Rest extends AsyncDisposable {
   form(form: FormData, path?: string): Promise<Reply>;
 }
 
+/** As on a node whose programs run as others: who runs the tests is trusted. */
+export const localUser = (
+  callers = new LocalCallers(
+    { trusted: () => trustedUsers(process.geteuid?.() ?? -1, false) },
+    { owners: new SocketOwners() },
+  ),
+) => callers.trusted.bind(callers);
+/** Nobody on this machine is trusted: who shows no token is a stranger. */
+export const nobodyTrusted = async (): Promise<null> => null;
+
 export async function startRest(
   options: Partial<RestOptions> = {},
   backend = new FakeBackend(),
-  clock: Clock = systemClock,
+  { clock = systemClock, trusts = localUser() }: RestParts = {},
 ): Promise<Rest> {
   const server = createRestServer(
     { port: 0, masterPollMs: 5, stopTimeoutMs: 200, lingerMs: 500, ...options },
-    { backend, logger: silentLogger, clock, random: systemRandom },
+    { backend, logger: silentLogger, clock, random: systemRandom, localUser: trusts },
   );
   const { port } = await server.start();
   const send = (method: string, path: string, body: string | undefined, headers: Record<string, string>) =>
@@ -107,6 +124,7 @@ export async function until(condition: () => boolean, what = 'condition'): Promi
 export function other(
   to: Rest,
   name = 'node-m',
+  from = 'node-a',
 ): Extract<Authority, { kind: 'other' }> & { readonly streams: Duplex[] } {
   const streams: Duplex[] = [];
   return {
@@ -119,7 +137,7 @@ export function other(
       // A cut is felt at both ends, as on a connection.
       near.once('close', () => far.destroy());
       far.once('close', () => near.destroy());
-      to.server.acceptForwarded(far);
+      to.server.acceptForwarded(far, from);
       return near;
     },
   };

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Check } from 'typebox/schema';
 import { type Rest, startRest } from './harness.ts';
+import { SCOPE_OF } from './routes.ts';
 
 interface Media {
   readonly schema?: object;
@@ -12,6 +13,8 @@ interface Operation {
   readonly operationId?: string;
   readonly summary?: string;
   readonly tags?: readonly string[];
+  readonly security?: readonly object[];
+  readonly 'x-scope'?: string;
   readonly parameters?: readonly { name: string; in: string; required?: boolean; schema?: object }[];
   readonly requestBody?: { readonly content: Readonly<Record<string, Media>> };
   readonly responses: Readonly<
@@ -31,34 +34,7 @@ const operations = (document: Document) =>
     Object.entries(item).map(([method, operation]) => ({ path, method: method.toUpperCase(), operation })),
   );
 
-/** Every route of design.md and no other. */
-const routes = [
-  'DELETE /cluster/workers/{id}',
-  'DELETE /runs/{run_id}',
-  'GET /',
-  'GET /cluster',
-  'GET /cluster/worker/list',
-  'GET /cluster/workers',
-  'GET /healthz',
-  'GET /metrics',
-  'GET /openapi.json',
-  'GET /predictor/explain',
-  'GET /predictor/model',
-  'GET /runs',
-  'GET /runs/{run_id}',
-  'GET /runs/{run_id}/output',
-  'GET /scheduler/generosity',
-  'GET /tasks',
-  'GET /tasks/{task_id}',
-  'HEAD /healthz',
-  'POST /cluster/worker/add',
-  'POST /controller/task/benchmark',
-  'POST /controller/task/new',
-  'POST /controller/task/run',
-  'POST /predictor/model/select',
-  'POST /predictor/model/train',
-  'POST /submit',
-];
+const routes = Object.keys(SCOPE_OF);
 
 test('the document covers every route', async () => {
   await using rest = await startRest();
@@ -176,8 +152,14 @@ test('what the server answers fits what the document promises', async () => {
   }
 });
 
-test('a token shows in the document', async () => {
-  await using rest = await startRest({ apiToken: 'secret' });
-  const { json } = await rest.call('GET', '/openapi.json', undefined, { authorization: 'Bearer secret' });
+test('the document says which scope each route needs, and which need no token', async () => {
+  await using rest = await startRest();
+  const { json } = await rest.call('GET', '/openapi.json');
   assert.deepEqual(json.security, [{ token: [] }]);
+  for (const { path, method, operation } of operations(json as unknown as Document)) {
+    const scope = SCOPE_OF[`${method} ${path}`];
+    const where = `${method} ${path}`;
+    if (scope === 'anyone') assert.deepEqual(operation.security, [], where);
+    else assert.equal(operation['x-scope'], scope, where);
+  }
 });

@@ -11,7 +11,7 @@ import { certificateTrouble, loadTls } from '../../../node/rest/tls.ts';
 import { Authority, noCertificates } from '../../support/certificates.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 import { FakeBackend } from './fake-backend.ts';
-import { sendRaw } from './harness.ts';
+import { localUser, sendRaw } from './harness.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -28,7 +28,13 @@ describe('REST by https', { skip: noCertificates }, () => {
     const logger: Logger = { ...silentLogger, error: say('error'), warn: say('warn'), info: say('info') };
     const server = createRestServer(
       { port: 0, tls, stopTimeoutMs: 200, ...options },
-      { backend: new FakeBackend(), logger, clock: systemClock, random: systemRandom },
+      {
+        backend: new FakeBackend(),
+        logger,
+        clock: systemClock,
+        random: systemRandom,
+        localUser: localUser(),
+      },
     );
     const { port } = await server.start();
     return { server, port, said, [Symbol.asyncDispose]: () => server.stop() };

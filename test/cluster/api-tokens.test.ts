@@ -1,0 +1,106 @@
+/** Who may use the API of real daemons: programs from inside, other users, bearers of tokens. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { TestCluster } from '../support/daemon-process.ts';
+
+const SANDBOXES = ['auto', 'off'] as const;
+
+/** Tries what a program must not: reads the token, looks, submits, uploads, removes a member, makes a token. */
+const intruder = (url: string, tokenFile: string): string => `
+head -c 4 '${tokenFile}' 2>/dev/null || echo unread
+echo
+ask() { echo "$1 $(curl -s -o /dev/null -w '%{http_code}' --max-time 20 -X "$@")"; }
+for api in '${url}' '${url.replace('127.0.0.1', '[::ffff:127.0.0.1]')}'; do
+  ask GET $api/tasks
+  ask GET $api/metrics
+  ask POST $api/submit -d '{"function_name": "intruder"}'
+  ask POST -F file=@$0 $api/controller/task/new
+  ask DELETE $api/cluster/workers/x
+  ask POST $api/tokens -d '{"kind": "api", "scope": "admin"}'
+done
+`;
+
+describe('a program that asks the API of its node', () => {
+  for (const sandbox of SANDBOXES) {
+    test(`gets nothing with --sandbox ${sandbox}`, async () => {
+      await using cluster = await TestCluster.of(1, ['--sandbox', sandbox]);
+      const { first } = cluster;
+      await first.upload('intruder.sh', intruder(first.rest, first.apiTokenFile), { command: 'sh' });
+      const body = { function_name: 'intruder', parameters: { input_size: 1 } };
+      const { json } = await first.post('/submit?wait=300', body);
+      assert.equal(json.state, 'succeeded', JSON.stringify(json));
+      const [token, ...lines] = json.result.stdout.trim().split(/\s*\n/);
+      // Without a sandbox a program of the daemon's own user can read its files; the start warns of that.
+      if (!first.logs.includes('programs run as the user of this node')) assert.equal(token, 'unread');
+      assert.equal(lines.length, 12, json.result.stdout);
+      // 000: the network is off, so there is nobody to ask.
+      for (const line of lines) assert.match(line, json.result.isolation.network ? / 401$/ : / 000$/);
+      assert.equal((await first.get('/runs')).json.runs.length, 1);
+    });
+  }
+});
+
+test('a fresh node makes a token for its owner only, tells nobody, and keeps it', async () => {
+  await using cluster = await TestCluster.of(1);
+  const { first } = cluster;
+  const token = (await readFile(first.apiTokenFile, 'utf8')).trim();
+  assert.match(token, /^fsa_[0-9a-f]{64}$/);
+  assert.equal((await stat(first.apiTokenFile)).mode & 0o777, 0o600);
+  const authorization = `Bearer ${token}`;
+  assert.equal((await first.request('/cluster', { headers: { authorization } })).status, 200);
+  await first.kill('SIGTERM');
+  await first.start(['--log-level', 'debug']);
+  assert.equal((await first.request('/cluster', { headers: { authorization } })).status, 200);
+  for (const path of [
+    `/tasks?x=${token}`,
+    `/tasks/${token}`,
+    `/nothing/${token}`,
+    `/tasks?token=%66${token.slice(1)}`,
+  ])
+    await first.request(path);
+  assert.equal((await readFile(first.apiTokenFile, 'utf8')).trim(), token);
+  await first.kill('SIGTERM');
+  assert.match(first.logs, /"url":"\/tasks\?x=…"/);
+  assert.ok(!first.logs.includes(token.slice(1)));
+});
+
+test('the token of each node holds at each other, and goes with its member', async () => {
+  await using cluster = await TestCluster.of(3);
+  const master = await cluster.master();
+  const follower = await cluster.follower();
+  const authorization = `Bearer ${(await readFile(follower.apiTokenFile, 'utf8')).trim()}`;
+  for (const node of cluster.nodes)
+    assert.equal((await node.request('/cluster', { headers: { authorization } })).status, 200, node.name);
+  assert.equal((await master.request(`/cluster/workers/${follower.peer}`, { method: 'DELETE' })).status, 200);
+  const stranger = await master.request('/cluster', { headers: { authorization } });
+  assert.equal(stranger.status, 401, JSON.stringify(stranger.json));
+});
+
+test('--api-token-file names another place for it', async () => {
+  await using cluster = await TestCluster.create();
+  const folder = await mkdtemp(join(tmpdir(), 'fsched-token-'));
+  const file = join(folder, 'token');
+  await writeFile(file, 'a-token-of-sixteen-or-more\n', { mode: 0o600 });
+  const first = await cluster.add(['--api-token-file', file]);
+  await rm(folder, { recursive: true });
+  const authorization = 'Bearer a-token-of-sixteen-or-more';
+  assert.equal((await first.request('/cluster', { headers: { authorization } })).status, 200);
+});
+
+describe('the curl lines of the original', () => {
+  test('need no token of who runs the node, where programs run as others', async () => {
+    await using cluster = await TestCluster.of(1);
+    const { first } = cluster;
+    const curl = (...args: string[]) =>
+      new Promise<string>((resolve) => {
+        execFile('curl', ['-s', ...args], (_error, stdout) => resolve(stdout));
+      });
+    const asked = first.logs.includes('on loopback this user is asked for a token');
+    const answer = await curl(`${first.rest}/scheduler/generosity`);
+    assert.match(answer, asked ? /UNAUTHORIZED/ : /^\{"generosity":/);
+  });
+});

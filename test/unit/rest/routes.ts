@@ -1,0 +1,30 @@
+/** Every route and no other, with what it asks of its caller. */
+import type { RouteScope } from '../../../node/rest/principal.ts';
+
+export const SCOPE_OF: Readonly<Record<string, RouteScope>> = {
+  'DELETE /cluster/workers/{id}': 'admin',
+  'DELETE /runs/{run_id}': 'submit',
+  'GET /': 'read',
+  'GET /cluster': 'read',
+  'GET /cluster/worker/list': 'read',
+  'GET /cluster/workers': 'read',
+  'GET /healthz': 'anyone',
+  'GET /metrics': 'read',
+  'GET /openapi.json': 'anyone',
+  'GET /predictor/explain': 'read',
+  'GET /predictor/model': 'read',
+  'GET /runs': 'read',
+  'GET /runs/{run_id}': 'read',
+  'GET /runs/{run_id}/output': 'read',
+  'GET /scheduler/generosity': 'read',
+  'GET /tasks': 'read',
+  'GET /tasks/{task_id}': 'read',
+  'HEAD /healthz': 'anyone',
+  'POST /cluster/worker/add': 'admin',
+  'POST /controller/task/benchmark': 'submit',
+  'POST /controller/task/new': 'submit',
+  'POST /controller/task/run': 'submit',
+  'POST /predictor/model/select': 'operate',
+  'POST /predictor/model/train': 'operate',
+  'POST /submit': 'submit',
+};
