@@ -5,7 +5,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import { type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import type { Clock, Logger } from '../ports.ts';
 import { checkScope, type DoorDependencies, identify, needsToken } from './auth.ts';
-import { ApiError, noMaster, toApiError } from './errors.ts';
+import { ApiError, answerAtOnce, noMaster, toApiError } from './errors.ts';
 import type { Forwarder } from './forward.ts';
 import { loggable, NOT_MASTER_HEADER } from './http-headers.ts';
 import { drainRest } from './linger.ts';
@@ -209,7 +209,5 @@ export function answerBrokenRequest(error: Error & { code?: string }, socket: Du
       : error.code === 'HPE_HEADER_OVERFLOW'
         ? new ApiError('HEADERS_TOO_LARGE', 'the headers are too large')
         : new ApiError('BAD_REQUEST', 'this is not a valid HTTP request');
-  const body = JSON.stringify(shown);
-  const head = `HTTP/1.1 ${shown.statusCode} ${shown.code}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n`;
-  socket.end(head + body, () => socket.destroy());
+  answerAtOnce(socket, shown);
 }

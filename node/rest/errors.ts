@@ -1,4 +1,5 @@
 /** What a client is told when a request comes to nothing: always `{"message", "code"}` with the fitting status. */
+import type { Duplex } from 'node:stream';
 import type { Answer, ApiFailure } from '../../protocols/schema/outcome.ts';
 
 export type ApiErrorCode =
@@ -99,4 +100,22 @@ export function toApiError(error: unknown): ApiError | null {
     return new ApiError('BAD_REQUEST', 'the request could not be read; send it again');
   }
   return null;
+}
+
+/** Answers on a connection before, or without, what fastify makes of its requests, and closes it. */
+export function answerAtOnce(socket: Duplex, error: ApiError): void {
+  socket.end(answerOf(error), () => socket.destroy());
+}
+
+/** The whole answer as it goes over the wire; the connection ends with it. */
+export function answerOf(error: ApiError): string {
+  const body = JSON.stringify(error);
+  const headers = {
+    connection: 'close',
+    'content-type': 'application/json',
+    'content-length': String(Buffer.byteLength(body)),
+    ...error.headers,
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `HTTP/1.1 ${error.statusCode} ${error.code}\r\n${lines.join('')}\r\n${body}`;
 }

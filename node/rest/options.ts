@@ -16,6 +16,13 @@ export interface RestOptions {
   readonly maxBodyBytes: number;
   /** Open connections at most. @default 1024 */
   readonly maxConnections: number;
+  /** Of them from one address, loopback aside. @default 256 */
+  readonly maxConnectionsPerAddress: number;
+  /** In so long, a body and an answer have to go on by `slowestBytesPerSecond`. @default 10000 and 30000 */
+  readonly bodyPatienceMs: number;
+  readonly answerPatienceMs: number;
+  /** Slower than any line that a person would wait at. @default 500 */
+  readonly slowestBytesPerSecond: number;
   /** A client's time to send its headers. @default 15000 */
   readonly headersTimeoutMs: number;
   /** A client's time to send its whole request, uploads included. @default 900000 */
@@ -43,6 +50,10 @@ export const restDefaults: RestOptions = {
   maxUploadBytes: 256 * 1024 * 1024,
   maxBodyBytes: 1024 * 1024,
   maxConnections: 1024,
+  maxConnectionsPerAddress: 256,
+  bodyPatienceMs: 10_000,
+  answerPatienceMs: 30_000,
+  slowestBytesPerSecond: 500,
   headersTimeoutMs: 15_000,
   requestTimeoutMs: 900_000,
   keepAliveMs: 30_000,

@@ -4,7 +4,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { NodeId } from '../../protocols/schema/fields.ts';
 import { unbracket } from '../addresses.ts';
@@ -12,9 +12,12 @@ import type { Cancel, Clock, Logger, Random } from '../ports.ts';
 import { answerBrokenRequest, buildApp } from './app.ts';
 import type { DoorDependencies } from './auth.ts';
 import type { RestBackend } from './backend.ts';
+import { limitConnections } from './connections.ts';
+import { ApiError, answerAtOnce } from './errors.ts';
 import { Forwarder } from './forward.ts';
 import { RestMetrics } from './metrics.ts';
 import { type RestOptions, restDefaults } from './options.ts';
+import { Pace } from './pace.ts';
 import type { App } from './routes/context.ts';
 import { certificateTrouble, loadTls, TlsError, type TlsFiles, type TlsPair } from './tls.ts';
 import { saysTooLarge } from './upload.ts';
@@ -60,6 +63,17 @@ const EXPIRY_PERIOD_MS = 12 * 3_600_000;
 export const createRestServer = (options: Partial<RestOptions>, dependencies: RestDependencies): RestServer =>
   new FastifyRestServer({ ...restDefaults, ...options }, dependencies);
 
+/** The client is told where it hasn't been told anything yet. */
+function endSlow(
+  { request, response }: { readonly request: IncomingMessage; readonly response: ServerResponse },
+  what: 'body' | 'answer',
+): void {
+  const { socket } = request;
+  if (what === 'answer' || response.headersSent || !socket.writable) socket.destroy();
+  else
+    answerAtOnce(socket, new ApiError('REQUEST_TIMEOUT', 'the body comes too slowly: send it again, faster'));
+}
+
 class FastifyRestServer implements RestServer {
   readonly #options: RestOptions;
   readonly #deps: RestDependencies;
@@ -68,6 +82,8 @@ class FastifyRestServer implements RestServer {
   /** Requests that were refused without `100 Continue`: what follows on their connection can't be told apart. */
   readonly #refused = new WeakSet<IncomingMessage>();
   readonly #streams = new Set<Duplex>();
+  readonly #pace: Pace;
+  #isRefused = (_socket: Socket): boolean => false;
   #inProgress = 0;
   #whenIdle = () => {};
   #public!: Server;
@@ -82,6 +98,7 @@ class FastifyRestServer implements RestServer {
     const { backend, logger, clock, random, localUser } = dependencies;
     this.#options = options;
     this.#deps = dependencies;
+    this.#pace = new Pace(options, { clock, onSlow: endSlow });
     const metrics = new RestMetrics(backend);
     const onAttempt = (outcome: string) => metrics.countForward(outcome);
     this.#app = buildApp({
@@ -97,7 +114,7 @@ class FastifyRestServer implements RestServer {
       mustClose: (request) => this.#state === 'stopping' || this.#refused.has(request),
       serverFactory: (handler) => {
         this.#public = this.#createServer(handler, options.tls !== null);
-        this.#public.maxConnections = options.maxConnections;
+        this.#isRefused = limitConnections(this.#public, options, clock);
         return this.#public;
       },
     });
@@ -116,6 +133,7 @@ class FastifyRestServer implements RestServer {
     await this.#app.ready();
     await this.#listen(unbracket(host), port);
     this.#state = 'serving';
+    this.#pace.start();
     const address = this.#public.address() as AddressInfo;
     const shown = address.family === 'IPv6' ? `[${address.address}]` : address.address;
     this.#url = `${tls === null ? 'http' : 'https'}://${shown}:${address.port}`;
@@ -190,8 +208,11 @@ class FastifyRestServer implements RestServer {
   #createServer(handler: (request: IncomingMessage, response: ServerResponse) => void, tls: boolean): Server {
     const { headersTimeoutMs, requestTimeoutMs, keepAliveMs, maxUploadBytes } = this.#options;
     const serve = (request: IncomingMessage, response: ServerResponse) => {
+      if (this.#isRefused(request.socket)) return;
       this.#inProgress += 1;
+      const unwatch = this.#pace.watch(request, response);
       response.once('close', () => {
+        unwatch();
         this.#inProgress -= 1;
         if (this.#inProgress === 0) this.#whenIdle();
       });
@@ -233,6 +254,7 @@ class FastifyRestServer implements RestServer {
   async #close(): Promise<void> {
     const wasServing = this.#state === 'serving';
     this.#stopWatching();
+    this.#pace.stop();
     this.#state = 'stopping';
     if (wasServing) {
       const closed = new Promise<void>((resolve) => this.#public.close(() => resolve()));
