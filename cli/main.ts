@@ -65,6 +65,8 @@ function report(error: unknown): number {
   return isExpected ? error.exitCode : EXIT.INTERNAL;
 }
 
+// There is nobody left to tell.
+process.stderr.on('error', () => undefined);
 // `fsched runs | head`: the reader has seen enough.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(error.code === 'EPIPE' ? EXIT.OK : EXIT.INTERNAL);

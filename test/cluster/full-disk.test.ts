@@ -1,6 +1,6 @@
 /** Disks that fill up under real daemons: none of them ends, and what filled the disk is not handed on. */
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -149,4 +149,18 @@ test('a node whose disk others have filled says so, takes nothing, starts, and r
   });
   assert.equal(done.json.state, 'succeeded', JSON.stringify(done.json));
   assert.equal((await uploadStatus(node, 1000)).status, 200);
+});
+
+test('a node whose own messages find no room starts, serves and stops', async () => {
+  await using cluster = await TestCluster.create();
+  const node = await cluster.add();
+  await node.kill('SIGTERM');
+  const full = openSync('/dev/full', 'w');
+  try {
+    await node.start([], full);
+    assert.equal((await health(node)).status, 'ok');
+    assert.equal(await node.kill('SIGTERM'), 0);
+  } finally {
+    closeSync(full);
+  }
 });

@@ -93,7 +93,8 @@ export class DaemonProcess {
     return this.#child?.pid ?? 0;
   }
 
-  async start(more: readonly string[] = []): Promise<this> {
+  /** @param stderr where its log goes to, if not to `logs` */
+  async start(more: readonly string[] = [], stderr: 'pipe' | number = 'pipe'): Promise<this> {
     const ports = ['--listen', this.mesh || '/ip4/127.0.0.1/tcp/0', '--rest', '127.0.0.1:0'];
     const args = [
       BUNDLE,
@@ -107,12 +108,13 @@ export class DaemonProcess {
       ...this.#flags,
       ...more,
     ];
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', stderr] });
     this.#child = child;
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#logs += text;
     });
     const signal = AbortSignal.timeout(HANG_MS);
+    assert.ok(child.stdout);
     const line = once(createInterface({ input: child.stdout }), 'line', { signal }).then(([text]) =>
       String(text),
     );
