@@ -115,8 +115,20 @@ async function startParts(
   const onChange = (): void => changed.raise();
 
   const disk = await openDisk(config, { clock, onChange, logger: log('disk') });
-  const { reserve } = disk;
-  const { store, token, apiToken, shelf } = await openDataDirectory(config, options, disk, stack);
+  const { reserve, ballast } = disk;
+  const launcher = new ProcessLauncher(launcherOptions(config, options), {
+    clock,
+    logger: log('worker'),
+    disk: disk.watch,
+  });
+  // What a run left of a start that crashed may be what fills the disk.
+  const makeRoom = async (): Promise<boolean> => (await ballast.giveUp()) || launcher.sweep();
+  const { store, token, apiToken, shelf } = await openDataDirectory(
+    config,
+    options,
+    { ...disk, makeRoom },
+    stack,
+  );
   const tables = new Tables();
   const board = new CapacityBoard({ clock });
   const watch = new RunWatch({ tables, clock });
@@ -188,11 +200,6 @@ async function startParts(
     ],
     { logger: log('profilers') },
   );
-  const launcher = new ProcessLauncher(launcherOptions(config, options), {
-    clock,
-    logger: log('worker'),
-    disk: disk.watch,
-  });
   const worker = stack.use(
     new Worker(
       { outputLimitBytes: config.outputLimitBytes },
@@ -368,14 +375,14 @@ interface DataDirectory {
 async function openDataDirectory(
   config: NodeConfig,
   { logger }: StartOptions,
-  { reserve, ballast, watch }: Disk,
+  { reserve, watch, makeRoom }: Disk & { readonly makeRoom: () => Promise<boolean> },
   stack: AsyncDisposableStack,
 ): Promise<DataDirectory> {
   // Before all else that it keeps: it holds the lock of the data directory.
   const store = await openPatientLogStore({
     open: () => openLevelLogStore({ directory: join(config.dataDir, 'log') }),
     onFull: () => void watch?.look(),
-    makeRoom: () => ballast.giveUp(),
+    makeRoom,
     clock: systemClock,
     logger: logger.child({ room: 'disk' }),
   });

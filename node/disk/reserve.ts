@@ -108,12 +108,20 @@ export class DiskReserve {
     this.#deps.onChange();
   }
 
-  #judge(directory: string, { sizeBytes, freeBytes, files, freeFiles }: DiskSpace): Room {
-    const reserveBytes = Math.max(this.#size.bytes, Math.floor(this.#size.share * sizeBytes));
-    const relief = this.#room?.isLow === true ? RELIEF : 1;
-    const lacksFiles = files > 0 && freeFiles < RESERVED_FILES * relief;
-    return { directory, freeBytes, reserveBytes, isLow: freeBytes < reserveBytes * relief || lacksFiles };
+  #judge(directory: string, space: DiskSpace): Room {
+    return { directory, ...judgeRoom(space, this.#size, this.#room?.isLow === true ? RELIEF : 1) };
   }
+}
+
+/** @param relief so many times the reserve must be free. @default 1 */
+export function judgeRoom(
+  { sizeBytes, freeBytes, files, freeFiles }: DiskSpace,
+  size: ReserveSize,
+  relief = 1,
+): Omit<Room, 'directory'> {
+  const reserveBytes = Math.max(size.bytes, Math.floor(size.share * sizeBytes));
+  const lacksFiles = files > 0 && freeFiles < RESERVED_FILES * relief;
+  return { freeBytes, reserveBytes, isLow: freeBytes < reserveBytes * relief || lacksFiles };
 }
 
 const spare = ({ freeBytes, reserveBytes }: Room): number => freeBytes - reserveBytes;

@@ -2,10 +2,12 @@
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { multiaddr } from '@multiformats/multiaddr';
 import { formatHostPort, type HostPort } from '../addresses.ts';
 import type { NodeConfig } from '../config/config.ts';
+import { judgeRoom } from '../disk/reserve.ts';
+import { mebibytes, readSpace } from '../disk/space.ts';
 import { type Finding, finding, succeeds } from './finding.ts';
 
 const OTHERS = 0o077;
@@ -21,6 +23,17 @@ export async function checkDataDirectory(directory: string): Promise<Finding> {
   if ((found.mode & OTHERS) === 0) return finding(what, 'ok', directory);
   const message = `${directory} is open to other users, and to programs without a sandbox: chmod 700 it`;
   return finding(what, 'missing', message);
+}
+
+/** Whether a node would take runs and uploads. */
+export async function checkRoom({ dataDir, diskReserve }: NodeConfig): Promise<Finding> {
+  const space = await readSpace(await findExisting(join(dataDir, 'log')));
+  if (space === null) return finding('disk', 'missing', `it tells nothing of what is free in ${dataDir}`);
+  const { reserveBytes, isLow } = judgeRoom(space, diskReserve);
+  const told = `${mebibytes(space.freeBytes)} free, of which the node keeps ${mebibytes(reserveBytes)} for its log`;
+  return isLow
+    ? finding('disk', 'missing', `no run is started, no upload taken: ${told}`)
+    : finding('disk', 'ok', told);
 }
 
 async function findExisting(path: string): Promise<string> {

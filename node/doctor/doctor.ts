@@ -3,9 +3,10 @@ import type { NodeConfig } from '../config/config.ts';
 import { detectResctrl } from '../llc/resctrl/detect.ts';
 import type { Clock } from '../ports.ts';
 import { resolveProgram } from '../worker/command.ts';
+import { canMeasure } from '../worker/disk-usage.ts';
 import { detectExecChain } from '../worker/exec-chain.ts';
 import { checkCgroups, checkIsolation } from './check-isolation.ts';
-import { checkDataDirectory, checkPorts } from './check-place.ts';
+import { checkDataDirectory, checkPorts, checkRoom } from './check-place.ts';
 import { type Finding, finding } from './finding.ts';
 
 const OLDEST_NODE = 20;
@@ -23,6 +24,8 @@ export async function examine(
     checkValgrind(searchPath),
     checkResctrl(config),
     checkDataDirectory(config.dataDir),
+    checkRoom(config),
+    checkFind(),
     checkPorts(config),
   ]);
   return found.flat();
@@ -54,6 +57,11 @@ async function checkTools(searchPath: string): Promise<Finding[]> {
       ? finding(what, 'missing', `${TOOLS[what]}: install util-linux`)
       : finding(what, 'ok', paths[what]),
   );
+}
+
+async function checkFind(): Promise<Finding> {
+  if (await canMeasure()) return finding('find', 'ok', 'counts what runs keep on disk');
+  return finding('find', 'missing', 'what runs keep on disk is not limited: install findutils');
 }
 
 async function checkValgrind(searchPath: string): Promise<Finding> {

@@ -2,7 +2,7 @@
  * The working directories of runs that are over. What can't be removed at once is moved out of the way, tried again,
  * less and less often, and at the next start of the node, and told meanwhile.
  */
-import { rename, rm } from 'node:fs/promises';
+import { mkdir, rename, rm, rmdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { backOff } from '../back-off.ts';
 import type { Cancel, Clock, Logger } from '../ports.ts';
@@ -18,6 +18,8 @@ export interface LeftoversDependencies {
 const AGAIN = { firstMs: 10_000, longestMs: 3_600_000 };
 /** Of names in the place of working directories; a program can't make one there. */
 const PREFIX = '.left-';
+/** Below a directory that only the daemon may enter: the user of the run may soon be another's. */
+const TREE = 'tree';
 
 export class Leftovers {
   readonly #deps: Required<LeftoversDependencies>;
@@ -39,13 +41,21 @@ export class Leftovers {
     return `${what} can't be removed, such as ${first}: its log says why, and the node tries again`;
   }
 
-  /** Removes a working directory and the record beside it. Never rejects. */
+  /** Removes a working directory, or what was moved aside, and the record beside it. Never rejects. */
   async remove(directory: string): Promise<void> {
+    const isAside = basename(directory).startsWith(PREFIX);
     const [tree] = await Promise.allSettled([
-      this.#deps.remove(directory),
+      isAside ? this.#removeAside(directory) : this.#deps.remove(directory),
       rm(`${directory}.pid`, { force: true }),
     ]);
-    if (tree.status === 'rejected') await this.#keep(directory, tree.reason);
+    if (tree.status === 'fulfilled') return;
+    const path = isAside ? directory : await moveAside(directory);
+    this.#deps.logger.warn(
+      { err: tree.reason, directory: path ?? directory },
+      'working directory could not be removed',
+    );
+    if (path === null) this.#left.set(directory, () => undefined);
+    else this.#again(path, 0);
   }
 
   stop(): void {
@@ -53,24 +63,16 @@ export class Leftovers {
     for (const cancel of this.#left.values()) cancel();
   }
 
-  /** Another attempt of the run may need the name. */
-  async #keep(directory: string, reason: unknown): Promise<void> {
-    const name = basename(directory);
-    const aside = join(dirname(directory), name.startsWith(PREFIX) ? name : `${PREFIX}${name}`);
-    const path = await rename(directory, aside).then(
-      () => aside,
-      () => directory,
-    );
-    this.#deps.logger.warn({ err: reason, directory: path }, 'working directory could not be removed');
-    if (path === aside) this.#again(path, 0);
-    else this.#left.set(path, () => undefined);
+  async #removeAside(path: string): Promise<void> {
+    await this.#deps.remove(join(path, TREE));
+    await rmdir(path);
   }
 
   #again(path: string, failures: number): void {
-    const { clock, logger, remove } = this.#deps;
+    const { clock, logger } = this.#deps;
     if (this.#isStopped) return;
     const cancel = clock.after(backOff(AGAIN, failures), () => {
-      void remove(path).then(
+      void this.#removeAside(path).then(
         () => {
           this.#left.delete(path);
           logger.info({ directory: path }, 'working directory removed after all');
@@ -80,4 +82,19 @@ export class Leftovers {
     });
     this.#left.set(path, cancel);
   }
+}
+
+/** Another attempt of the run may need the name. Null when it could not be moved. */
+async function moveAside(directory: string): Promise<string | null> {
+  for (let number = 0; number < 100; number += 1) {
+    const aside = join(dirname(directory), `${PREFIX}${basename(directory)}-${number}`);
+    try {
+      await mkdir(aside, { mode: 0o700 });
+      await rename(directory, join(aside, TREE));
+      return aside;
+    } catch {
+      await rmdir(aside).catch(() => undefined);
+    }
+  }
+  return null;
 }

@@ -66,6 +66,7 @@ export class ProcessLauncher implements Launcher {
   readonly #deps: ProcessLauncherDependencies;
   readonly #pipes: PipePool;
   readonly #leftovers: Leftovers;
+  #swept: Promise<readonly number[]> | null = null;
   #ready: Ready | null = null;
 
   constructor(options: ProcessLauncherOptions, dependencies: ProcessLauncherDependencies) {
@@ -95,7 +96,7 @@ export class ProcessLauncher implements Launcher {
   async start(): Promise<void> {
     const { directory, openDirectory = directory, hidden = [], isolation = PLAIN } = this.#options;
     const { clock, logger } = this.#deps;
-    await Promise.all([...new Set([directory, openDirectory])].map((root) => this.#sweepLeftovers(root)));
+    await this.sweep();
     const searchPath = this.#searchPath;
     const place = { searchPath, directory, openDirectory, hidden, tag: tagOf(directory) };
     const claimsDirectory = CLAIMS_DIRECTORY;
@@ -105,6 +106,21 @@ export class ProcessLauncher implements Launcher {
     this.#ready = { isolator, shell };
     for (const note of isolator.notes) logger.warn({}, note);
     logger.info({ isolation: isolator.describe(null) }, 'programs are isolated');
+  }
+
+  /**
+   * Ends and removes what an earlier start of the daemon left, once, by itself or at the start. False when that was
+   * done before, or there was nothing.
+   */
+  async sweep(): Promise<boolean> {
+    const { directory, openDirectory = directory } = this.#options;
+    if (this.#swept !== null) {
+      await this.#swept;
+      return false;
+    }
+    const roots = [...new Set([directory, openDirectory])];
+    this.#swept = Promise.all(roots.map((root) => this.#sweepLeftovers(root)));
+    return (await this.#swept).some((count) => count > 0);
   }
 
   async stop(): Promise<void> {
@@ -194,11 +210,13 @@ export class ProcessLauncher implements Launcher {
     };
   }
 
-  async #sweepLeftovers(directory: string): Promise<void> {
+  /** How many there were. */
+  async #sweepLeftovers(directory: string): Promise<number> {
     const { logger } = this.#deps;
     const root = await realpath(directory).catch(() => null);
-    if (root === null) return;
+    if (root === null) return 0;
     const left = await findLeftovers(root);
+    const count = left.length;
     const sweep = async (): Promise<void> => {
       for (let marks = left.pop(); marks !== undefined; marks = left.pop()) {
         const { runId, attempt } = marks;
@@ -209,5 +227,6 @@ export class ProcessLauncher implements Launcher {
     };
     // There may be thousands, and each takes a look at all processes and a process to remove it.
     await Promise.all(Array.from({ length: SWEEPS_AT_A_TIME }, sweep));
+    return count;
   }
 }

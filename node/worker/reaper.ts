@@ -36,8 +36,12 @@ export interface ReaperDependencies {
 }
 
 const ROUND_MS = 2;
-/** For so long a sweep may hold the event loop. */
-const AT_A_STRETCH_MS = 5;
+/**
+ * So much of what programs wrote about themselves is read in one turn of the event loop, and so many processes are
+ * looked at: a program can have hundreds, each with an environment of megabytes.
+ */
+const BYTES_AT_A_TIME = 1024 * 1024;
+const PROCESSES_AT_A_TIME = 64;
 /** Processes that can't be killed (stuck in the kernel, or another user's) are given up after about this long. */
 const GIVE_UP_MS = 5000;
 
@@ -56,7 +60,7 @@ export async function killAttempt(marks: AttemptMarks, dependencies: ReaperDepen
       return false;
     }
     const { entries, torn } = list;
-    const members = await findMembers(entries, { marks, root, known, clock });
+    const members = await findMembers(entries, { marks, root, known });
     const living = members.filter((entry) => entry.alive);
     // What forks and ends again and again may hide between two looks; one clean look is enough where nothing moved.
     // The dead of a user of its own tell that there was such a process.
@@ -149,23 +153,25 @@ interface Search {
   readonly marks: AttemptMarks;
   readonly root: number | null;
   readonly known: ReadonlyMap<number, ProcessEntry>;
-  readonly clock: Clock;
 }
 
 async function findMembers(
   processes: readonly ProcessEntry[],
-  { marks, root, known, clock }: Search,
+  { marks, root, known }: Search,
 ): Promise<ProcessEntry[]> {
   const members = new Set<number>();
   if (root !== null) members.add(root);
-  let breathedMs = clock.monotonicMs();
+  let left = BYTES_AT_A_TIME;
+  const see = (bytes: number): void => {
+    left -= bytes;
+  };
   for (const entry of processes) {
-    // A program can have hundreds of processes, and each of them megabytes of environment.
-    if (clock.monotonicMs() - breathedMs > AT_A_STRETCH_MS) {
+    see(BYTES_AT_A_TIME / PROCESSES_AT_A_TIME);
+    if (left <= 0) {
       await breathe();
-      breathedMs = clock.monotonicMs();
+      left = BYTES_AT_A_TIME;
     }
-    if (known.get(entry.pid)?.startTicks === entry.startTicks || isMarked(entry, marks, root)) {
+    if (known.get(entry.pid)?.startTicks === entry.startTicks || isMarked(entry, { marks, root, see })) {
       members.add(entry.pid);
     }
   }
@@ -177,13 +183,18 @@ async function findMembers(
   return processes.filter((entry) => members.has(entry.pid));
 }
 
-function isMarked(entry: ProcessEntry, marks: AttemptMarks, root: number | null): boolean {
+/** @param see is told how much was read */
+function isMarked(
+  entry: ProcessEntry,
+  { marks, root, see }: Pick<Search, 'marks' | 'root'> & { readonly see: (bytes: number) => void },
+): boolean {
   if (entry.pid === root || entry.group === root || entry.session === root) return true;
   // What a process says of itself proves nothing then: a neighbour could wear the marks of this run.
   if (marks.user !== null) return readOwner(entry.pid) === marks.user.uid;
   const directory = readWorkingDirectory(entry.pid);
   if (directory === marks.directory || directory?.startsWith(`${marks.directory}/`)) return true;
   const environment = readEnvironment(entry.pid);
+  see(environment?.length ?? 0);
   if (environment === null || !environment.includes(`FSCHED_RUN_ID=${marks.runId}\0`)) return false;
   if (!environment.includes(`FSCHED_ATTEMPT=${marks.attempt}\0`)) return false;
   // Another daemon on this machine may carry out the same attempt for the master of another term.

@@ -66,6 +66,26 @@ await measure('1000 lists of runs', async () => {
 });
 const other = await master.upload('other.sh', 'echo other\n');
 await master.post('/controller/task/benchmark', { ...request, task_id: other });
+/** What hostile programs leave, or are, while the node ends them: each a script of a shell. */
+const HOSTILE = {
+  'a run that leaves 60,000 files':
+    'i=0; while [ $i -lt 600 ]; do mkdir $i; (cd $i; seq 100 | xargs touch); i=$((i + 1)); done',
+  'a run of 300 processes with 1.8 MB of environment each': `
+    for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do export LARGE_$i="$(head -c 120000 /dev/zero | tr '\\0' x)"; done
+    i=0; while [ $i -lt 300 ]; do sleep 1000 & i=$((i + 1)); done`,
+  'a run that writes 4 GiB': 'i=0; while :; do head -c 64M /dev/zero > f$i || exit 1; i=$((i + 1)); done',
+};
+for (const [what, script] of Object.entries(HOSTILE)) {
+  const id = await master.upload('hostile.sh', script);
+  await measure(what, async () => {
+    const reply = await master.post('/controller/task/benchmark', {
+      ...request,
+      task_id: id,
+      profiler: 'wallclock',
+    });
+    if (reply.status !== 200) console.log(`  ${reply.json.message}`);
+  });
+}
 await measure('training the model', async () => {
   const begun = await master.post('/predictor/model/train', {});
   if (begun.status !== 202) console.log(`  not begun: ${begun.json.message}`);

@@ -1,7 +1,7 @@
 /** Disks that fill up under real daemons: none of them ends, and what filled the disk is not handed on. */
 import assert from 'node:assert/strict';
 import { closeSync, existsSync, openSync } from 'node:fs';
-import { rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type DaemonProcess, TestCluster } from '../support/daemon-process.ts';
@@ -149,6 +149,23 @@ test('a node whose disk others have filled says so, takes nothing, starts, and r
   });
   assert.equal(done.json.state, 'succeeded', JSON.stringify(done.json));
   assert.equal((await uploadStatus(node, 1000)).status, 200);
+});
+
+test('a node that crashed with a run that had filled its disk starts, though there is nothing left to give up', {
+  skip: NO_SMALL_DISK,
+}, async () => {
+  using disk = new SmallDisk(128 * MIB);
+  await using cluster = await TestCluster.create();
+  const node = await cluster.add(flagsOf(disk), disk.path);
+  await eventually('the ballast', async () => existsSync(join(node.dataDir, 'ballast')));
+  await node.kill('SIGKILL');
+  await rm(join(node.dataDir, 'ballast'));
+  const left = join(node.dataDir, 'work', 'gone-1');
+  await mkdir(left, { recursive: true });
+  await fill(join(left, 'hog'));
+  await node.start();
+  assert.equal((await health(node)).status, 'ok');
+  assert.ok(!existsSync(left));
 });
 
 test('a node whose own messages find no room starts, serves and stops', async () => {

@@ -43,6 +43,17 @@ describe('the doctor', () => {
     }
   });
 
+  test('tells of the room on the disk beside what a node keeps for its log', async () => {
+    const roomy = await examined({ diskReserve: { share: 0, bytes: 1 } });
+    assert.equal(roomy('disk').state, 'ok');
+    const full = await examined({ diskReserve: { share: 0, bytes: 2 ** 60 } });
+    assert.equal(full('disk').state, 'missing');
+    assert.match(
+      full('disk').message,
+      /^no run is started, no upload taken: \d+ MiB free, of which the node keeps/,
+    );
+  });
+
   test('calls failed what keeps a node from starting', async () => {
     const taken = createServer();
     await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));

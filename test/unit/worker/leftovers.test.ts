@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { Leftovers } from '../../../node/worker/leftovers.ts';
 import { removeTree } from '../../../node/worker/remove-tree.ts';
+import { findLeftovers } from '../../../node/worker/work-directory.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 
@@ -24,7 +25,8 @@ test('what can not be removed is moved aside, told, and tried again, less and le
     await mkdir(directory);
     await writeFile(`${directory}.pid`, '');
     await leftovers.remove(directory);
-    assert.deepEqual(await readdir(root), ['.left-r-1'], 'another attempt may take the name');
+    assert.deepEqual(await readdir(root), ['.left-r-1-0'], 'another attempt may take the name');
+    assert.equal((await stat(join(root, '.left-r-1-0'))).mode & 0o777, 0o700, 'nor may its user');
     assert.match(
       leftovers.trouble ?? '',
       /^a directory of a run that is over can't be removed, such as .*\.left-r-1/,
@@ -37,6 +39,19 @@ test('what can not be removed is moved aside, told, and tried again, less and le
     await clock.until(() => leftovers.trouble === null, 60_000);
     assert.deepEqual(await readdir(root), []);
     assert.deepEqual(clock.pending(), []);
+    // The next start finds what this one could not remove.
+    isStubborn = true;
+    await mkdir(directory);
+    await leftovers.remove(directory);
+    leftovers.stop();
+    const found = await findLeftovers(root);
+    assert.deepEqual(
+      found.map((marks) => basename(marks.directory)),
+      ['.left-r-1-0'],
+    );
+    isStubborn = false;
+    for (const marks of found) await leftovers.remove(marks.directory);
+    assert.deepEqual(await readdir(root), []);
   } finally {
     await rm(root, { recursive: true, force: true });
   }
