@@ -130,7 +130,10 @@ async function startParts(
     stack,
   );
   const tables = new Tables();
-  const board = new CapacityBoard({ clock });
+  const board = new CapacityBoard({ clock, logger: log('membership') });
+  tables.onApplied((command, { ok }) => {
+    if (ok && command.type === 'member-remove') board.forget(command.id);
+  });
   const watch = new RunWatch({ tables, clock });
   const host = stack.use(await NeuralModel.open());
 
@@ -303,7 +306,8 @@ async function startParts(
     onHttp: (from, stream) => rest.acceptForwarded(stream, from),
     onCapacity: (notice) => void board.hear(notice),
     onDigest: (latest) => {
-      digest = latest;
+      const { leader, term } = consensus.status();
+      if (latest.master === leader && latest.term === term) digest = latest;
     },
     onJoin: (from, request, proof) => membership.handleJoin(from, request, proof),
     onInspect: () => self.inspection(),
@@ -483,7 +487,7 @@ function untilServing(consensus: ConsensusDriver<ApplyResult>, tables: Tables, s
   });
 }
 
-/** By the master's own word: a digest of another term, or by another member, proves nothing. */
+/** By the master's own word: a digest of an earlier term proves nothing. */
 function isCaughtUp({ term, leader, appliedIndex }: ConsensusStatus, digest: ClusterDigest | null): boolean {
   const isMasters = leader !== null && digest?.master === leader && digest.term === term;
   return isMasters && digest.commitIndex <= appliedIndex;

@@ -4,6 +4,7 @@
  * while, so that the queue does not run against it.
  */
 
+import type { Dispatch } from '../../protocols/schema/attempt.ts';
 import { isPlaced, type Run } from '../../protocols/schema/run.ts';
 import type { NodeId } from '../consensus/types.ts';
 import type { Mesh } from '../mesh/types.ts';
@@ -15,6 +16,10 @@ import type { Propose } from './propose.ts';
 const DISPATCH_TIMEOUT_MS = 60_000;
 const SUSPECT_UNREACHABLE_MS = 5_000;
 const SUSPECT_REFUSED_MS = 500;
+/** A node that goes on failing is left alone for twice as long each time, up to this. */
+const LONGEST_SUSPECT_MS = 30_000;
+/** Dispatches that a node may have before it has answered: one that takes runs and says nothing gets no more. */
+const MAX_UNANSWERED = 64;
 
 export interface DispatcherDependencies {
   readonly tables: Tables;
@@ -27,15 +32,22 @@ export interface DispatcherDependencies {
 export class Dispatcher {
   readonly #deps: DispatcherDependencies;
   readonly #sent = new Map<string, { readonly attempt: number; acknowledged: boolean }>();
-  /** Until when (monotonic) a node is left alone. */
-  readonly #suspects = new Map<NodeId, number>();
+  /** Until when (monotonic) a node is left alone, and how often in a row it has failed. */
+  readonly #suspects = new Map<NodeId, { readonly untilMs: number; readonly failures: number }>();
+  readonly #unanswered = new Map<NodeId, number>();
 
   constructor(dependencies: DispatcherDependencies) {
     this.#deps = dependencies;
   }
 
   isSuspect(node: NodeId): boolean {
-    return (this.#suspects.get(node) ?? Number.NEGATIVE_INFINITY) > this.#deps.clock.monotonicMs();
+    const suspect = this.#suspects.get(node);
+    return suspect !== undefined && suspect.untilMs > this.#deps.clock.monotonicMs();
+  }
+
+  /** How many more runs a node may be sent now. */
+  credit(node: NodeId): number {
+    return MAX_UNANSWERED - (this.#unanswered.get(node) ?? 0);
   }
 
   /** Whether this master has brought the run's current attempt to its worker: null when it never tried. */
@@ -54,31 +66,25 @@ export class Dispatcher {
     if (!assignment || !task || !isPlaced(run)) return;
     const sent = { attempt: assignment.attempt, acknowledged: false };
     this.#sent.set(spec.id, sent);
-    const answer = await this.#deps.call(
-      assignment.node,
-      {
-        type: 'dispatch',
-        dispatch: {
-          runId: spec.id,
-          attempt: assignment.attempt,
-          term: assignment.term,
-          taskId: task.id,
-          fileName: task.fileName,
-          sha256: task.sha256,
-          command: spec.command,
-          inputSize: spec.inputSize,
-          parameters: spec.parameters,
-          timeLimitMs: spec.timeLimitMs,
-          domain: assignment.domain,
-          ways: assignment.ways,
-          measure: spec.measure,
-          sensitive: spec.sensitive,
-        },
-      },
-      { timeoutMs: DISPATCH_TIMEOUT_MS },
-    );
+    const answer = await this.#call(assignment.node, {
+      runId: spec.id,
+      attempt: assignment.attempt,
+      term: assignment.term,
+      taskId: task.id,
+      fileName: task.fileName,
+      sha256: task.sha256,
+      command: spec.command,
+      inputSize: spec.inputSize,
+      parameters: spec.parameters,
+      timeLimitMs: spec.timeLimitMs,
+      domain: assignment.domain,
+      ways: assignment.ways,
+      measure: spec.measure,
+      sensitive: spec.sensitive,
+    });
     if (answer.ok && answer.value.type === 'ok') {
       sent.acknowledged = true;
+      this.#suspects.delete(assignment.node);
       return;
     }
     // The worker knows a newer attempt, or it has finished this one: its report says more than we know.
@@ -114,7 +120,24 @@ export class Dispatcher {
     void this.#deps.call(node, { type: 'cancel', runId, attempt });
   }
 
+  async #call(node: NodeId, dispatch: Dispatch): ReturnType<Mesh['call']> {
+    const count = (by: number): number => (this.#unanswered.get(node) ?? 0) + by;
+    this.#unanswered.set(node, count(1));
+    try {
+      return await this.#deps.call(node, { type: 'dispatch', dispatch }, { timeoutMs: DISPATCH_TIMEOUT_MS });
+    } finally {
+      if (count(-1) === 0) this.#unanswered.delete(node);
+      else this.#unanswered.set(node, count(-1));
+    }
+  }
+
+  /** Those that fail together count as one. */
   #suspect(node: NodeId, forMs: number): void {
-    this.#suspects.set(node, this.#deps.clock.monotonicMs() + forMs);
+    const now = this.#deps.clock.monotonicMs();
+    const known = this.#suspects.get(node);
+    if (known !== undefined && known.untilMs > now) return;
+    const failures = known?.failures ?? 0;
+    const untilMs = now + Math.min(LONGEST_SUSPECT_MS, forMs * 2 ** failures);
+    this.#suspects.set(node, { untilMs, failures: failures + 1 });
   }
 }

@@ -85,6 +85,7 @@ export class Master {
     this.tasks = new TaskService(options, { ...dependencies, shelf, replicate, propose });
     this.planner = new WayPlanner({
       ...dependencies,
+      self: mesh.id,
       scheduler: this.scheduler,
       predictor: dependencies.host,
     });

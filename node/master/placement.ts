@@ -95,12 +95,16 @@ export function offersOf(
   notices: readonly Pick<CapacityNotice, 'node' | 'domains' | 'runs' | 'takesRuns'>[],
   held: readonly Holder[],
 ): DomainOffer[] {
-  return notices.flatMap(({ node, domains, runs, takesRuns }) =>
-    domains.map(({ id, ways: all, freeWays, wayBytes, cpus, minWays }) => {
-      const there = runs.filter((run) => run.domain === id);
+  const heldBy = Map.groupBy(held, ({ node }) => node);
+  return notices.flatMap(({ node, domains, runs, takesRuns }) => {
+    // Once a node, not once a domain: a node may say that it has a thousand domains and as many runs.
+    const toldOf = Map.groupBy(runs, ({ domain }) => domain);
+    const heldOf = Map.groupBy(heldBy.get(node) ?? [], ({ domain }) => domain);
+    return domains.map(({ id, ways: all, freeWays, wayBytes, cpus, minWays }) => {
+      const there = toldOf.get(id) ?? [];
       const lentThere = lentWays(there, minWays);
       const ways = Math.min(all, freeWays + lentThere);
-      const here = held.filter((placement) => placement.node === node && placement.domain === id);
+      const here = heldOf.get(id) ?? [];
       const lent = lentWays(here, minWays);
       const isClosed = !takesRuns || here.some(({ alone }) => alone === true);
       return {
@@ -115,8 +119,44 @@ export function offersOf(
         sharing: here.filter(isSharing).length,
         isBusy: here.length > 0 || there.length > 0,
       };
-    }),
+    });
+  });
+}
+
+/** One node counts for at most so many times what the node in the middle has. */
+const LARGEST_SHARE = 4;
+
+/**
+ * The free ways of the cluster, of which follows how generous it is. No node counts for much more than the others have:
+ * one that says that it has thousands of ways would else have all others' lent too generously.
+ */
+export function freeWaysOf(domains: readonly DomainOffer[]): number {
+  const sum = (of: readonly DomainOffer[], what: 'ways' | 'freeWays'): number =>
+    of.reduce((total, domain) => total + domain[what], 0);
+  const nodes = [...Map.groupBy(domains, ({ node }) => node).values()];
+  const sizes = nodes.map((of) => sum(of, 'ways')).sort((left, right) => left - right);
+  const most = LARGEST_SHARE * (sizes[Math.floor((sizes.length - 1) / 2)] ?? 0);
+  return nodes.reduce((total, of) => total + Math.min(most, sum(of, 'freeWays')), 0);
+}
+
+/**
+ * The cache that most nodes have, of equals that of `self`, else the larger one: what ways are chosen for. Each node
+ * counts once, so that none can have the ways of all others chosen for a cache that only it claims to have.
+ */
+export function typicalDomain(domains: readonly DomainOffer[], self: NodeId): DomainOffer | undefined {
+  const kinds = Map.groupBy(domains, ({ ways, wayBytes, cpus }) => `${ways} ${wayBytes} ${cpus}`).values();
+  const votes = [...kinds].flatMap((those) => {
+    const nodes = new Set(those.map(({ node }) => node));
+    const [domain] = those;
+    return domain ? [{ domain, nodes: nodes.size, isOwn: nodes.has(self) }] : [];
+  });
+  votes.sort(
+    (left, right) =>
+      right.nodes - left.nodes ||
+      Number(right.isOwn) - Number(left.isOwn) ||
+      right.domain.ways - left.domain.ways,
   );
+  return votes[0]?.domain;
 }
 
 const isSharing = ({ sensitive }: { readonly sensitive?: boolean }): boolean => sensitive === false;
@@ -191,15 +231,25 @@ function lend(domains: readonly DomainOffer[], demand: Demand, placement: Placem
 export function planQueue(
   queued: readonly Run[],
   domains: readonly DomainOffer[],
-  options: { readonly nowMs: number; readonly starvationMs: number },
+  options: {
+    readonly nowMs: number;
+    readonly starvationMs: number;
+    /** Runs that a node may still be given before it has taken those that it was. @default any number */
+    readonly credit?: (node: NodeId) => number;
+  },
 ): { readonly run: Run; readonly placement: Placement }[] {
   const plan: { readonly run: Run; readonly placement: Placement }[] = [];
-  let open: readonly DomainOffer[] = domains;
+  const given = new Map<NodeId, number>();
+  const credit = options.credit ?? (() => Number.POSITIVE_INFINITY);
+  let open: readonly DomainOffer[] = domains.filter(({ node }) => credit(node) > 0);
   for (const run of queued) {
     const placement = place(run.spec, open);
     if (placement) {
       plan.push({ run, placement });
       open = lend(open, run.spec, placement);
+      const count = (given.get(placement.node) ?? 0) + 1;
+      given.set(placement.node, count);
+      if (count >= credit(placement.node)) open = open.filter(({ node }) => node !== placement.node);
     } else if (options.nowMs - run.spec.createdAtMs >= options.starvationMs) {
       const { pinnedTo } = run.spec;
       if (!pinnedTo) return plan;

@@ -8,6 +8,7 @@ import type { CapacityNotice } from '../../protocols/schema/capacity.ts';
 import type { Command } from '../../protocols/schema/command.ts';
 import { type Answer, fail, succeed } from '../../protocols/schema/outcome.ts';
 import { type Assignment, isTerminal, type Run, type RunSpec } from '../../protocols/schema/run.ts';
+import type { NodeId } from '../consensus/types.ts';
 import type { CapacityBoard } from '../membership/capacity-board.ts';
 import type { Cancel, Clock, Logger, Random } from '../ports.ts';
 import { createRun } from '../state/run-lifecycle.ts';
@@ -16,6 +17,7 @@ import type { ApplyResult } from '../state/types.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import {
   type DomainOffer,
+  freeWaysOf,
   type Holder,
   holderOf,
   holdersOf,
@@ -92,7 +94,7 @@ export class Scheduler {
   }
 
   freeWays(): number {
-    return this.domains().reduce((sum, domain) => sum + domain.freeWays, 0);
+    return freeWaysOf(this.domains());
   }
 
   queued(): Run[] {
@@ -134,9 +136,14 @@ export class Scheduler {
 
   #plan(queued: readonly Run[]): ReturnType<typeof planQueue> {
     const domains = this.domains().filter((domain) => !this.#deps.dispatcher.isSuspect(domain.node));
+    const proposed = new Map<NodeId, number>();
+    for (const { assignment } of this.#pending.values()) {
+      if (assignment) proposed.set(assignment.node, (proposed.get(assignment.node) ?? 0) + 1);
+    }
     return planQueue(queued, domains, {
       nowMs: this.#deps.clock.nowMs(),
       starvationMs: STARVATION_MS,
+      credit: (node) => this.#deps.dispatcher.credit(node) - (proposed.get(node) ?? 0),
     });
   }
 

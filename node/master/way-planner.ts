@@ -15,9 +15,10 @@ import {
 import type { Mode, RunChoice } from '../../protocols/schema/run.ts';
 import type { Task } from '../../protocols/schema/task.ts';
 import type { DriftView } from '../../protocols/schema/views.ts';
+import type { NodeId } from '../consensus/types.ts';
 import type { Clock, Logger } from '../ports.ts';
 import type { Tables } from '../state/tables.ts';
-import type { DomainOffer } from './placement.ts';
+import { typicalDomain } from './placement.ts';
 import type { Scheduler } from './scheduler.ts';
 
 export interface WayQuestion {
@@ -47,6 +48,8 @@ export interface WayPlan {
 }
 
 export interface WayPlannerDependencies {
+  /** This node, the master. */
+  readonly self: NodeId;
   readonly tables: Tables;
   readonly scheduler: Pick<Scheduler, 'domains' | 'freeWays'>;
   readonly predictor: Predictor;
@@ -67,11 +70,11 @@ export class WayPlanner {
   }
 
   plan(task: Task, question: WayQuestion): WayPlan {
-    const { tables, scheduler, predictor, clock } = this.#deps;
+    const { self, tables, scheduler, predictor, clock } = this.#deps;
     const profiles = tables.profiles(task.id);
     const evidence = evidenceOf(profiles, runTimesOf(tables, task, question.command), clock.nowMs());
     this.#notice(task, evidence);
-    const domain = largest(scheduler.domains());
+    const domain = typicalDomain(scheduler.domains(), self);
     // Right after an election nobody may have been heard yet: then the machine of the benchmark stands for all.
     const geometry = domain ?? profiles[0] ?? { ways: 1, wayBytes: 1 };
     const prediction = predictor.predict(evidence.curves, question.inputSize, geometry);
@@ -153,11 +156,4 @@ export function viewDrift(drift: Drift | null): DriftView | null {
 /** What is known of the task as it is usually started. */
 export function taskEvidence(tables: Tables, task: Task, nowMs: number): Evidence {
   return evidenceOf(tables.profiles(task.id), runTimesOf(tables, task, null), nowMs);
-}
-
-function largest(domains: readonly DomainOffer[]): DomainOffer | undefined {
-  return domains.reduce<DomainOffer | undefined>(
-    (best, domain) => (!best || domain.ways > best.ways ? domain : best),
-    undefined,
-  );
 }

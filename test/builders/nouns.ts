@@ -1,7 +1,7 @@
 /** Nouns for tests: each builder gives a whole one, and a test says only what it is about. */
 import { apiTokenHash, joinKey, tokenId } from '../../protocols/proof/token-keys.ts';
 import type { Dispatch } from '../../protocols/schema/attempt.ts';
-import type { DomainCapacity, RunShare } from '../../protocols/schema/capacity.ts';
+import type { CapacityNotice, DomainCapacity, RunShare } from '../../protocols/schema/capacity.ts';
 import type { Member, NewMember } from '../../protocols/schema/member.ts';
 import type { RunResult, RunSpec } from '../../protocols/schema/run.ts';
 import type { ApiToken, JoinToken } from '../../protocols/schema/token.ts';
@@ -62,6 +62,27 @@ export const domainOf = (changes: Partial<DomainCapacity> = {}): DomainCapacity 
   minWays: 1,
   occupancyBytes: null,
   poolBandwidthPercent: null,
+  ...changes,
+});
+
+export const noticeOf = (node: string, changes: Partial<CapacityNotice> = {}): CapacityNotice => ({
+  node,
+  name: node,
+  version: '0',
+  sequence: 1,
+  startedAtMs: 1,
+  cpus: 2,
+  cpuModel: 'test',
+  memoryBytes: 1,
+  freeMemoryBytes: 1,
+  load1: 0,
+  enforcement: 'unenforced',
+  profilers: [],
+  modelVersion: null,
+  takesRuns: true,
+  troubles: [],
+  domains: [domainOf()],
+  runs: [],
   ...changes,
 });
 

@@ -11,6 +11,7 @@ import { type Answer, fail, succeed } from '../../../protocols/schema/outcome.ts
 import type { ProcessCensus, Run, RunResult, RunState } from '../../../protocols/schema/run.ts';
 import type { Measure } from '../../../protocols/schema/task.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 import { finish, spec, TASK, tablesWithTask } from '../state/fixtures.ts';
 
 const MIB = 1024 * 1024;
@@ -59,7 +60,7 @@ class Bench {
       fullCacheSeconds: full,
     };
   };
-  readonly #board = new CapacityBoard({ clock: this.clock });
+  readonly #board = new CapacityBoard({ clock: this.clock, logger: silentLogger });
   readonly #runs = new Map<string, { run: Run; ending: Ending | 'never' }>();
   readonly #service: BenchmarkService;
 

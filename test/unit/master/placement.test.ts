@@ -1,9 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { type DomainOffer, holderOf, offersOf, place, planQueue } from '../../../node/master/placement.ts';
+import {
+  type DomainOffer,
+  freeWaysOf,
+  holderOf,
+  offersOf,
+  place,
+  planQueue,
+  typicalDomain,
+} from '../../../node/master/placement.ts';
 import { createRun } from '../../../node/state/run-lifecycle.ts';
-import { domainOf, shareOf, specOf } from '../../builders/nouns.ts';
+import { domainOf, noticeOf, shareOf, specOf } from '../../builders/nouns.ts';
 import { spec } from '../state/fixtures.ts';
 
 function domain(node: string, freeWays: number, changes: Partial<DomainOffer> = {}): DomainOffer {
@@ -36,8 +44,62 @@ describe('place', () => {
   });
 });
 
+describe('a node that lies about its cache', () => {
+  const liar = Array.from({ length: 1024 }, (_, id) =>
+    domain('liar', 64, { domain: id, ways: 64, wayBytes: 2 ** 40, cpus: 8192, freeCpus: 8192 }),
+  );
+  const honest = ['a', 'b', 'c'].map((node) => domain(node, 16));
+
+  test('does not make the cluster generous with the ways of others', () => {
+    assert.equal(freeWaysOf(honest), 48);
+    assert.ok(freeWaysOf([...honest, ...liar]) <= 48 + 4 * 16);
+    assert.ok(
+      freeWaysOf([...honest.slice(0, 1), ...liar]) <= 16 + 4 * 16,
+      'one honest node is as good as three',
+    );
+  });
+
+  test('has no ways of others chosen for its cache', () => {
+    assert.equal(typicalDomain([...liar, ...honest], 'a')?.node, 'a');
+    assert.equal(
+      typicalDomain([...liar, ...honest.slice(0, 1)], 'a')?.node,
+      'a',
+      'of two the master is believed',
+    );
+    assert.equal(typicalDomain([], 'a'), undefined);
+  });
+
+  test('of equals without the master the larger cache is typical, as of unequal nodes that speak the truth', () => {
+    const unequal = [domain('b', 8, { ways: 8 }), domain('c', 20, { ways: 20 })];
+    assert.equal(typicalDomain(unequal, 'a')?.ways, 20);
+  });
+
+  test('costs as much time as it has domains, not the square of it', () => {
+    const domains = Array.from({ length: 1024 }, (_, id) => domainOf({ id }));
+    let looked = 0;
+    const runs = Array.from({ length: 8192 }, (_, index) => {
+      const share = shareOf({ runId: `r${index}` });
+      return Object.defineProperty({ ...share }, 'domain', {
+        get: () => {
+          looked += 1;
+          return index % 1024;
+        },
+      });
+    });
+    assert.equal(offersOf([noticeOf('liar', { domains, runs })], []).length, 1024);
+    assert.ok(looked <= 4 * 8192, `looked ${looked} times at 8192 runs`);
+  });
+});
+
 describe('planQueue', () => {
   const options = { nowMs: 20_000, starvationMs: 10_000 };
+  test('a node is given no more runs at once than it has credit for', () => {
+    const runs = Array.from({ length: 6 }, (_, index) => queuedRun(`r${index}`, 1));
+    const credit = (node: string): number => ({ a: 2, b: 0 })[node] ?? 9;
+    const domains = ['a', 'b', 'c'].map((node) => domain(node, node === 'c' ? 16 : 8));
+    const plan = planQueue(runs, domains, { ...options, credit });
+    assert.deepEqual(plan.map(({ placement }) => placement.node).sort(), ['a', 'a', 'c', 'c', 'c', 'c']);
+  });
   test('a small run overtakes a large one that waits shortly', () => {
     const plan = planQueue(
       [queuedRun('large', 16, 15_000), queuedRun('small', 2, 16_000)],

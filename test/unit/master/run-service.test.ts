@@ -27,6 +27,7 @@ function setUp() {
         },
       },
       planner: new WayPlanner({
+        self: 'node-a',
         tables,
         scheduler: { domains: () => [], freeWays: () => 0 },
         predictor: new CurveFitPredictor(),

@@ -9,7 +9,7 @@ import type { HeldAttempt } from '../../../protocols/schema/attempt.ts';
 import type { CapacityNotice } from '../../../protocols/schema/capacity.ts';
 import type { ControlRequest, ControlResponse } from '../../../protocols/schema/messages.ts';
 import { fail, succeed } from '../../../protocols/schema/outcome.ts';
-import { domainOf, memberOf, peerId } from '../../builders/nouns.ts';
+import { domainOf, memberOf, noticeOf, peerId } from '../../builders/nouns.ts';
 import { FakeClock, settled } from '../../support/fake-clock.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 import { finish, spec, tablesWithTask } from '../state/fixtures.ts';
@@ -17,34 +17,15 @@ import { finish, spec, tablesWithTask } from '../state/fixtures.ts';
 const [NODE_A, NODE_B] = [peerId('node-a'), peerId('node-b')];
 
 function notice(node: string, ways = 16, cpus = 4): CapacityNotice {
-  return {
-    node,
-    name: node,
-    version: '0',
-    sequence: 1,
-    startedAtMs: 1,
-    cpus,
-    cpuModel: 'test',
-    memoryBytes: 1,
-    freeMemoryBytes: 1,
-    load1: 0,
-    enforcement: 'unenforced',
-    domains: [
-      domainOf({ cpus: Array.from({ length: cpus }, (_, i) => i), ways, freeWays: ways, wayBytes: 1 }),
-    ],
-    runs: [],
-    profilers: [],
-    modelVersion: null,
-    takesRuns: true,
-    troubles: [],
-  };
+  const ids = Array.from({ length: cpus }, (_, i) => i);
+  return noticeOf(node, { cpus, domains: [domainOf({ cpus: ids, ways, freeWays: ways, wayBytes: 1 })] });
 }
 
 /** A scheduler over real tables; every proposal is applied at once, as if a majority had it. */
 function setUp(options: { readonly queueLimit?: number; readonly nodes?: readonly CapacityNotice[] } = {}) {
   const { tables, apply } = tablesWithTask();
   const clock = new FakeClock();
-  const board = new CapacityBoard({ clock });
+  const board = new CapacityBoard({ clock, logger: silentLogger });
   const nodes = options.nodes ?? [notice(NODE_A)];
   for (const node of nodes) {
     board.hear(node);
@@ -77,6 +58,58 @@ function setUp(options: { readonly queueLimit?: number; readonly nodes?: readonl
   scheduler.start();
   return { tables, apply, clock, answers, calls, scheduler, reconciler, dispatched, hearAll };
 }
+
+describe('a node that lies', () => {
+  const BLACK_HOLE = notice(NODE_A, 64, 1000);
+
+  test('and answers nothing gets no more than some runs, and the others go elsewhere', async () => {
+    const { scheduler, answers, dispatched } = setUp({
+      queueLimit: 1000,
+      nodes: [notice(NODE_B, 64, 1000), { ...BLACK_HOLE, domains: BLACK_HOLE.domains.map(hungry) }],
+    });
+    const never = new Promise<ControlResponse>(() => {});
+    answers.set(NODE_A, () => never as unknown as ControlResponse);
+    void Promise.all(Array.from({ length: 100 }, (_, i) => scheduler.admit(spec(`r${i}`, { ways: 1 }))));
+    await settled();
+    const there = dispatched().filter((run) => run.endsWith(NODE_A)).length;
+    assert.ok(there <= 64, `${there} runs went to the node that answers nothing`);
+    assert.ok(dispatched().length > there, 'others run');
+  });
+
+  test('and refuses all is asked ever more seldom, until it takes one', async () => {
+    const { scheduler, answers, clock, dispatched, hearAll } = setUp({ queueLimit: 10 });
+    answers.set(NODE_A, (request) =>
+      request.type === 'dispatch' ? { type: 'refused', code: 'NO', message: 'no' } : { type: 'ok' },
+    );
+    await scheduler.admit(spec('r'));
+    const tries = async (ms: number): Promise<number> => {
+      const before = dispatched().length;
+      for (let passed = 0; passed < ms; passed += 250) {
+        clock.advance(250);
+        hearAll();
+        await settled();
+      }
+      return dispatched().length - before;
+    };
+    const early = await tries(10_000);
+    const late = await tries(10_000);
+    assert.ok(late < early && late <= 2, `${early} tries, then ${late}`);
+    answers.set(NODE_A, () => ({ type: 'ok' }));
+    await tries(60_000);
+    await scheduler.admit(spec('taken'));
+    answers.set(NODE_A, () => ({ type: 'refused', code: 'NO', message: 'no' }));
+    await scheduler.admit(spec('next'));
+    const again = await tries(3_000);
+    assert.ok(again >= 2, `what it refused long ago counts no more: ${again} tries`);
+  });
+});
+
+/** Makes its domain the best fit for whatever comes. */
+const hungry = (domain: CapacityNotice['domains'][number]): CapacityNotice['domains'][number] => ({
+  ...domain,
+  ways: 63,
+  freeWays: 63,
+});
 
 describe('admission', () => {
   test('a run with room is placed and dispatched at once', async () => {

@@ -56,6 +56,7 @@ function setUp(predictor: Predictor = new FakePredictor()) {
   const admitted: RunSpec[] = [];
   const state = { domains: [DOMAIN] as readonly DomainOffer[], free: 200 };
   const planner = new WayPlanner({
+    self: 'node-a',
     tables,
     predictor,
     scheduler: { domains: () => [...state.domains], freeWays: () => state.free },
