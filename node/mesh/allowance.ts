@@ -19,16 +19,16 @@ export class Allowance {
     this.#clock = dependencies.clock;
   }
 
-  /** Whether it may once more; if so, that is counted. */
-  take(key: string): boolean {
+  /** Whether it may once more, or `amount` times; if so, that is counted. */
+  take(key: string, amount = 1): boolean {
     const { burst, perSecond } = this.#options;
     const now = this.#clock.monotonicMs();
     const known = this.#left.get(key);
     const grown = known ? known.count + ((now - known.atMs) / 1000) * perSecond : burst;
     const count = Math.min(burst, grown);
-    const may = count >= 1;
+    const may = count >= amount;
     this.#left.delete(key);
-    this.#left.set(key, { count: may ? count - 1 : count, atMs: now });
+    this.#left.set(key, { count: may ? count - amount : count, atMs: now });
     const [oldest] = this.#left.keys();
     if (this.#left.size > MAX_KEYS && oldest !== undefined) this.#left.delete(oldest);
     return may;

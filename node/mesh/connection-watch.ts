@@ -59,6 +59,8 @@ export interface ConnectionWatchDependencies {
   readonly table: PeerTable;
   readonly links: RaftLinks;
   readonly registrar: () => MemberRegistrar | null;
+  /** Whether a member's gossip isn't heard, because it is too much: that it gossips nothing then means nothing. */
+  readonly isMuted: (id: NodeId) => boolean;
 }
 
 export class ConnectionWatch {
@@ -122,14 +124,15 @@ export class ConnectionWatch {
   }
 
   #lookAt(peer: Peer): void {
-    const { clock, logger, table } = this.#deps;
+    const { clock, isMuted, logger, table } = this.#deps;
+    const muted = isMuted(peer.id);
     const watched = this.#of(peer.id);
     const now = clock.monotonicMs();
     const { complaints, verdict } = review(watched.complaints, {
       heard: peer.lastHeardAtMs !== watched.heardAtLastLookMs,
-      gossipOut: hasGossip(peer, 'outbound'),
-      gossipIn: hasGossip(peer, 'inbound'),
-      gossipSilentMs: watched.gossipAtMs === null ? null : now - watched.gossipAtMs,
+      gossipOut: muted || hasGossip(peer, 'outbound'),
+      gossipIn: muted || hasGossip(peer, 'inbound'),
+      gossipSilentMs: muted || watched.gossipAtMs === null ? null : now - watched.gossipAtMs,
     });
     watched.complaints = complaints;
     watched.heardAtLastLookMs = peer.lastHeardAtMs;

@@ -16,6 +16,8 @@ import { encode } from '../../protocols/wire/codec.ts';
 import type { NodeId } from '../consensus/types.ts';
 import type { Logger } from '../ports.ts';
 import type { ConnectionWatch } from './connection-watch.ts';
+import type { GossipGuard } from './gossip-guard.ts';
+import { allowTopics } from './libp2p-settings.ts';
 import type { PeerTable } from './peer-table.ts';
 import type { MeshHandlers } from './types.ts';
 
@@ -24,6 +26,7 @@ export interface GossipPlaneDependencies {
   readonly logger: Logger;
   readonly table: PeerTable;
   readonly watch: Pick<ConnectionWatch, 'gossiped'>;
+  readonly guard: GossipGuard;
   readonly handlers: Pick<MeshHandlers, 'onCapacity' | 'onDigest'>;
 }
 
@@ -43,6 +46,7 @@ export class GossipPlane {
       gossip.topicValidators.delete(topic);
     }
     this.#clusterId = clusterId;
+    allowTopics(gossip, clusterId === null ? [] : [capacityTopic(clusterId), digestTopic(clusterId)]);
     if (clusterId === null) return;
     this.#listen(capacityTopic(clusterId), judgeNotice, (notice) => handlers.onCapacity(notice));
     this.#listen(digestTopic(clusterId), judgeDigest, (digest) => handlers.onDigest(digest));
@@ -59,11 +63,12 @@ export class GossipPlane {
   /** What can't be sent is dropped: the next one replaces it. */
   #publish<S extends TSchema>(topicOf: (clusterId: string) => string, schema: S, message: Value<S>): void {
     if (this.#clusterId === null) return;
-    const { gossip, logger } = this.#deps;
+    const { gossip, guard, logger } = this.#deps;
     const topic = topicOf(this.#clusterId);
     try {
       const bytes = encode(schema, message);
       if (bytes.length > MAX_MESSAGE_BYTES) throw new Error(`its ${bytes.length} bytes are over the limit`);
+      if (!guard.maySay(bytes.length)) return;
       gossip
         .publish(topic, bytes)
         .catch((error: Error) => logger.debug({ topic, error }, 'gossip not published'));
@@ -78,16 +83,20 @@ export class GossipPlane {
     judge: (author: NodeId, bytes: Uint8Array, isMember: (id: NodeId) => boolean) => GossipVerdict<T>,
     deliver: (message: T) => void,
   ): void {
-    const { gossip, logger, table, watch } = this.#deps;
+    const { gossip, guard, logger, table, watch } = this.#deps;
     gossip.topicValidators.set(topic, (relay: PeerId, message: Message) => {
       if (message.type !== 'signed') return TopicValidatorResult.Reject;
       const author = message.from.toString();
-      const verdict = judge(author, message.data, (id) => table.isMember(id));
+      const bytes = message.data.length;
       table.heard(relay.toString());
+      guard.brought(relay.toString(), bytes);
+      if (table.isMember(author) && !guard.mayHear(author, bytes)) return TopicValidatorResult.Ignore;
+      const verdict = judge(author, message.data, (id) => table.isMember(id));
       if (verdict.verdict === 'ignore') return TopicValidatorResult.Ignore;
       if (verdict.verdict === 'reject') {
-        logger.warn({ topic, author, reason: verdict.reason }, 'gossip rejected');
-        return TopicValidatorResult.Reject;
+        if (guard.mayLog(author)) logger.warn({ topic, author, reason: verdict.reason }, 'gossip rejected');
+        // Who only passed it on may be of a version that takes it.
+        return relay.toString() === author ? TopicValidatorResult.Reject : TopicValidatorResult.Ignore;
       }
       table.heard(author);
       watch.gossiped(author);

@@ -8,6 +8,7 @@ import type { NodeId } from '../consensus/types.ts';
 import type { DialRules } from '../dial-rules.ts';
 import { dialable } from './dialable.ts';
 import type { Gate } from './gate.ts';
+import type { GossipGuard } from './gossip-guard.ts';
 import { createHost } from './libp2p-settings.ts';
 import { MemberRegistrar } from './member-registrar.ts';
 import type { PeerTable } from './peer-table.ts';
@@ -20,16 +21,17 @@ export interface GatedHost {
 /** A host, not started yet, behind the gate, that lets only members gossip. */
 export async function createGatedHost(
   options: { readonly privateKey: PrivateKey; readonly listen: string },
-  dependencies: { readonly table: PeerTable; readonly gate: Gate },
+  dependencies: { readonly table: PeerTable; readonly gate: Gate; readonly guard: GossipGuard },
 ): Promise<GatedHost> {
   const { privateKey, listen } = options;
-  const { table, gate } = dependencies;
-  const isMember = (id: NodeId) => table.isMember(id);
+  const { table, gate, guard } = dependencies;
+  const isHeard = (id: NodeId) => table.isMember(id) && !guard.isMuted(id);
+  const onBytes = (id: NodeId, count: number) => guard.received(id, count);
   const { gater } = gate;
   const made = Promise.withResolvers<MemberRegistrar>();
   const host = await createHost({ privateKey, listen: [listen], gater }, (components) => {
     const { peerId, peerStore, connectionManager, logger } = components;
-    const registrar = new MemberRegistrar({ registrar: components.registrar, isMember });
+    const registrar = new MemberRegistrar({ registrar: components.registrar, isHeard, onBytes });
     made.resolve(registrar);
     return { privateKey, peerId, peerStore, connectionManager, logger, registrar };
   });

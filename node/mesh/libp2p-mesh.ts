@@ -13,6 +13,7 @@ import { DialRules } from '../dial-rules.ts';
 import type { Clock, Logger, Random } from '../ports.ts';
 import { ConnectionWatch } from './connection-watch.ts';
 import { Gate } from './gate.ts';
+import { GossipGuard } from './gossip-guard.ts';
 import { GossipPlane } from './gossip-plane.ts';
 import { createGatedHost, dialMember } from './host.ts';
 import { loadKey } from './key-file.ts';
@@ -61,6 +62,7 @@ export class Libp2pMesh implements Mesh {
   readonly #timers: TimerScope;
   readonly #table: PeerTable;
   readonly #gate: Gate;
+  readonly #guard: GossipGuard;
   readonly #links: RaftLinks;
   readonly #redialer: Redialer;
   readonly #watch: ConnectionWatch;
@@ -81,6 +83,12 @@ export class Libp2pMesh implements Mesh {
     this.id = peerIdFromPrivateKey(options.privateKey).toString();
     this.#table = new PeerTable({ self: this.id }, { clock });
     this.#gate = new Gate({ clock, isMember: (id) => this.#table.isMember(id) });
+    this.#guard = new GossipGuard({
+      clock,
+      logger,
+      authors: () => this.#table.members().length,
+      onMute: (id, muted) => this.#onMute(id, muted),
+    });
     const connection = (id: NodeId) => this.#table.connection(id);
     this.#links = new RaftLinks({ clock, logger, connection, onOpen: (id) => this.#watch.ping(id) });
     this.#redialer = new Redialer({ clock, random, dial: (id) => this.#dial(id) });
@@ -90,6 +98,7 @@ export class Libp2pMesh implements Mesh {
       table: this.#table,
       links: this.#links,
       registrar: () => this.#running?.registrar ?? null,
+      isMuted: (id) => this.#guard.isMuted(id),
     });
     const calls = new MemberCalls(
       { self: this.id },
@@ -114,6 +123,7 @@ export class Libp2pMesh implements Mesh {
       ...this.#deps,
       table: this.#table,
       gate: this.#gate,
+      guard: this.#guard,
       links: this.#links,
       watch: this.#watch,
     };
@@ -252,6 +262,13 @@ export class Libp2pMesh implements Mesh {
     this.#links.keep(id);
     this.#deps.logger.info({ peer: id, address: remoteAddress(connection) }, 'member connected');
     this.#report(id, true);
+  }
+
+  #onMute(id: NodeId, muted: boolean): void {
+    const registrar = this.#running?.registrar;
+    const connection = this.#table.connection(id);
+    if (muted) registrar?.expel(peerIdFromString(id));
+    else if (connection !== null && this.#table.isMember(id)) registrar?.admit(connection);
   }
 
   #lost(id: NodeId): void {

@@ -4,6 +4,7 @@
  * that often sit behind one IP address.
  */
 import { type GossipSub, type GossipSubComponents, gossipsub } from '@chainsafe/libp2p-gossipsub';
+import type { TopicScoreParams } from '@chainsafe/libp2p-gossipsub/score';
 import { noise } from '@chainsafe/libp2p-noise';
 import { yamux } from '@chainsafe/libp2p-yamux';
 import { identify } from '@libp2p/identify';
@@ -87,7 +88,49 @@ export function limitStreams(connection: Connection, isMember: boolean): void {
   }
 }
 
+/** Nothing counts but messages that are forged or nonsense: ten a second, and nothing of their bearer is read. */
+const TOPIC_SCORE: TopicScoreParams = {
+  topicWeight: 1,
+  timeInMeshWeight: 0,
+  timeInMeshQuantum: 1000,
+  timeInMeshCap: 1,
+  firstMessageDeliveriesWeight: 0,
+  firstMessageDeliveriesDecay: 0.5,
+  firstMessageDeliveriesCap: 1,
+  meshMessageDeliveriesWeight: 0,
+  meshMessageDeliveriesDecay: 0.5,
+  meshMessageDeliveriesCap: 1,
+  meshMessageDeliveriesThreshold: 1,
+  meshMessageDeliveriesWindow: 0,
+  meshMessageDeliveriesActivation: 60_000,
+  meshFailurePenaltyWeight: 0,
+  meshFailurePenaltyDecay: 0.5,
+  invalidMessageDeliveriesWeight: -1,
+  invalidMessageDeliveriesDecay: 0.5,
+};
+
+/**
+ * Messages of other topics aren't looked at. Which topics there are is known only once a node is in a cluster, but
+ * gossipsub would know at its making: this reaches for what its types don't tell.
+ */
+export function allowTopics(gossip: GossipSub, topics: readonly string[]): void {
+  const { allowedTopics, score } = gossip as unknown as {
+    readonly allowedTopics: Set<string>;
+    readonly score: { readonly params: { readonly topics: Record<string, TopicScoreParams> } };
+  };
+  allowedTopics.clear();
+  for (const topic of topics) {
+    allowedTopics.add(topic);
+    score.params.topics[topic] = TOPIC_SCORE;
+  }
+}
+
 const gossipOptions = {
+  // Filled by `allowTopics`.
+  allowedTopics: [] as string[],
+  // Each message comes from several neighbours: those that came already are known before their signature is checked.
+  fastMsgIdFn: ({ signature }: { readonly signature?: Uint8Array }) =>
+    Buffer.from(signature ?? []).toString('latin1'),
   // Publishes to a node's neighbours in the topic's mesh, not to all: 200 nodes with a heartbeat each must
   // not send 200 copies each. Small clusters are fully meshed anyway.
   floodPublish: false,

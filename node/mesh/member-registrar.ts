@@ -13,7 +13,10 @@ type Registrar = GossipSubComponents['registrar'];
 
 export interface MemberRegistrarDependencies {
   readonly registrar: Registrar;
-  readonly isMember: (id: string) => boolean;
+  /** Whether a peer's gossip is heard: a member's is. */
+  readonly isHeard: (id: string) => boolean;
+  /** Bytes of gossip came from a peer that is heard. */
+  readonly onBytes: (id: string, count: number) => void;
 }
 
 interface Waiting {
@@ -24,19 +27,23 @@ interface Waiting {
 
 export class MemberRegistrar implements Registrar {
   readonly #registrar: Registrar;
-  readonly #isMember: (id: string) => boolean;
+  readonly #isHeard: (id: string) => boolean;
+  readonly #onBytes: (id: string, count: number) => void;
   readonly #topologies = new Map<string, Topology>();
   readonly #waiting = new Map<string, Waiting>();
+  /** What gossip reads. */
+  readonly #heard = new Map<string, Set<Stream>>();
 
   constructor(dependencies: MemberRegistrarDependencies) {
     this.#registrar = dependencies.registrar;
-    this.#isMember = dependencies.isMember;
+    this.#isHeard = dependencies.isHeard;
+    this.#onBytes = dependencies.onBytes;
   }
 
   handle: Registrar['handle'] = (protocol, handler, options) => {
     const gated: StreamHandler = (stream, connection) => {
       const id = connection.remotePeer.toString();
-      if (this.#isMember(id)) return handler(stream, connection);
+      if (this.#isHeard(id)) return this.#hand({ stream, connection, handler });
       this.#keep(id, { stream, connection, handler });
     };
     return this.#registrar.handle(protocol, gated, options);
@@ -46,7 +53,7 @@ export class MemberRegistrar implements Registrar {
     const gated: Topology = {
       ...topology,
       onConnect: (peer, connection) => {
-        if (this.#isMember(peer.toString())) return topology.onConnect?.(peer, connection);
+        if (this.#isHeard(peer.toString())) return topology.onConnect?.(peer, connection);
       },
       onDisconnect: (peer) => topology.onDisconnect?.(peer),
     };
@@ -66,18 +73,22 @@ export class MemberRegistrar implements Registrar {
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
     this.revive(connection);
-    if (waiting?.stream.status === 'open') void waiting.handler(waiting.stream, waiting.connection);
+    if (waiting?.stream.status === 'open') void this.#hand(waiting);
   }
 
   /** Has gossipsub open a stream over `connection` if it has none to that peer; harmless otherwise. */
   revive(connection: Connection): void {
+    if (!this.#isHeard(connection.remotePeer.toString())) return;
     for (const topology of this.#first()) void topology.onConnect?.(connection.remotePeer, connection);
   }
 
-  /** The peer isn't a member any more. */
+  /** The peer is to be heard no more. */
   expel(peer: PeerId): void {
     this.#waiting.delete(peer.toString());
     for (const topology of this.#first()) void topology.onDisconnect?.(peer);
+    // Gossip closes its end only, and would read on.
+    for (const stream of this.#heard.get(peer.toString()) ?? [])
+      stream.abort(new Error('not heard any more'));
   }
 
   unhandle: Registrar['unhandle'] = (protocol, options) => this.#registrar.unhandle(protocol, options);
@@ -87,6 +98,20 @@ export class MemberRegistrar implements Registrar {
   use: Registrar['use'] = (protocol, middleware) => this.#registrar.use(protocol, middleware);
   unuse: Registrar['unuse'] = (protocol) => this.#registrar.unuse(protocol);
   getMiddleware: Registrar['getMiddleware'] = (protocol) => this.#registrar.getMiddleware(protocol);
+
+  #hand({ stream, connection, handler }: Waiting): void | Promise<void> {
+    const id = connection.remotePeer.toString();
+    const streams = this.#heard.get(id) ?? new Set();
+    this.#heard.set(id, streams.add(stream));
+    stream.addEventListener('close', () => {
+      streams.delete(stream);
+      if (streams.size === 0 && this.#heard.get(id) === streams) this.#heard.delete(id);
+    });
+    const handled = handler(stream, connection);
+    // Not before gossip listens itself: what has come already is told to the first that does.
+    setImmediate(() => stream.addEventListener('message', ({ data }) => this.#onBytes(id, data.byteLength)));
+    return handled;
+  }
 
   /** Gossipsub registers one topology for each version of its protocol; they all do the same. */
   *#first(): Generator<Topology> {

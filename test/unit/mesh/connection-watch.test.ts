@@ -43,6 +43,7 @@ async function watching(self = '') {
   table.setMembers([{ id, addresses: [] }]);
   const pings: Uint8Array[] = [];
   let revived = 0;
+  const muted = new Set<string>();
   const links = {
     send: (_to: string, kind: number, token: Uint8Array) => {
       if (kind === FrameKind.PING) pings.push(token);
@@ -57,6 +58,7 @@ async function watching(self = '') {
     table,
     links,
     registrar: () => registrar,
+    isMuted: () => muted.has(id),
   });
   watch.start();
   const open = (direction: 'inbound' | 'outbound') => {
@@ -71,7 +73,7 @@ async function watching(self = '') {
       clock.advance(1);
     }
   };
-  return { id, clock, table, watch, pings, open, looks, revived: () => revived };
+  return { id, clock, table, watch, pings, open, looks, muted, revived: () => revived };
 }
 
 test('a peer from which nothing comes is given up; one that answers is not', async () => {
@@ -81,6 +83,18 @@ test('a peer from which nothing comes is given up; one that answers is not', asy
   assert.equal(connection.fate, 'open');
   assert.equal(pings.length, 20);
   looks(3, false);
+  assert.equal(connection.fate, 'aborted');
+});
+
+test('a member whose gossip is not listened to stays connected without', async () => {
+  const { id, open, looks, muted } = await watching();
+  const connection = open('outbound');
+  connection.streams = [];
+  muted.add(id);
+  looks(20, true);
+  assert.equal(connection.fate, 'open');
+  muted.clear();
+  looks(4, true);
   assert.equal(connection.fate, 'aborted');
 });
 

@@ -47,6 +47,9 @@ test('an allowance is used up, grows again with time, and is of each by itself',
   assert.equal(taken('a', 10), 1);
   clock.advance(60_000);
   assert.equal(taken('a', 10), 3);
+  assert.equal(allowance.take('c', 2.5), true);
+  assert.equal(allowance.take('c', 1), false, 'half of one is left');
+  assert.equal(allowance.take('c', 0.5), true);
   // Keys are free; what is remembered of them is not.
   for (let key = 0; key < 5000; key += 1) allowance.take(`key ${key}`);
   assert.equal(taken('key 4999', 10), 2);

@@ -4,6 +4,7 @@ import { type GossipSub, gossipsub } from '@chainsafe/libp2p-gossipsub';
 import { noise } from '@chainsafe/libp2p-noise';
 import { yamux } from '@chainsafe/libp2p-yamux';
 import { identify } from '@libp2p/identify';
+import type { Libp2p } from '@libp2p/interface';
 import { tcp } from '@libp2p/tcp';
 import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
@@ -11,6 +12,7 @@ import { capacityTopic } from '../../../protocols/gossip/index.ts';
 import { CapacityNotice, type ClusterDigest } from '../../../protocols/schema/capacity.ts';
 import { encode } from '../../../protocols/wire/codec.ts';
 import { domainOf } from '../../builders/nouns.ts';
+import { eventually } from '../../support/eventually.ts';
 import { Fleet, type Node, notice } from './fleet.ts';
 
 /** Publishes until each of `to` has heard: a neighbourhood forms a moment after the connection. */
@@ -96,12 +98,41 @@ test('clusters on different ids do not hear each other', async () => {
   await heard(a, [c], 100);
 });
 
-test('a stranger is neither heard nor told anything, and is both from the moment that it is a member', async () => {
+test('a member that floods is heard a little, then not at all, and others are heard throughout', async () => {
   await using fleet = await Fleet.of(2);
-  await fleet.form();
   const [a, b] = [fleet.at(0), fleet.at(1)];
-  await heard(a, [b], 1);
-  const stranger = await createLibp2p<{ gossip: GossipSub; identify: unknown }>({
+  const flooder = await gossiping();
+  try {
+    const id = flooder.peerId.toString();
+    const known = [...fleet.known(), { id, addresses: [] }];
+    for (const { mesh } of fleet.nodes) mesh.setCluster('test', known);
+    flooder.services.gossip.subscribe(capacityTopic('test'));
+    await flooder.dial(multiaddr(a.mesh.addresses()[0] ?? ''));
+    await a.recorder.until(() => a.recorder.isConnected(id) && a.recorder.isConnected(b.mesh.id));
+    const hasStream = () =>
+      flooder
+        .getConnections()
+        .some(({ streams }) => streams.some(({ protocol }) => protocol.startsWith('/meshsub/')));
+    await eventually('gossip has a stream', hasStream);
+    let sequence = 0;
+    for (; hasStream(); sequence += 1) {
+      const bytes = encode(CapacityNotice, notice(id, sequence));
+      await flooder.services.gossip.publish(capacityTopic('test'), bytes).catch(() => {});
+      // Both ends are in this process: now it is the other's turn.
+      if (sequence % 10 === 0) await new Promise((resolve) => setImmediate(resolve));
+      assert.ok(sequence < 100_000, 'it floods and is listened to');
+    }
+    await heard(b, [a], 1);
+    const count = a.recorder.notices.filter(({ node }) => node === id).length;
+    assert.ok(count > 0 && count < sequence / 4, `${count} of ${sequence} notices of the flood were heard`);
+  } finally {
+    await flooder.stop();
+  }
+});
+
+/** A host that says by gossip whatever it likes. */
+function gossiping(): Promise<Libp2p<{ gossip: GossipSub; identify: unknown }>> {
+  return createLibp2p<{ gossip: GossipSub; identify: unknown }>({
     addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
     transports: [tcp()],
     connectionEncrypters: [noise()],
@@ -111,6 +142,14 @@ test('a stranger is neither heard nor told anything, and is both from the moment
       gossip: gossipsub({ allowPublishToZeroTopicPeers: true, floodPublish: true }) as never,
     },
   });
+}
+
+test('a stranger is neither heard nor told anything, and is both from the moment that it is a member', async () => {
+  await using fleet = await Fleet.of(2);
+  await fleet.form();
+  const [a, b] = [fleet.at(0), fleet.at(1)];
+  await heard(a, [b], 1);
+  const stranger = await gossiping();
   try {
     const topic = capacityTopic('test');
     const told: string[] = [];

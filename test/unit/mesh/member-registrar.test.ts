@@ -22,7 +22,7 @@ async function setUp() {
     },
     unregister: () => {},
   } as unknown as MemberRegistrarDependencies['registrar'];
-  const gate = new MemberRegistrar({ registrar, isMember: (id) => members.has(id) });
+  const gate = new MemberRegistrar({ registrar, isHeard: (id) => members.has(id), onBytes: () => {} });
   const reached: string[] = [];
   await gate.handle(PROTOCOL, () => {
     reached.push('stream');
