@@ -6,6 +6,7 @@ import { CapacityBoard } from '../../../node/membership/capacity-board.ts';
 import { viewCluster } from '../../../node/service/cluster-view.ts';
 import { memberOf, peerId } from '../../builders/nouns.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 import { tablesWithTask } from '../state/fixtures.ts';
 
 test('health names who said lately what no honest member says, and what to do', () => {
@@ -22,7 +23,7 @@ test('health names who said lately what no honest member says, and what to do', 
   const { health } = viewCluster({
     consensus: { status: () => emptyStatus(self), objections: () => objections },
     tables,
-    board: new CapacityBoard({ clock }),
+    board: new CapacityBoard({ clock, logger: silentLogger }),
     mesh: { id: self, peers: () => [] },
     clusterId: () => null,
     clock,
