@@ -5,12 +5,9 @@
 import { join } from 'node:path';
 import { NeuralModel } from '../predictor/model/neural-model.ts';
 import { MAX_WEIGHTS_BYTES } from '../predictor/model/weights-file.ts';
-import { JOIN_PURPOSE } from '../protocols/join/index.ts';
-import { isProof } from '../protocols/proof/mac.ts';
-import { apiTokenHash } from '../protocols/proof/token-keys.ts';
+import { apiTokenHash, joinKey, tokenId } from '../protocols/proof/token-keys.ts';
 import type { ClusterDigest, NodeEnforcement } from '../protocols/schema/capacity.ts';
 import { MAX_OUTPUT_BYTES } from '../protocols/schema/fields.ts';
-import type { ShownProof } from '../protocols/schema/messages.ts';
 import { systemClock, systemRandom } from './adapters.ts';
 import type { NodeConfig } from './config/config.ts';
 import { ConsensusDriver } from './consensus/driver.ts';
@@ -24,9 +21,11 @@ import { type ChosenPartitions, choosePartitions, type Emulate } from './llc/cho
 import { discoverTopology } from './llc/topology.ts';
 import { Master } from './master/master.ts';
 import { CapacityBoard } from './membership/capacity-board.ts';
-import { hasIdentity } from './membership/cluster-identity.ts';
+import { loadIdentity } from './membership/cluster-identity.ts';
+import { Door } from './membership/door.ts';
+import { HeldToken } from './membership/held-token.ts';
 import { Membership } from './membership/membership.ts';
-import { loadToken, saveToken } from './membership/token.ts';
+import { loadToken } from './membership/token.ts';
 import { openMesh } from './mesh/libp2p-mesh.ts';
 import type { Clock, Logger } from './ports.ts';
 import { LocalCallers, trustedUsers } from './rest/local-callers.ts';
@@ -137,16 +136,19 @@ async function startParts(
   const watch = new RunWatch({ tables, clock });
   const host = stack.use(await NeuralModel.open());
 
+  let digest: ClusterDigest | null = null;
+  const heard = (): ClusterDigest | null => digest;
+  const caughtUp = (): boolean => seat.master !== null || isCaughtUp(consensus.status(), digest);
+  const door = new Door({ token }, { tables, caughtUp, clock });
   const mesh = stack.use(
     await openMesh(
       {
         listen: config.listen,
-        token,
         keyFile: join(config.dataDir, 'peer-key'),
         allowDial: config.allowDial,
         trustedTargets: config.join,
       },
-      { ...ports, logger: log('mesh'), shelf },
+      { ...ports, logger: log('mesh'), shelf, door },
     ),
   );
   const link = { send: mesh.sendRaftFrame.bind(mesh) };
@@ -162,8 +164,7 @@ async function startParts(
     shelf,
     host,
     watch,
-    provesToken: (joiner: string, answerer: string, proof: ShownProof) =>
-      isProof(token, { dialler: joiner, answerer, purpose: JOIN_PURPOSE }, proof),
+    ownToken: token === null ? null : { id: tokenId(token), key: joinKey(token) },
     logger: log('master'),
   };
   const createMaster = (): Master => new Master({ ...config, maxVoters: config.voters }, masterParts);
@@ -177,8 +178,6 @@ async function startParts(
   });
   const master = (): Master | null => seat.master;
 
-  let digest: ClusterDigest | null = null;
-  const heard = (): ClusterDigest | null => digest;
   const maxBytes = Math.max(config.maxUploadBytes, MAX_OUTPUT_BYTES, MAX_WEIGHTS_BYTES);
   const keeper = new BlobKeeper(
     { maxBytes },
@@ -187,7 +186,7 @@ async function startParts(
       self: mesh.id,
       shelf,
       configuration: () => consensus.status().configuration,
-      caughtUp: () => seat.master !== null || isCaughtUp(consensus.status(), digest),
+      caughtUp,
       logger: log('blobs'),
     },
   );
@@ -222,6 +221,10 @@ async function startParts(
     ),
   );
 
+  const heldToken = new HeldToken(
+    { ownFile: join(config.dataDir, 'join-token'), givenFile: config.tokenFile },
+    { tables, clock, logger: log('membership') },
+  );
   const membership = new Membership(
     { name: config.name, join: config.join, apiToken },
     // Ends what it runs and reports none of it: the master queues it again elsewhere.
@@ -235,7 +238,9 @@ async function startParts(
   // REST asks for them while it is built.
   let certificateTrouble = (): string | null => null;
   const troubles = (): string[] =>
-    [reserve.shortage, launcher.trouble, certificateTrouble()].filter((each) => each !== null);
+    [reserve.shortage, launcher.trouble, certificateTrouble(), heldToken.trouble].filter(
+      (each) => each !== null,
+    );
   const identity = { name: config.name, version: VERSION };
   const mayLag = (): boolean => backend.authority().kind === 'other';
   const bearers = new Bearers({ self: mesh.id, name: config.name, apiToken }, { ...common, mayLag });
@@ -251,7 +256,7 @@ async function startParts(
     enforcement,
     isRemoved: () => membership.isRemoved,
     invite: (target) =>
-      invite(target, { master, mesh, clusterId, knownPeers, clock, logger: log('membership') }),
+      invite(target, { ...common, master, clusterId, knownPeers, logger: log('membership') }),
     troubles,
     room: () => reserve.room,
   });
@@ -319,15 +324,13 @@ async function startParts(
   stack.defer(() => watch.stop());
   stack.use(consensus);
   await consensus.start();
-  for (const part of [seat, keeper, modelKeeper, gossiper]) {
+  for (const part of [seat, keeper, modelKeeper, heldToken, gossiper]) {
     part.start();
     stack.defer(() => part.stop());
   }
   stack.defer(() => membership.stop());
   const joined = await membership.start();
   if (!joined.ok) throw new StartError('MEMBERSHIP', joined.error.message);
-  // A member keeps the token, so that it can let others in and start again by itself.
-  if (config.tokenFile !== null) await saveToken(join(config.dataDir, 'join-token'), token);
   stack.use(rest);
   await rest.start();
   // Before all else: whoever waits for the log shall not wait for a disk that is full.
@@ -370,7 +373,8 @@ const tlsFilesOf = ({ tlsCert, tlsKey }: NodeConfig): TlsFiles | null =>
 
 interface DataDirectory {
   readonly store: PatientLogStore;
-  readonly token: Uint8Array;
+  /** A join token, which only who is no member yet needs; null: there is none. */
+  readonly token: string | null;
   /** `apiTokenHash` of this node's own. */
   readonly apiToken: string;
   readonly shelf: BlobStore;
@@ -391,12 +395,7 @@ async function openDataDirectory(
     logger: logger.child({ room: 'disk' }),
   });
   stack.defer(() => store.close());
-  // Only who founds a cluster makes its token: one made by a member would be another than the cluster's.
-  const founds = config.join.length === 0 && config.tokenFile === null && !(await hasIdentity(store));
-  const tokenFile = config.tokenFile ?? join(config.dataDir, 'join-token');
-  const token = await loadToken(tokenFile, founds);
-  if (!token.ok) throw new StartError('TOKEN', token.error.message);
-  await warnIfOpen(tokenFile, 'join token', logger);
+  const token = await readJoinToken(config, store, logger);
   const apiToken = await loadApiToken(apiTokenFile(config), config.apiTokenFile === null, systemRandom);
   await warnIfOpen(apiTokenFile(config), 'API token', logger);
   const shelf = stack.use(
@@ -411,7 +410,38 @@ async function openDataDirectory(
     ),
   );
   await shelf.start();
-  return { store, token: token.value, apiToken: apiTokenHash(apiToken), shelf };
+  return { store, token, apiToken: apiTokenHash(apiToken), shelf };
+}
+
+/**
+ * The join token that this node asks with, or is called in by. A member is known by its peer id: whatever file it is
+ * told of then, it starts.
+ */
+async function readJoinToken(
+  { join: targets, tokenFile, dataDir }: NodeConfig,
+  store: PatientLogStore,
+  logger: Logger,
+): Promise<string | null> {
+  const identity = await loadIdentity(store);
+  const ownFile = join(dataDir, 'join-token');
+  if (identity === null) {
+    // Only who founds a cluster makes a token: one made by a member would be another than the cluster's.
+    const file = tokenFile ?? ownFile;
+    const token = await loadToken(file, targets.length === 0 && tokenFile === null);
+    if (!token.ok) throw new StartError('TOKEN', token.error.message);
+    await warnIfOpen(file, 'join token', logger);
+    return token.value;
+  }
+  // A founder that has done nothing yet may still follow others.
+  const follows = identity.founder && targets.length > 0;
+  const files = follows ? [tokenFile, ownFile] : [ownFile, tokenFile];
+  for (const file of files) {
+    const token = file === null ? null : await loadToken(file, false);
+    if (file === null || !token?.ok) continue;
+    await warnIfOpen(file, 'join token', logger);
+    return token.value;
+  }
+  return null;
 }
 
 const apiTokenFile = ({ apiTokenFile: given, dataDir }: NodeConfig): string =>

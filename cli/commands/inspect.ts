@@ -3,6 +3,8 @@ import { type Command, Option } from 'commander';
 import { parseTarget } from '../../node/addresses.ts';
 import { defaultDataDir, type Environment, readHost } from '../../node/config/config.ts';
 import { loadToken } from '../../node/membership/token.ts';
+import type { Credential } from '../../protocols/proof/index.ts';
+import { joinCredential } from '../../protocols/proof/token-keys.ts';
 import { printable } from '../../protocols/schema/text.ts';
 import { CliError, EXIT, type ExitCode } from '../exit-codes.ts';
 import { show } from '../output.ts';
@@ -12,12 +14,13 @@ export function registerInspect(program: Command, environment: Environment): voi
     .command('inspect <target>')
     .description("a node's own view, asked over libp2p, with or without a master (HOST:PORT or multiaddr)")
     .addOption(
-      new Option('--token-file <file>', 'the join token (default: DATA-DIR/join-token)').env(
-        'FSCHED_TOKEN_FILE',
-      ),
+      new Option(
+        '--token-file <file>',
+        "a join token, where this machine's node is no member (default: the key of the node in DATA-DIR)",
+      ).env('FSCHED_TOKEN_FILE'),
     )
     .addOption(
-      new Option('--data-dir <dir>', 'where to find the join token')
+      new Option('--data-dir <dir>', 'data directory of a node of this machine')
         .env('FSCHED_DATA_DIR')
         .default(defaultDataDir(environment, readHost()), '$XDG_STATE_HOME/fsched'),
     )
@@ -39,16 +42,30 @@ const EXIT_BY_CODE: Readonly<Record<string, ExitCode>> = {
 async function inspect(target: string, flags: InspectFlags): Promise<void> {
   const parsed = await parseTarget(target);
   if (!parsed.ok) throw new CliError(EXIT.USAGE, `TARGET: ${parsed.error}`);
-  const token = await loadToken(flags.tokenFile ?? join(flags.dataDir, 'join-token'), false);
-  if (!token.ok) throw new CliError(EXIT.USAGE, `the join token is needed: ${token.error.message}`);
+  const credential = await credentialOf(flags);
   // Libp2p is heavy, so only what needs it loads it.
   const { inspectPeer } = await import('../../node/mesh/strangers.ts');
-  const answer = await inspectPeer(target, token.value);
+  const answer = await inspectPeer(target, credential);
   if (!answer.ok) {
     const { code, message } = answer.error;
     throw new CliError(EXIT_BY_CODE[code] ?? EXIT.REFUSED, `${target} can't be inspected: ${message}`);
   }
   show(flags, answer.value.view, (view) => describeView(view));
+}
+
+/** The key of a node of this machine needs no token, and doesn't expire; a join token does from elsewhere. */
+async function credentialOf({ tokenFile, dataDir }: InspectFlags): Promise<Credential> {
+  if (tokenFile === undefined) {
+    const { loadCredential } = await import('../../node/mesh/key-file.ts');
+    const own = await loadCredential(join(dataDir, 'peer-key'));
+    if (own !== null) return own;
+  }
+  const token = await loadToken(tokenFile ?? join(dataDir, 'join-token'), false);
+  if (token.ok) return joinCredential(token.value);
+  throw new CliError(
+    EXIT.USAGE,
+    `the key of a member is needed, or a join token: name the --data-dir of a node of this machine; ${token.error.message}`,
+  );
 }
 
 /** Any value as indented lines: what a node says of itself may grow without this program knowing. */

@@ -43,6 +43,8 @@ function describeCluster(cluster: ClusterJson): readonly Pair[] {
   const sum = (ways: (member: (typeof alive)[number]) => number | null) =>
     alive.reduce((total, member) => total + (ways(member) ?? 0), 0);
   const enforcement = [...new Set(alive.map((member) => member.enforcement ?? 'unknown'))].join(', ');
+  const onlyRun = cluster.members.filter((member) => !member.may_vote).length;
+  const workers = onlyRun === 0 ? '' : `, ${plural(onlyRun, 'worker')} that never vote`;
   const master = cluster.members.find((member) => member.id === cluster.master);
   return [
     ['master', master === undefined ? (cluster.master ?? 'none now') : `${master.name} (${master.host})`],
@@ -50,7 +52,7 @@ function describeCluster(cluster: ClusterJson): readonly Pair[] {
     ['health', [cluster.health.state, ...cluster.health.reasons].join('; ')],
     [
       'members',
-      `${alive.length} up, ${cluster.members.length - alive.length} down; ${plural(cluster.voters.length, 'voter')}`,
+      `${alive.length} up, ${cluster.members.length - alive.length} down; ${plural(cluster.voters.length, 'voter')}${workers}`,
     ],
     ['ways', `${sum((member) => member.free_ways)} of ${sum((member) => member.ways)} free (${enforcement})`],
     ['runs', `${cluster.running} running, ${cluster.queued} queued`],

@@ -12,7 +12,7 @@ export function registerWorkers(program: Command): void {
     .description('the machines of the cluster: CPUs, memory, load, cache')
     .action(listWorkers);
   withApiOptions(workers.command('add <host>'))
-    .description('invite a node that runs and waits, with the same join token (HOST, HOST:PORT, multiaddr)')
+    .description('invite a node that waits with a join token of the cluster (HOST, HOST:PORT, multiaddr)')
     .action((host: string, _own: unknown, command: Command) => addWorker(host, command.optsWithGlobals()));
   withApiOptions(workers.command('remove <id>'))
     .description('take a node out of the cluster, by its name or peer id (or its beginning)')

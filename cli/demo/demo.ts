@@ -3,10 +3,11 @@
  * isn't master, the master killed, and the same again. Every step checks what it says.
  */
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Environment } from '../../node/config/config.ts';
-import { loadToken } from '../../node/membership/token.ts';
+import { loadCredential } from '../../node/mesh/key-file.ts';
 import { inspectPeer } from '../../node/mesh/strangers.ts';
 import type { ResultJson, RunDetailJson } from '../../node/rest/schemas/runs.ts';
 import type { TaskDetailJson } from '../../node/rest/schemas/tasks.ts';
@@ -195,7 +196,7 @@ async function showReturn(cluster: DemoCluster, dead: DemoNode): Promise<void> {
   await cluster.startJoining(dead);
   await cluster.awaitVoters(3);
   const { versions, fingerprint } = await waitFor('three nodes with equal tables', async () => {
-    const tables = await Promise.all(cluster.nodes.map((node) => tablesOf(cluster, node)));
+    const tables = await Promise.all(cluster.nodes.map((node) => tablesOf(node)));
     return tables.every((table) => isDeepStrictEqual(table, tables[0])) ? (tables[0] ?? null) : null;
   });
   const changes = Object.entries(versions).map(([table, version]) => `${table} ${version}`);
@@ -206,12 +207,12 @@ async function showReturn(cluster: DemoCluster, dead: DemoNode): Promise<void> {
 }
 
 /** What the node itself holds, asked over libp2p: REST would forward the question to the master. */
-async function tablesOf(cluster: DemoCluster, node: DemoNode): Promise<Inspection['tables']> {
+async function tablesOf(node: DemoNode): Promise<Inspection['tables']> {
   const [target] = node.ready.mesh;
   if (target === undefined) throw new Error(`${node.name} listens nowhere`);
-  const token = await loadToken(cluster.tokenFile, false);
-  if (!token.ok) throw new Error(token.error.message);
-  const answer = await inspectPeer(target, token.value);
+  const key = await loadCredential(join(node.dataDir, 'peer-key'));
+  if (key === null) throw new Error(`${node.name} has no key`);
+  const answer = await inspectPeer(target, key);
   if (!answer.ok) throw new Error(answer.error.message);
   return (answer.value.view as Inspection).tables;
 }

@@ -24,6 +24,8 @@ export interface NodeConfig {
   readonly allowDial: readonly string[];
   /** File that holds the join token. @default DATA-DIR/join-token */
   readonly tokenFile: string | null;
+  /** How long a new cluster's first join token lets nodes in, ms; null: until it is revoked. @default 24 h */
+  readonly foundingTokenTtl: number | null;
   /** File that holds this node's own API token; null: DATA-DIR/api-token, which the node makes. @default null */
   readonly apiTokenFile: string | null;
   /** Certificate of REST in PEM, with its chain; null: HTTP without encryption. Read again at SIGHUP. @default null */
@@ -121,6 +123,7 @@ export const FIXED_DEFAULTS = {
   join: [],
   allowDial: [],
   tokenFile: null,
+  foundingTokenTtl: 24 * 3_600_000,
   apiTokenFile: null,
   tlsCert: null,
   tlsKey: null,

@@ -169,9 +169,16 @@ export const NODE_OPTIONS: readonly NodeOption[] = [
     parseNetworks,
     { repeats: true },
   ),
-  option('tokenFile', 'FILE', 'file that holds the join token', parseFile, {
+  option('tokenFile', 'FILE', 'file that holds the join token; a member needs none any more', parseFile, {
     default: 'DATA-DIR/join-token',
   }),
+  option(
+    'foundingTokenTtl',
+    'TIME',
+    "how long a new cluster's first join token lets nodes in, or none: until it is revoked",
+    parseOrNone(parseDuration(1000, 10 * 365 * 86_400_000)),
+    { default: '24h' },
+  ),
   option(
     'apiTokenFile',
     'FILE',

@@ -12,6 +12,8 @@ export interface PlannedMember {
   readonly alive: boolean;
   /** Holds (nearly) all that is committed. */
   readonly caughtUp: boolean;
+  /** False: never becomes a voter, whatever is missing. */
+  readonly mayVote: boolean;
 }
 
 export interface MembershipView {
@@ -40,10 +42,12 @@ const CAUGHT_UP_ENTRIES = 16;
 export function memberToPlan(
   { id: self, commitIndex, progress }: ConsensusStatus,
   id: NodeId,
+  mayVote = true,
 ): PlannedMember {
-  if (id === self) return { id, alive: true, caughtUp: true };
+  if (id === self) return { id, alive: true, caughtUp: true, mayVote };
   const { active = false, matchIndex = 0 } = progress.get(id) ?? {};
-  return { id, alive: active, caughtUp: matchIndex > 0 && commitIndex - matchIndex <= CAUGHT_UP_ENTRIES };
+  const caughtUp = matchIndex > 0 && commitIndex - matchIndex <= CAUGHT_UP_ENTRIES;
+  return { id, alive: active, caughtUp, mayVote };
 }
 
 /** The next step, or null at rest. */
@@ -75,25 +79,28 @@ function planAddition(view: MembershipView): ConfigurationChange | null {
 /** Counts only voters that stay: one that leaves, but can't yet, is replaced first. */
 function planVoters(view: MembershipView): ConfigurationChange | null {
   const votes = (id: NodeId): boolean => isVoter(view.configuration, id);
-  const staying = view.members.filter(({ id }) => votes(id)).length;
-  const eligible = view.members.filter(({ id, alive, caughtUp }) => alive && caughtUp && !votes(id));
+  const staying = view.members.filter(({ id, mayVote }) => votes(id) && mayVote).length;
+  const eligible = view.members.filter(
+    ({ id, alive, caughtUp, mayVote }) => alive && caughtUp && mayVote && !votes(id),
+  );
   const target = Math.min(largestOdd(view.maxVoters), largestOdd(staying + eligible.length));
   if (staying < target) return eligible[0] === undefined ? null : { type: 'promote', node: eligible[0].id };
-  if (staying === target) return null;
-  const demoted = demotionOrder(view).find((id) => staysAliveWithout(view, id));
-  return demoted === undefined ? null : { type: 'demote', node: demoted };
+  const tooMany = staying > target;
+  const demoted = demotionOrder(view).find(
+    ({ id, mayVote }) => (tooMany || !mayVote) && staysAliveWithout(view, id),
+  );
+  return demoted === undefined ? null : { type: 'demote', node: demoted.id };
 }
 
 const largestOdd = (limit: number): number => Math.max(1, limit % 2 === 0 ? limit - 1 : limit);
 
-/** The dead first, then the latest to join; never the leader. */
-function demotionOrder(view: MembershipView): NodeId[] {
+/** Who may not vote first, then the dead, then the latest to join; never the leader. */
+function demotionOrder(view: MembershipView): PlannedMember[] {
   const others = view.members
     .filter(({ id }) => id !== view.self && isVoter(view.configuration, id))
     .reverse();
-  return [...others.filter(({ alive }) => !alive), ...others.filter(({ alive }) => alive)].map(
-    ({ id }) => id,
-  );
+  const rank = ({ mayVote, alive }: PlannedMember): number => (mayVote ? (alive ? 2 : 1) : 0);
+  return others.sort((a, b) => rank(a) - rank(b));
 }
 
 /**

@@ -73,8 +73,8 @@ export class Autopilot {
       maxVoters: this.#options.maxVoters,
       answering: [...status.progress].filter(([, { active }]) => active).map(([id]) => id),
       members: [
-        ...this.#deps.tables.members().map(({ id }) => memberToPlan(status, id)),
-        ...this.#stillHearing(status).map((id) => ({ id, alive: true, caughtUp: false })),
+        ...this.#deps.tables.members().map(({ id, mayVote }) => memberToPlan(status, id, mayVote)),
+        ...this.#stillHearing(status).map((id) => ({ id, alive: true, caughtUp: false, mayVote: true })),
       ],
     });
   }

@@ -6,8 +6,7 @@
 import { generosity } from '../../predictor/choose-ways.ts';
 import type { ModelHost } from '../../predictor/model-host.ts';
 import type { WritableShelf } from '../../protocols/blob/index.ts';
-import { MAX_MEMBERS } from '../../protocols/schema/fields.ts';
-import type { Member, NewMember } from '../../protocols/schema/member.ts';
+import type { Member } from '../../protocols/schema/member.ts';
 import type { ControlRequest, ControlResponse } from '../../protocols/schema/messages.ts';
 import { type Answer, fail, succeed } from '../../protocols/schema/outcome.ts';
 import { isTerminal, type Run } from '../../protocols/schema/run.ts';
@@ -17,11 +16,16 @@ import type { Mesh } from '../mesh/types.ts';
 import type { Clock, Logger, Random } from '../ports.ts';
 import type { Tables } from '../state/tables.ts';
 import type { ApplyResult } from '../state/types.ts';
-import { type AdmissionDependencies, refuseAdmission } from './admission.ts';
+import { Admission } from './admission.ts';
 import { Autopilot } from './autopilot.ts';
 import { BenchmarkService } from './benchmark-service.ts';
 import { BlobReplicator } from './blob-replicator.ts';
 import { Dispatcher } from './dispatcher.ts';
+import {
+  type FoundingTokenDependencies,
+  type FoundingTokenOptions,
+  putFoundingToken,
+} from './founding-token.ts';
 import { type Propose, proposeTo, unavailable } from './propose.ts';
 import { Reconciler } from './reconciler.ts';
 import { ReportDesk } from './report-desk.ts';
@@ -31,7 +35,7 @@ import { TaskService } from './task-service.ts';
 import { Trainer } from './trainer.ts';
 import { WayPlanner } from './way-planner.ts';
 
-export interface MasterOptions {
+export interface MasterOptions extends FoundingTokenOptions {
   readonly maxVoters: number;
   readonly queueLimit: number;
   readonly timeLimitMs: number;
@@ -45,7 +49,7 @@ export interface MasterDependencies {
   readonly mesh: Pick<Mesh, 'id' | 'call' | 'pushBlob'>;
   readonly shelf: WritableShelf;
   readonly host: ModelHost;
-  readonly provesToken: AdmissionDependencies['provesToken'];
+  readonly ownToken: FoundingTokenDependencies['ownToken'];
   /** Waits for a run to end. */
   readonly watch: { finished(runId: string, signal: AbortSignal): Promise<Answer<Run>> };
   readonly clock: Clock;
@@ -59,6 +63,8 @@ export class Master {
   readonly #reportDesk: ReportDesk;
   readonly #reconciler: Reconciler;
   readonly #autopilot: Autopilot;
+  readonly #putFoundingToken: () => Promise<void>;
+  readonly admission: Admission;
   readonly scheduler: Scheduler;
   readonly tasks: TaskService;
   readonly planner: WayPlanner;
@@ -107,10 +113,13 @@ export class Master {
     this.#reportDesk = new ReportDesk({ ...dependencies, tables, propose, shelf, replicate });
     this.#reconciler = new Reconciler({ ...dependencies, dispatcher, call });
     this.#autopilot = new Autopilot(options, dependencies);
+    this.admission = new Admission({ ...dependencies, propose });
+    this.#putFoundingToken = () => putFoundingToken(options, { ...dependencies, self: mesh.id, propose });
     this.trainer = new Trainer({}, { ...dependencies, self: mesh.id, replicate, propose });
   }
 
   start(): void {
+    void this.#putFoundingToken();
     this.scheduler.start();
     this.#reconciler.start();
     this.#autopilot.start();
@@ -132,13 +141,8 @@ export class Master {
   async control(from: NodeId, request: ControlRequest): Promise<ControlResponse> {
     switch (request.type) {
       case 'admit':
-      case 'admit-joiner': {
-        const refusal = refuseAdmission(from, request, this.#deps);
-        if (refusal !== null) return refusal;
-        const admitted = await this.admit(request.member);
-        if (admitted.ok) return { type: 'ok' };
-        return { type: 'refused', code: admitted.error.code, message: admitted.error.message };
-      }
+      case 'admit-joiner':
+        return this.admission.answer(from, request);
       case 'started':
         return this.#reportDesk.started(from, request);
       case 'report':
@@ -146,26 +150,6 @@ export class Master {
       default:
         return { type: 'refused', code: 'WRONG_NODE', message: `${request.type} is for workers` };
     }
-  }
-
-  /** Commits a new member, or the new address or name of an old one. */
-  async admit(member: NewMember): Promise<Answer<Member>> {
-    const known = this.#deps.tables.member(member.id);
-    const joined: Member = {
-      mayVote: known?.mayVote ?? true,
-      joinedBy: known?.joinedBy ?? null,
-      joinedAtMs: known?.joinedAtMs ?? this.#deps.clock.nowMs(),
-      ...member,
-    };
-    if (known && JSON.stringify(known) === JSON.stringify(joined)) return succeed(known);
-    if (!known && this.#deps.tables.members().length >= MAX_MEMBERS) {
-      return fail({
-        code: 'CONFLICT',
-        message: `the cluster has ${MAX_MEMBERS} members, which is the most; remove one with fsched workers remove`,
-      });
-    }
-    const outcome = await this.#propose({ type: 'member-put', member: joined });
-    return outcome.ok ? succeed(joined) : unavailable(outcome.error);
   }
 
   async remove(id: string): Promise<Answer<Member>> {

@@ -1,12 +1,18 @@
 /** Which cluster this node belongs to, and whom it knew last: what it needs before its log is read. */
 import Type from 'typebox';
-import { ClusterId, listOf, MAX_MEMBERS, type Value } from '../../protocols/schema/fields.ts';
+import {
+  ClusterId,
+  listOf,
+  MAX_MEMBERS,
+  nullable,
+  PeerId,
+  type Value,
+} from '../../protocols/schema/fields.ts';
 import { KnownPeer } from '../../protocols/schema/member.ts';
 import { decode, encode } from '../../protocols/wire/codec.ts';
 import type { LogStore } from '../consensus/log-store.ts';
 
-const ClusterIdentity = Type.Object({
-  /** Of what lies on disk; a change of the format takes the next and goes on reading this. */
+const Format1 = Type.Object({
   format: Type.Literal(1),
   clusterId: ClusterId,
   /** True on the node that made the cluster: it alone may write the first log entry. */
@@ -17,6 +23,14 @@ const ClusterIdentity = Type.Object({
    * is committed is written down only with the entry after it, which a removed node isn't sent.
    */
   removed: Type.Boolean(),
+});
+
+const ClusterIdentity = Type.Object({
+  ...Format1.properties,
+  /** Of what lies on disk; a change of the format takes the next and goes on reading these. */
+  format: Type.Literal(2),
+  /** Who let this node in: whom it believes while its log is empty. Null: nobody, or it isn't known. */
+  introducer: nullable(PeerId),
 });
 export type ClusterIdentity = Omit<Value<typeof ClusterIdentity>, 'format'>;
 
@@ -35,22 +49,18 @@ export class ClusterIdentityError extends Error {
   }
 }
 
-export async function hasIdentity(store: Store): Promise<boolean> {
-  return (await store.get(KEY)) !== null;
-}
-
 /** Null on a node that was in no cluster yet. @throws ClusterIdentityError */
 export async function loadIdentity(store: Store): Promise<ClusterIdentity | null> {
   const bytes = await store.get(KEY);
   if (bytes === null) return null;
   try {
-    const { format: _, ...identity } = decode(ClusterIdentity, bytes);
-    return identity;
+    const { format: _, ...identity } = decode(Type.Union([ClusterIdentity, Format1]), bytes);
+    return { introducer: null, ...identity };
   } catch (cause) {
     throw new ClusterIdentityError(cause);
   }
 }
 
 export async function saveIdentity(store: Store, identity: ClusterIdentity): Promise<void> {
-  await store.put(KEY, encode(ClusterIdentity, { format: 1, ...identity }));
+  await store.put(KEY, encode(ClusterIdentity, { format: 2, ...identity }));
 }

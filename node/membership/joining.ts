@@ -5,12 +5,13 @@ import { type BackOffRange, backOff, spread } from '../back-off.ts';
 import type { NodeId } from '../consensus/types.ts';
 import type { Mesh } from '../mesh/types.ts';
 import type { Cancel, Clock, Logger, Random } from '../ports.ts';
+import { isTokenFault } from '../token-advice.ts';
 
 const RETRY: BackOffRange = { firstMs: 250, longestMs: 5_000 };
 
 /** Why this node can't take part and must not go on trying. */
 export interface MembershipFailure {
-  readonly code: 'WRONG_TOKEN' | 'OTHER_CLUSTER' | 'REMOVED';
+  readonly code: 'TOKEN' | 'OTHER_CLUSTER' | 'REMOVED';
   readonly message: string;
 }
 
@@ -29,6 +30,10 @@ export interface JoiningDependencies {
   readonly logger: Logger;
 }
 
+/** Asking again with the same token would come to the same. */
+const isFinal = (code: string): boolean =>
+  isTokenFault(code) || code === 'WRONG_TOKEN' || code === 'NO_TOKEN' || code === 'REMOVED';
+
 export class Joining {
   readonly #deps: JoiningDependencies;
   #retry: Cancel | null = null;
@@ -38,10 +43,11 @@ export class Joining {
     this.#deps = dependencies;
   }
 
-  /** Tries every way in once; on no success it sets a timer and returns, but for a wrong token. */
+  /** Tries every way in once; on no success it sets a timer and returns, but where the token is of no use. */
   async once(failures = 0): Promise<Outcome<void, MembershipFailure>> {
     const { mesh, self, targets, logger, random, onAdmitted } = this.#deps;
     const delayMs = spread(backOff(RETRY, failures), random);
+    let useless: MembershipFailure | null = null;
     for (const target of targets()) {
       const outcome = await mesh.join(target, { type: 'join', member: self() });
       if (this.#stopped) return succeed(undefined);
@@ -51,12 +57,12 @@ export class Joining {
         await onAdmitted(clusterId, members, outcome.value.peer);
         return succeed(undefined);
       }
-      if (!outcome.ok && outcome.error.code === 'WRONG_TOKEN')
-        return fail({ code: 'WRONG_TOKEN', message: outcome.error.message });
       const refusal = outcome.ok ? outcome.value.response : outcome.error;
       const reason = 'message' in refusal ? refusal.message : 'unexpected answer';
+      if ('code' in refusal && isFinal(refusal.code)) useless = { code: 'TOKEN', message: reason };
       logger.warn({ target, reason, retryInMs: delayMs }, 'join failed');
     }
+    if (useless !== null) return fail(useless);
     this.later(delayMs, failures + 1);
     return succeed(undefined);
   }

@@ -22,8 +22,8 @@ import { Joining, type MembershipFailure } from './joining.ts';
 const ANNOUNCE_PERIOD_MS = 1_000;
 /** A node that was let in and still isn't in its own table asks again, perhaps of another member. */
 const UNHEARD_MS = 3_000;
-/** An invited node gives its inviter this long to commit it before it asks by itself. */
-const INVITED_GRACE_MS = 3_000;
+/** Who let this node in, or knew it before, has this long to commit it and to tell it before it asks by itself. */
+const KNOWN_GRACE_MS = 3_000;
 
 /**
  * A removed node stays this long: as master it hands over, and hears of leaving the configuration. Then it leaves all
@@ -32,7 +32,7 @@ const INVITED_GRACE_MS = 3_000;
 const LEAVE_AFTER_MS = 5_000;
 
 export const REMOVED =
-  'this node was removed from its cluster; stop it, and remove its data directory to let it join again';
+  'this node was removed from its cluster; to let it join again stop it, remove its data directory, and make a token for it on a member with: fsched token create --join';
 
 export interface MembershipOptions {
   readonly name: string;
@@ -87,7 +87,7 @@ export class Membership {
       targets: () => [...options.join, ...(this.#identity?.peers ?? []).flatMap((peer) => peer.addresses)],
       isNeeded: () => this.#needsJoining(),
       onAdmitted: async (clusterId, peers, by) => {
-        if (this.#identity?.clusterId !== clusterId) await this.#adopt({ clusterId, peers });
+        if (this.#identity?.clusterId !== clusterId) await this.#adopt({ clusterId, peers, introducer: by });
         this.#deps.consensus.introduce([by]);
         // Should that member be lost before the log has come, another has to tell whom to believe.
         this.#joining.later(UNHEARD_MS);
@@ -139,7 +139,13 @@ export class Membership {
       }),
     );
     void this.#announce();
-    return this.#needsJoining() ? this.#joining.once() : succeed(undefined);
+    if (!this.#needsJoining()) return succeed(undefined);
+    if (!this.#identity) return this.#joining.once();
+    // A member, whose cluster knows it by its peer id: no token is asked for unless the log says nothing of it.
+    const { introducer } = this.#identity;
+    if (introducer !== null) this.#deps.consensus.introduce([introducer]);
+    this.#joining.later(KNOWN_GRACE_MS);
+    return succeed(undefined);
   }
 
   stop(): void {
@@ -149,12 +155,15 @@ export class Membership {
     for (const stop of this.#stops.splice(0)) stop();
   }
 
-  /** Answers a peer that has proved the token, by `proof`, which the master checks again. */
-  async handleJoin(from: NodeId, request: JoinRequest, proof: ShownProof): Promise<JoinResponse> {
+  /**
+   * Answers a peer that has proved a join token, by `proof`, which the master checks again; null: the peer is a member
+   * of a cluster that knows this node's token.
+   */
+  async handleJoin(from: NodeId, request: JoinRequest, proof: ShownProof | null): Promise<JoinResponse> {
     // Until it is known which cluster this is, an invitation into another would cost its log.
     if (!this.#isLoaded) return refuse('NO_CLUSTER', 'this node is starting; ask again in a moment');
     if (request.type === 'invite') return this.#handleInvitation(from, request.clusterId, request.members);
-    if (request.member.id !== from) {
+    if (request.member.id !== from || proof === null) {
       return refuse('NOT_YOURSELF', 'a node can only ask to be a member itself');
     }
     const identity = this.#identity;
@@ -210,6 +219,7 @@ export class Membership {
     clusterId: string,
     members: readonly KnownPeer[],
   ): Promise<JoinResponse> {
+    if (this.#removed) return refuse('REMOVED', REMOVED);
     if (this.#identity?.clusterId === clusterId) return { type: 'accepted', member: this.self() };
     if (this.#identity && !(this.#identity.founder && this.#deps.tables.isEmpty)) {
       return refuse(
@@ -220,9 +230,9 @@ export class Membership {
     this.#deps.logger.info({ clusterId }, 'invited into another cluster');
     // The log goes first: a crash in between leaves a founder with an empty log, which founds its cluster again.
     await this.#deps.consensus.reset();
-    await this.#adopt({ clusterId, peers: members });
+    await this.#adopt({ clusterId, peers: members, introducer: from });
     this.#deps.consensus.introduce([from]);
-    this.#joining.later(INVITED_GRACE_MS);
+    this.#joining.later(KNOWN_GRACE_MS);
     return { type: 'accepted', member: this.self() };
   }
 
@@ -259,7 +269,7 @@ export class Membership {
   }
 
   async #adopt(named: Pick<ClusterIdentity, 'clusterId'> & Partial<ClusterIdentity>): Promise<void> {
-    const identity = { founder: false, peers: [], removed: false, ...named };
+    const identity = { founder: false, peers: [], removed: false, introducer: null, ...named };
     await saveIdentity(this.#deps.store, identity);
     this.#identity = identity;
     this.#followTable();
@@ -295,8 +305,7 @@ export class Membership {
     if (wanted === this.#followed) return;
     this.#followed = wanted;
     this.#deps.mesh.setCluster(this.#identity.clusterId, this.#left ? [] : peers);
-    const { clusterId, founder } = this.#identity;
-    const identity = { clusterId, founder, peers, removed: this.#removed };
+    const identity = { ...this.#identity, peers, removed: this.#removed };
     this.#identity = identity;
     void saveIdentity(this.#deps.store, identity).catch((error: unknown) => {
       this.#deps.logger.warn({ reason: String(error) }, 'cluster file not written');

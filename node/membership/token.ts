@@ -1,4 +1,4 @@
-/** The join token: whoever holds it may become a member. Made once by the first node of a cluster. */
+/** Files that hold join tokens: whoever holds one may become a member. A first one is made by who founds a cluster. */
 import { randomBytes } from 'node:crypto';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import { writeDurably } from '../durable-file.ts';
@@ -13,7 +13,7 @@ export interface TokenFailure {
 }
 
 /** Reads the token; surrounding white space does not count. With `create` a missing file is made, mode 0600. */
-export async function loadToken(file: string, create: boolean): Promise<Outcome<Uint8Array, TokenFailure>> {
+export async function loadToken(file: string, create: boolean): Promise<Outcome<string, TokenFailure>> {
   let text: string;
   try {
     text = (await readSmallFile(file)).trim();
@@ -24,7 +24,7 @@ export async function loadToken(file: string, create: boolean): Promise<Outcome<
       missing
         ? {
             code: 'MISSING',
-            message: `there is no join token at ${file}; copy DATA-DIR/join-token of a member there, or name it with --token-file`,
+            message: `there is no join token at ${file}; make one on a member with: fsched token create --join, and name its file with --token-file`,
           }
         : {
             code: 'UNREADABLE',
@@ -38,16 +38,11 @@ export async function loadToken(file: string, create: boolean): Promise<Outcome<
       message: `the join token in ${file} has ${text.length} characters; it needs ${MIN_CHARACTERS} or more`,
     });
   }
-  return succeed(new TextEncoder().encode(text));
+  return succeed(text);
 }
 
-async function createToken(file: string): Promise<Uint8Array> {
-  const token = new TextEncoder().encode(randomBytes(TOKEN_BYTES).toString('hex'));
-  await saveToken(file, token);
+async function createToken(file: string): Promise<string> {
+  const token = randomBytes(TOKEN_BYTES).toString('hex');
+  await writeDurably(file, `${token}\n`);
   return token;
-}
-
-/** Atomic and durable, mode 0600. A member keeps the token, so that it can let others in and start again by itself. */
-export async function saveToken(file: string, token: Uint8Array): Promise<void> {
-  await writeDurably(file, `${new TextDecoder().decode(token)}\n`);
 }

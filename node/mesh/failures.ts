@@ -1,5 +1,7 @@
 /** Errors of streams and of libp2p, as what callers of the mesh are told. */
+import type { ProofRefusal } from '../../protocols/schema/messages.ts';
 import { WireError, type WireErrorCode } from '../../protocols/wire/error.ts';
+import { isTokenFault, TOKEN_ADVICE } from '../token-advice.ts';
 import type { JoinFailure, MeshFailure } from './types.ts';
 
 const MESH_CODES: Readonly<Record<WireErrorCode, MeshFailure['code']>> = {
@@ -68,12 +70,37 @@ export function forbidden(target: string): JoinFailure {
   };
 }
 
-export function wrongToken(target: string): JoinFailure {
-  return {
-    code: 'WRONG_TOKEN',
-    message: `${target} has another join token; copy the file join-token of a member's data directory to this machine and name it with --token-file`,
-  };
+/** What a refused proof means to who showed it, or called in who didn't. */
+export function asRefusal(target: string, code: ProofRefusal): JoinFailure {
+  if (isTokenFault(code)) return { code, message: `${target} refused: ${TOKEN_ADVICE[code]}` };
+  switch (code) {
+    case 'BANNED':
+      return banned(target);
+    case 'NOT_READY':
+      return { code, message: `${target} doesn't know yet what its cluster knows; ask again in a moment` };
+    case 'NO_TOKEN':
+      return {
+        code,
+        message: `${target} does not wait with a join token of this cluster; make one with: fsched token create --join, and start the node with --token-file`,
+      };
+    default:
+      return {
+        code,
+        message: `${target} doesn't know this join token; make one on a member with: fsched token create --join, and name its file with --token-file`,
+      };
+  }
 }
+
+/** Of a node that wants to join. */
+export const NO_TOKEN: JoinFailure = {
+  code: 'NO_TOKEN',
+  message:
+    'its cluster does not count this node as a member yet, and it has no join token to ask with; make one on a member with: fsched token create --join, and start this node with --token-file',
+};
+
+/** Of a key in place of a join token. */
+export const notOurs = (target: string): string =>
+  `${target} doesn't know the key of this data directory as a member's; name a file with a join token with --token-file`;
 
 export function banned(target: string): JoinFailure {
   return {

@@ -12,6 +12,7 @@ import type { NodeId } from '../consensus/types.ts';
 import { DialRules } from '../dial-rules.ts';
 import type { Clock, Logger, Random } from '../ports.ts';
 import { ConnectionWatch } from './connection-watch.ts';
+import { NO_TOKEN } from './failures.ts';
 import { Gate } from './gate.ts';
 import { GossipGuard } from './gossip-guard.ts';
 import { GossipPlane } from './gossip-plane.ts';
@@ -26,13 +27,14 @@ import { Redialer } from './redialer.ts';
 import { Serving } from './serving.ts';
 import { joinThrough } from './strangers.ts';
 import { TimerScope } from './timer-scope.ts';
-import { type Mesh, MeshError, type MeshHandlers, type MeshOptions } from './types.ts';
+import { type Mesh, type MeshDoor, MeshError, type MeshHandlers, type MeshOptions } from './types.ts';
 
 export interface Libp2pMeshDependencies {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
   readonly shelf: BlobShelf;
+  readonly door: MeshDoor;
 }
 
 /** A mesh that isn't started yet, with the key of `options.keyFile`. @throws MeshError KEY_FILE */
@@ -131,7 +133,7 @@ export class Libp2pMesh implements Mesh {
     host.addEventListener('connection:open', ({ detail }) => this.#onOpen(detail));
     host.addEventListener('connection:close', ({ detail }) => this.#onClose(detail));
     const onProved = (connection: Connection) => this.#beginJoining(connection);
-    const own = { self: this.id, token: this.#options.token };
+    const own = { self: this.id };
     await new Serving(own, { ...parts, handlers, onProved }).register(host);
     const gossip = new GossipPlane({ ...parts, gossip: host.services.gossip, handlers });
     this.#running = { host, handlers, gossip, registrar };
@@ -204,11 +206,12 @@ export class Libp2pMesh implements Mesh {
 
   readonly join: Mesh['join'] = async (target, request) => {
     if (this.#running === null) return fail({ code: 'UNREACHABLE', message: STOPPED.message });
+    if (request.type === 'join' && this.#deps.door.credential === null) return fail(NO_TOKEN);
     const { host } = this.#running;
     const { clock } = this.#deps;
     const onBegin = (connection: Connection) => this.#beginJoining(connection);
     const rules = this.#options.trustedTargets?.includes(target) ? null : this.#dialRules;
-    return joinThrough(target, request, this.#options.token, { host, clock, rules, onBegin });
+    return joinThrough(target, request, this.#deps.door, { host, clock, rules, onBegin });
   };
 
   async #stop(): Promise<void> {

@@ -1,5 +1,6 @@
 /** The answering half of every protocol: who may open it, and what it does. */
 import type { Connection, Libp2p, Stream, StreamHandler, StreamHandlerOptions } from '@libp2p/interface';
+import { peerIdFromString } from '@libp2p/peer-id';
 import { serveBlob } from '../../protocols/blob/handler.ts';
 import { BLOB_PROTOCOL, type BlobShelf } from '../../protocols/blob/index.ts';
 import { serveControl } from '../../protocols/control/handler.ts';
@@ -12,7 +13,9 @@ import { serveJoin } from '../../protocols/join/handler.ts';
 import { JOIN_PROTOCOL } from '../../protocols/join/index.ts';
 import { serveLink } from '../../protocols/link/handler.ts';
 import { FrameKind, LINK_PROTOCOL } from '../../protocols/link/index.ts';
+import type { LookUp } from '../../protocols/proof/index.ts';
 import type {
+  Bearer,
   ControlRequest,
   ControlResponse,
   JoinRequest,
@@ -27,13 +30,12 @@ import { STREAM_LIMITS } from './libp2p-settings.ts';
 import type { PeerTable } from './peer-table.ts';
 import type { RaftLinks } from './raft-links.ts';
 import { sourceOf } from './source.ts';
-import type { MeshHandlers } from './types.ts';
+import { tokensOnly } from './strangers.ts';
+import type { MeshDoor, MeshHandlers } from './types.ts';
 import { WrongProofs } from './wrong-proofs.ts';
 
 export interface ServingOptions {
   readonly self: NodeId;
-  /** The cluster's secret. */
-  readonly token: Uint8Array;
 }
 
 export interface ServingDependencies {
@@ -45,6 +47,7 @@ export interface ServingDependencies {
   readonly links: RaftLinks;
   readonly watch: ConnectionWatch;
   readonly handlers: MeshHandlers;
+  readonly door: MeshDoor;
   /** A stranger has proved itself, and asks to join; returns what to call when it is answered. */
   readonly onProved: (connection: Connection) => () => void;
 }
@@ -141,18 +144,20 @@ export class Serving {
   }
 
   async #join(stream: Stream, peer: NodeId, connection: Connection): Promise<void> {
-    const { clock: timers, handlers, logger, onProved } = this.#deps;
+    const { clock: timers, door, handlers, logger, onProved } = this.#deps;
     let end = (): void => {};
     const judge = (right: boolean) => {
       if (right) end = onProved(connection);
       return this.#judgeToken(right, connection);
     };
-    const onRequest = (request: JoinRequest, proof: ShownProof) => {
-      logger.info({ peer, request: request.type }, 'join token proved');
+    const onRequest = (request: JoinRequest, proof: ShownProof | null) => {
+      logger.info({ peer, request: request.type }, 'join request proved');
       return handlers.onJoin(peer, request, proof);
     };
     try {
-      await serveJoin(stream, { ...this.#options, peer }, { timers, judge, onRequest });
+      const { self } = this.#options;
+      const options = { self, peer, credential: door.credential, lookUp: tokensOnly(door, peer) };
+      await serveJoin(stream, options, { timers, judge, onRequest });
     } finally {
       end();
     }
@@ -162,8 +167,18 @@ export class Serving {
     const { clock: timers, handlers, table } = this.#deps;
     const judge = (right: boolean) => this.#judgeToken(right, connection);
     const view = () => handlers.onInspect();
-    const options = { ...this.#options, peer, peerIsMember: table.isMember(peer) };
+    const lookUp = (bearer: Bearer) => this.#inspector(bearer, peer);
+    const options = { ...this.#options, lookUp, peer, peerIsMember: table.isMember(peer) };
     return serveInspection(stream, options, { timers, judge, view });
+  }
+
+  /** Of who inspects: the holder of a join token, or of the key of a member or of this node itself. */
+  #inspector({ type, id }: Bearer, peer: NodeId): ReturnType<LookUp> {
+    const { table, door } = this.#deps;
+    if (type === 'token') return door.known(id, peer);
+    if (id !== this.#options.self && !table.isMember(id)) return null;
+    const key = peerIdFromString(id).publicKey?.raw;
+    return key === undefined ? null : { key, refusal: null };
   }
 
   /** A wrong proof is answered late. */

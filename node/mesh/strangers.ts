@@ -1,4 +1,4 @@
-/** Asking a node that need not know this one: dial what a person wrote, prove the join token both ways, ask. */
+/** Asking a node that need not know this one: dial what a person wrote, prove a join token or a key, ask. */
 import { generateKeyPair } from '@libp2p/crypto/keys';
 import type { Connection, Libp2p, Stream } from '@libp2p/interface';
 import type { Multiaddr } from '@multiformats/multiaddr';
@@ -6,7 +6,8 @@ import { requestInspection } from '../../protocols/inspect/client.ts';
 import { INSPECT_PROTOCOL } from '../../protocols/inspect/index.ts';
 import { requestJoin } from '../../protocols/join/client.ts';
 import { JOIN_PROTOCOL } from '../../protocols/join/index.ts';
-import type { JoinRequest, JoinResponse, ProofRefusal } from '../../protocols/schema/messages.ts';
+import type { Credential, LookUp } from '../../protocols/proof/index.ts';
+import type { JoinRequest, ProofRefusal } from '../../protocols/schema/messages.ts';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import { deadline } from '../../protocols/wire/deadline.ts';
 import { systemClock } from '../adapters.ts';
@@ -15,10 +16,10 @@ import type { NodeId } from '../consensus/types.ts';
 import type { DialRules } from '../dial-rules.ts';
 import type { Clock } from '../ports.ts';
 import { dialable } from './dialable.ts';
-import { asDialFailure, asJoinFailure, banned, forbidden, wrongToken } from './failures.ts';
+import { asDialFailure, asJoinFailure, asRefusal, banned, forbidden, notOurs } from './failures.ts';
 import { createDialler, STRANGER_DIAL_LIMIT_MS } from './libp2p-settings.ts';
 import { openStream } from './open-stream.ts';
-import type { JoinFailure } from './types.ts';
+import type { JoinFailure, JoinOutcome, MeshDoor } from './types.ts';
 
 interface Dialler {
   readonly host: Libp2p;
@@ -33,14 +34,25 @@ interface Dialler {
 export async function joinThrough(
   target: string,
   request: JoinRequest,
-  token: Uint8Array,
+  door: MeshDoor,
   dialler: Dialler,
-): Promise<Outcome<{ readonly peer: NodeId; readonly response: JoinResponse }, JoinFailure>> {
+): Promise<Outcome<JoinOutcome, JoinFailure>> {
   const asked = await ask(target, JOIN_PROTOCOL, dialler, (stream, ids) =>
-    requestJoin(stream, request, { token, ...ids }, { timers: dialler.clock }),
+    requestJoin(
+      stream,
+      request,
+      { credential: door.credential, lookUp: tokensOnly(door, ids.peer), ...ids },
+      { timers: dialler.clock },
+    ),
   );
-  return asked.ok ? succeed({ peer: asked.value.peer, response: asked.value.answer }) : asked;
+  return asked.ok ? succeed({ peer: asked.value.peer, ...asked.value.answer }) : asked;
 }
+
+/** Who joins, or is called in, shows a join token and nothing else. */
+export const tokensOnly =
+  (door: MeshDoor, peer: NodeId): LookUp =>
+  ({ type, id }) =>
+    type === 'token' ? door.known(id, peer) : null;
 
 /**
  * Asks any node for its own view of itself, without a daemon: for `fsched inspect`. The view is whatever that
@@ -48,15 +60,17 @@ export async function joinThrough(
  */
 export async function inspectPeer(
   target: string,
-  token: Uint8Array,
+  credential: Credential,
   { clock = systemClock }: { readonly clock?: Clock } = {},
 ): Promise<Outcome<{ readonly peer: NodeId; readonly view: unknown }, JoinFailure>> {
   const host = await createDialler(await generateKeyPair('Ed25519'));
   await host.start();
   try {
     const asked = await ask(target, INSPECT_PROTOCOL, { host, clock, rules: null }, (stream, ids) =>
-      requestInspection(stream, { token, ...ids }, { timers: clock }),
+      requestInspection(stream, { credential, ...ids }, { timers: clock }),
     );
+    if (!asked.ok && asked.error.code === 'WRONG_TOKEN' && credential.bearer.type === 'peer')
+      return fail({ ...asked.error, message: notOurs(target) });
     return asked.ok ? succeed({ peer: asked.value.peer, view: asked.value.answer.view }) : asked;
   } finally {
     await host.stop();
@@ -88,7 +102,7 @@ async function ask<T extends object>(
     const stream = await openStream(connection, protocol, { clock });
     const answer = await talk(stream, { self: host.peerId.toString(), peer });
     if (!('refusal' in answer)) return succeed({ peer, answer });
-    return fail(answer.refusal === 'BANNED' ? banned(target) : wrongToken(target));
+    return fail({ ...asRefusal(target, answer.refusal), peer });
   } catch (cause) {
     return fail(wasTurnedAway(connection, cause) ? banned(target) : asJoinFailure(target, cause));
   } finally {

@@ -4,6 +4,8 @@
  */
 import type { Duplex } from 'node:stream';
 import type { PushGate } from '../../protocols/blob/index.ts';
+import type { JoinAnswer } from '../../protocols/join/client.ts';
+import type { LookUp, TokenCredential } from '../../protocols/proof/index.ts';
 import type { CapacityNotice, ClusterDigest } from '../../protocols/schema/capacity.ts';
 import type { KnownPeer } from '../../protocols/schema/member.ts';
 import type {
@@ -11,9 +13,11 @@ import type {
   ControlResponse,
   JoinRequest,
   JoinResponse,
+  ProofRefusal,
   ShownProof,
 } from '../../protocols/schema/messages.ts';
 import type { Outcome } from '../../protocols/schema/outcome.ts';
+import type { TokenId } from '../../protocols/schema/token.ts';
 import type { Inspection, PeerView } from '../../protocols/schema/views.ts';
 import type { NodeId } from '../consensus/types.ts';
 
@@ -25,8 +29,22 @@ export interface MeshFailure {
 
 /** Why a join or invitation failed before it was answered. */
 export interface JoinFailure {
-  readonly code: 'UNREACHABLE' | 'TIMEOUT' | 'WRONG_TOKEN' | 'BANNED' | 'PROTOCOL' | 'SELF' | 'FORBIDDEN';
+  /** Who refused; absent when it isn't known who answers. */
+  readonly peer?: NodeId;
+  readonly code: 'UNREACHABLE' | 'TIMEOUT' | ProofRefusal | 'PROTOCOL' | 'SELF' | 'FORBIDDEN';
   readonly message: string;
+}
+
+export interface JoinOutcome extends JoinAnswer {
+  readonly peer: NodeId;
+}
+
+/** What a node that this one does not know yet may prove itself by. */
+export interface MeshDoor {
+  /** By which this node joins, and is called in; null: it has no token. */
+  readonly credential: TokenCredential | null;
+  /** What is known of a join token that `bearer` shows, or has been asked for. */
+  known(id: TokenId, bearer: NodeId): ReturnType<LookUp>;
 }
 
 export interface MeshHandlers {
@@ -38,8 +56,8 @@ export interface MeshHandlers {
   onHttp(from: NodeId, stream: Duplex): void;
   onCapacity(notice: CapacityNotice): void;
   onDigest(digest: ClusterDigest): void;
-  /** The peer has proved the token, by `proof`. */
-  onJoin(from: NodeId, request: JoinRequest, proof: ShownProof): Promise<JoinResponse>;
+  /** The peer has proved a join token, by `proof`; null: it is a member of a cluster that knows this node's token. */
+  onJoin(from: NodeId, request: JoinRequest, proof: ShownProof | null): Promise<JoinResponse>;
   /** This node's own view, for `fsched inspect`. */
   onInspect(): Inspection;
   /** A member connected or was lost. */
@@ -52,8 +70,6 @@ export interface MeshOptions {
   readonly allowDial?: readonly string[];
   /** Targets that this node's operator wrote: dialled wherever they are. @default [] */
   readonly trustedTargets?: readonly string[];
-  /** 32 bytes or more of shared secret. */
-  readonly token: Uint8Array;
   /** Where the key of this node's peer id is kept (created with mode 0600 when missing). */
   readonly keyFile: string;
 }
@@ -99,8 +115,5 @@ export interface Mesh extends AsyncDisposable {
    * Dials HOST[:PORT] or a multiaddr (with or without /p2p), proves the token both ways, asks. FORBIDDEN: no member
    * should be there.
    */
-  join(
-    target: string,
-    request: JoinRequest,
-  ): Promise<Outcome<{ readonly peer: NodeId; readonly response: JoinResponse }, JoinFailure>>;
+  join(target: string, request: JoinRequest): Promise<Outcome<JoinOutcome, JoinFailure>>;
 }

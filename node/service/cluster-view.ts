@@ -54,9 +54,10 @@ function viewMember(
   const lastHeardMs = lastHeardAtMs < 0 ? null : Math.max(0, clock.monotonicMs() - lastHeardAtMs);
   const isSelf = member.id === mesh.id;
   const isVoter = status.configuration.voters.includes(member.id);
+  const other = isVoter ? 'voter' : member.mayVote ? 'learner' : 'worker';
   return {
     member,
-    role: member.id === status.leader ? 'master' : isVoter ? 'voter' : 'learner',
+    role: member.id === status.leader ? 'master' : other,
     host: hostOf(member.addresses),
     alive: isSelf || (peer?.connected === true && lastHeardMs !== null && lastHeardMs < ALIVE_MS),
     lastHeardMs: isSelf ? 0 : lastHeardMs,

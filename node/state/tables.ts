@@ -186,8 +186,7 @@ export class Tables implements StateMachine<ApplyResult> {
   #applyCommand(command: Command): ApplyResult {
     switch (command.type) {
       case 'member-put':
-        this.#members.set(command.member.id, command.member);
-        return this.#changed('members');
+        return this.#putMember(command.member);
       case 'member-admit':
         return this.#admit(command);
       case 'member-remove':
@@ -232,10 +231,21 @@ export class Tables implements StateMachine<ApplyResult> {
     return OK;
   }
 
-  #admit({ member, tokenId, atMs }: Extract<Command, { type: 'member-admit' }>): ApplyResult {
-    const fault = this.#tokens.use(member.id, tokenId, atMs);
-    if (fault !== null) return { ok: false, code: fault };
+  #putMember(member: Member): ApplyResult {
+    const known = this.#members.has(member.id);
+    // News of its address may overtake its removal on the way to the log; it needs a token to come back.
+    if (!known && this.#tokens.removedAt(member.id) !== null) return { ok: false, code: 'REMOVED' };
     this.#members.set(member.id, member);
+    return this.#changed('members');
+  }
+
+  #admit({ member, tokenId, atMs }: Extract<Command, { type: 'member-admit' }>): ApplyResult {
+    const known = this.#members.get(member.id);
+    const fault = this.#tokens.use(member.id, known !== undefined, tokenId, atMs);
+    if (fault !== null) return { ok: false, code: fault };
+    // Who is a member stays what it was let in as.
+    const { mayVote, joinedBy, joinedAtMs } = known ?? member;
+    this.#members.set(member.id, { ...member, mayVote, joinedBy, joinedAtMs });
     return this.#changed('members');
   }
 

@@ -9,11 +9,22 @@ import type { TokenFault } from './types.ts';
 const KEPT_DEAD = 1_000;
 const KEPT_REMOVED = 10_000;
 
+interface Removal {
+  readonly atMs: number;
+  /** How many join tokens there had been: clocks of two masters may differ, the order of the log doesn't. */
+  readonly tokens: number;
+}
+
 export class TokenTable {
   readonly #join = new Map<TokenId, JoinToken>();
   readonly #api = new Map<TokenId, ApiToken>();
-  /** When a member was removed; the latest last. */
-  readonly #removed = new Map<NodeId, number>();
+  /** The number of each join token, in the order in which they were made, from 1. */
+  readonly #numbers = new Map<TokenId, number>();
+  #made = 0;
+  /** The first token of all, which the founder of the cluster has. */
+  #founding: TokenId | null = null;
+  /** The latest last. */
+  readonly #removed = new Map<NodeId, Removal>();
 
   join(id: TokenId): JoinToken | undefined {
     return this.#join.get(id);
@@ -31,15 +42,19 @@ export class TokenTable {
   }
   /** Null: this id was never removed, or was let in again. */
   removedAt(id: NodeId): number | null {
-    return this.#removed.get(id) ?? null;
+    return this.#removed.get(id)?.atMs ?? null;
   }
 
   /** False when a token of that id is known. */
   putJoin({ token, replaces }: Extract<Command, { type: 'join-token-put' }>): boolean {
     if (this.#join.has(token.id)) return false;
     this.#join.set(token.id, token);
+    this.#made += 1;
+    this.#numbers.set(token.id, this.#made);
+    this.#founding ??= token.id;
     if (replaces !== null) this.revoke(replaces, token.createdAtMs);
     forgetDead(this.#join, token.createdAtMs);
+    for (const id of this.#numbers.keys()) if (!this.#join.has(id)) this.#numbers.delete(id);
     return true;
   }
 
@@ -61,34 +76,44 @@ export class TokenTable {
 
   /**
    * Counts a use of a join token, or says why it doesn't let this node in. A member that was removed needs a token that
-   * was made after that.
+   * was made after that. Who is a member takes nobody's place: all that counts is that its token wasn't revoked.
    */
-  use(member: NodeId, id: TokenId, atMs: number): TokenFault | 'REMOVED' | null {
+  use(node: NodeId, isMember: boolean, id: TokenId, atMs: number): TokenFault | 'REMOVED' | null {
     const token = this.#join.get(id);
     if (!token) return 'UNKNOWN_TOKEN';
     const fault = faultOf(token, atMs);
+    if (isMember) return fault === 'REVOKED' ? fault : null;
     if (fault !== null) return fault;
-    const removedAtMs = this.#removed.get(member);
-    if (removedAtMs !== undefined && token.createdAtMs <= removedAtMs) return 'REMOVED';
-    this.#removed.delete(member);
+    const removal = this.#removed.get(node);
+    if (removal !== undefined && (this.#numbers.get(id) ?? 0) <= removal.tokens) return 'REMOVED';
+    this.#removed.delete(node);
     this.#join.set(id, { ...token, used: token.used + 1 });
     return null;
   }
 
-  /** A member is gone: neither it nor the token that let it in opens the door again. */
+  /**
+   * A member is gone: neither it nor the token that let it in opens the door again. Who came in by none, as the founder
+   * and members of older versions did, knows the founding token.
+   */
   remove(member: Member, atMs: number): void {
     this.#removed.delete(member.id);
-    this.#removed.set(member.id, atMs);
+    // Of format 1, when nobody was barred: its later entries may let the same node in without a token.
+    if (atMs === 0) return;
+    this.#removed.set(member.id, { atMs, tokens: this.#made });
     for (const id of this.#removed.keys()) {
       if (this.#removed.size <= KEPT_REMOVED) break;
       this.#removed.delete(id);
     }
-    if (member.joinedBy !== null) this.revoke(member.joinedBy, atMs);
+    const known = member.joinedBy ?? this.#founding;
+    if (known !== null) this.revoke(known, atMs);
   }
 
   clear(): void {
     this.#join.clear();
     this.#api.clear();
+    this.#numbers.clear();
+    this.#made = 0;
+    this.#founding = null;
     this.#removed.clear();
   }
 
@@ -97,7 +122,14 @@ export class TokenTable {
       token,
       Buffer.from(key).toString('hex'),
     ]);
-    return [join, [...this.#api.values()], [...this.#removed]];
+    return [
+      join,
+      [...this.#api.values()],
+      [...this.#removed],
+      [...this.#numbers],
+      this.#made,
+      this.#founding,
+    ];
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Stream } from '@libp2p/interface';
 import { proveAsDialler } from '../proof/client.ts';
+import type { Credential } from '../proof/index.ts';
 import { InspectRequest, type ProofRefusal } from '../schema/messages.ts';
 import { decodeAny, sendMessage } from '../wire/codec.ts';
 import { type Timers, within } from '../wire/deadline.ts';
@@ -9,7 +10,7 @@ import { INSPECT_LIMIT_MS, INSPECT_PURPOSE, MAX_FRAME_BYTES, MAX_REQUEST_BYTES }
 
 export interface InspectClientOptions {
   /** Null: this end is a member and need prove nothing. */
-  readonly token: Uint8Array | null;
+  readonly credential: Credential | null;
   readonly self: string;
   readonly peer: string;
 }
@@ -24,15 +25,15 @@ export async function requestInspection(
   options: InspectClientOptions,
   dependencies: { readonly timers: Timers },
 ): Promise<{ readonly view: unknown } | { readonly refusal: ProofRefusal }> {
-  const { token, self, peer } = options;
+  const { credential, self, peer } = options;
   const reader = new StreamReader(stream);
   return within(stream, INSPECT_LIMIT_MS, dependencies.timers, async () => {
-    await sendMessage(stream, InspectRequest, { member: token === null }, MAX_REQUEST_BYTES);
-    if (token !== null) {
-      const parties = { dialler: self, answerer: peer, purpose: INSPECT_PURPOSE };
-      const refusal = await proveAsDialler(stream, reader, token, parties);
+    await sendMessage(stream, InspectRequest, { member: credential === null }, MAX_REQUEST_BYTES);
+    if (credential !== null) {
+      const parties = { dialler: self, answerer: peer, purpose: INSPECT_PURPOSE, about: new Uint8Array() };
+      const refusal = await proveAsDialler(stream, reader, credential, parties);
       if (refusal !== null) {
-        stream.abort(new Error('the token was not proved'));
+        stream.abort(new Error('nothing was proved'));
         return { refusal };
       }
     }

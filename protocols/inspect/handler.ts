@@ -1,5 +1,6 @@
 import type { Stream } from '@libp2p/interface';
-import { type ProofJudge, proveAsAnswerer } from '../proof/handler.ts';
+import { type ProofJudge, proveAsAnswerer, readHello } from '../proof/handler.ts';
+import type { LookUp } from '../proof/index.ts';
 import { InspectRequest } from '../schema/messages.ts';
 import { Inspection } from '../schema/views.ts';
 import { readMessage, sendMessage } from '../wire/codec.ts';
@@ -10,7 +11,7 @@ import { finishWriting } from '../wire/writer.ts';
 import { INSPECT_LIMIT_MS, INSPECT_PURPOSE, MAX_FRAME_BYTES, MAX_REQUEST_BYTES } from './index.ts';
 
 export interface InspectHandlerOptions {
-  readonly token: Uint8Array;
+  readonly lookUp: LookUp;
   readonly self: string;
   readonly peer: string;
   readonly peerIsMember: boolean;
@@ -28,16 +29,18 @@ export async function serveInspection(
   options: InspectHandlerOptions,
   dependencies: InspectHandlerDependencies,
 ): Promise<void> {
-  const { token, self, peer, peerIsMember } = options;
+  const { lookUp, self, peer, peerIsMember } = options;
   const { timers, judge, view } = dependencies;
   const reader = new StreamReader(stream);
   await within(stream, INSPECT_LIMIT_MS, timers, async () => {
     const request = await readMessage(reader, InspectRequest, MAX_REQUEST_BYTES);
     if (request.member && !peerIsMember) throw new WireError('ABORTED', 'the peer is no member');
     if (!request.member) {
-      const parties = { dialler: peer, answerer: self, purpose: INSPECT_PURPOSE };
-      const proof = await proveAsAnswerer(stream, reader, token, parties, judge);
-      if (!proof.ok) return finishWriting(stream);
+      const hello = await readHello(reader);
+      if (hello.purpose !== INSPECT_PURPOSE) throw new WireError('MALFORMED', 'the purpose is another');
+      const ends = { dialler: peer, answerer: self };
+      const proved = await proveAsAnswerer(stream, reader, hello, lookUp, ends, judge);
+      if (!proved.ok) return finishWriting(stream);
     }
     await sendMessage(stream, Inspection, view(), MAX_FRAME_BYTES);
     await finishWriting(stream);

@@ -19,6 +19,7 @@ import {
   whole,
 } from './fields.ts';
 import { KnownPeer, NewMember } from './member.ts';
+import { TokenId } from './token.ts';
 
 /** Attempts that one node runs, or still has to report. */
 const MAX_HELD = 16_384;
@@ -30,12 +31,21 @@ const message = <const T extends string, const P extends Type.TProperties>(type:
 const Refused = message('refused', { code: name(64), message: sentence({ maxLength: 16_384 }) });
 
 export const NONCE_BYTES = 32;
-const MAC_BYTES = 32;
+const KEY_BYTES = 32;
+const SIGNATURE_BYTES = 64;
 const nonce = bytes(NONCE_BYTES, NONCE_BYTES);
-const mac = bytes(MAC_BYTES, MAC_BYTES);
 
-/** What a dialler showed of the token, with all that it takes to check it again (../proof). */
-export const ShownProof = Type.Object({ dialler: nonce, answerer: nonce, mac });
+/** Whom a proof is of: who holds a join token, or who has the key of a peer id. */
+export const Bearer = Type.Union([message('token', { id: TokenId }), message('peer', { id: NodeId })]);
+export type Bearer = Value<typeof Bearer>;
+
+/** What a bearer showed, with all that it takes to check it again (../proof). */
+export const ShownProof = Type.Object({
+  bearer: Bearer,
+  dialler: nonce,
+  answerer: nonce,
+  signature: bytes(SIGNATURE_BYTES, SIGNATURE_BYTES),
+});
 export type ShownProof = Value<typeof ShownProof>;
 
 export const ControlRequest = Type.Union([
@@ -103,17 +113,37 @@ export const BlobReply = Type.Union([
 ]);
 export type BlobReply = Value<typeof BlobReply>;
 
-/** Set by a member, which is known by its peer id; anyone else goes on to prove the token. */
+/** Set by a member, which is known by its peer id; anyone else goes on to prove itself. */
 export const InspectRequest = Type.Object({ member: Type.Boolean() });
 
-export const ProofHello = Type.Object({ nonce, purpose: name(32) });
-export const ProofChallenge = Type.Object({ nonce });
-export const ProofShown = Type.Object({ mac });
+export const ProofHello = Type.Object({
+  nonce,
+  purpose: name(32),
+  /** SHA-256 of the request that follows, or nothing. */
+  about: bytes(KEY_BYTES),
+  /** Null: the dialler is a member that calls in who waits. */
+  bearer: nullable(Bearer),
+});
+export type ProofHello = Value<typeof ProofHello>;
+/** To who calls in: the token of the answerer, null: it has none. Else null. */
+export const ProofChallenge = Type.Object({ nonce, token: nullable(TokenId) });
+const proof = bytes(SIGNATURE_BYTES, KEY_BYTES);
+export const ProofShown = Type.Object({ proof });
 /** Why the other end refused, or was refused. Nobody is `BANNED` by this version. */
-export const ProofRefusal = oneOf(['WRONG_TOKEN', 'BANNED']);
+export const ProofRefusal = oneOf([
+  'WRONG_TOKEN',
+  'BANNED',
+  'REVOKED',
+  'EXPIRED',
+  'USED_UP',
+  /** The answerer doesn't know yet what its cluster knows: ask again. */
+  'NOT_READY',
+  /** Who was called in has no token, so it doesn't wait. */
+  'NO_TOKEN',
+]);
 export type ProofRefusal = Value<typeof ProofRefusal>;
 export const ProofVerdict = Type.Union([
-  /** The dialler was right: here is the answerer's own proof. */
-  message('mac', { mac }),
+  /** The dialler was right: here is the answerer's own half. */
+  message('proof', { proof }),
   message('refusal', { code: ProofRefusal }),
 ]);

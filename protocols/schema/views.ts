@@ -42,7 +42,9 @@ export type CapacityView = Value<typeof CapacityView>;
 
 export const MemberView = Type.Object({
   member: Member,
-  role: oneOf(['master', 'voter', 'learner']),
+  role: oneOf(['master', 'voter', 'learner', 'worker'], {
+    description: 'worker: never votes, because its join token said so; learner: may vote when there is room.',
+  }),
   host: sentence({ description: "Host or IP of the member's mesh address." }),
   alive: Type.Boolean(),
   lastHeardMs: nullable(amount({ description: 'Since it was last heard; null: never.' })),

@@ -137,7 +137,7 @@ test('a member that is removed while it runs something loses its runs at once, e
   const removed = await master.request(`/cluster/workers/${leaver.peer}`, { method: 'DELETE' });
   assert.equal(removed.status, 200, JSON.stringify(removed.json));
   await eventually('nothing held by the removed node', async () => {
-    return (await leaver.inspect(cluster.tokenFile)).held.length === 0;
+    return (await leaver.inspect()).held.length === 0;
   });
   const asked = await leaver.get('/tasks');
   assert.equal(asked.status, 503);
@@ -152,9 +152,9 @@ test('a member that is removed while it runs something loses its runs at once, e
   for (const over of await wakeUntil(Promise.all(ends), ids)) assert.notEqual(over.result.node, leaver.peer);
   const health = (await leaver.get('/healthz')).json;
   assert.equal(health.status, 'removed');
-  assert.match(health.message, /stop it, and remove its data directory/);
+  assert.match(health.message, /remove its data directory, and make a token for it/);
   await eventually('it leaves the others in peace', async () => {
-    const { peers } = (await leaver.inspect(cluster.tokenFile)) as unknown as { peers: readonly unknown[] };
+    const { peers } = (await leaver.inspect()) as unknown as { peers: readonly unknown[] };
     return peers.length === 0 && /nobody is dialled any more/.test(leaver.logs);
   });
   await leaver.kill('SIGTERM');

@@ -107,7 +107,7 @@ describe('the predictor in a cluster', () => {
     assert.deepEqual(explained.drift, drift);
     await eventually('a line in the log', async () => /task drifted/.test(master.logs));
     await cluster.untilTablesAreEqual();
-    const { versions } = (await cluster.first.inspect(cluster.tokenFile)).tables;
+    const { versions } = (await cluster.first.inspect()).tables;
     assert.ok((versions.observations ?? 0) >= 20);
   });
 

@@ -176,13 +176,13 @@ describe('requests to a real node', () => {
       ['unknown run', 404, () => node.get('/runs/nope')],
       ['unknown path', 404, () => node.get('/nope')],
     ];
-    const before = await node.inspect(cluster.tokenFile);
+    const before = await node.inspect();
     for (const [what, status, ask] of cases) {
       const reply = await ask();
       assert.equal(reply.status, status, `${what}: ${JSON.stringify(reply.json)}`);
       assert.ok(reply.json.message.length > 10 && typeof reply.json.code === 'string', what);
     }
-    const after = await node.inspect(cluster.tokenFile);
+    const after = await node.inspect();
     assert.deepEqual(after.tables, before.tables);
     assert.equal((await node.get('/healthz')).status, 200);
   });

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { FIXED_DEFAULTS } from '../../node/config/config.ts';
+import { loadCredential } from '../../node/mesh/key-file.ts';
 import { inspectPeer } from '../../node/mesh/strangers.ts';
 import { eventually, HANG_MS } from './eventually.ts';
 
@@ -184,9 +185,11 @@ export class DaemonProcess {
     return reply.json.task_id;
   }
 
-  async inspect(tokenFile: string): Promise<Inspection> {
-    const token = new TextEncoder().encode((await readFile(tokenFile, 'utf8')).trim());
-    const outcome = await inspectPeer(this.meshTarget, token);
+  /** By its own key, as `fsched inspect` does on its machine. */
+  async inspect(): Promise<Inspection> {
+    const key = await loadCredential(join(this.dataDir, 'peer-key'));
+    assert.ok(key);
+    const outcome = await inspectPeer(this.meshTarget, key);
     assert.ok(outcome.ok, JSON.stringify(outcome));
     return outcome.value.view as Inspection;
   }
@@ -274,7 +277,7 @@ export class TestCluster implements AsyncDisposable {
 
   untilTablesAreEqual(): Promise<unknown> {
     return eventually('equal tables on all nodes', async () => {
-      const views = await Promise.all(this.up.map((node) => node.inspect(this.tokenFile)));
+      const views = await Promise.all(this.up.map((node) => node.inspect()));
       return new Set(views.map((view) => view.tables.fingerprint)).size === 1;
     });
   }

@@ -13,7 +13,8 @@ export const WorkerBody = Type.Object(
       minLength: 1,
       maxLength: 512,
       pattern: PLAIN_WORD,
-      description: 'HOST, HOST:PORT or multiaddr of a node that runs and waits, with the same join token.',
+      description:
+        'HOST, HOST:PORT or multiaddr of a node that runs and waits, started with a join token of this cluster.',
       'x-expected': 'a host, host:port or multiaddr without spaces',
     }),
   },

@@ -13,8 +13,13 @@ const members = (text: string): PlannedMember[] =>
   text
     .split(' ')
     .filter((word) => word !== '')
-    // "b-" is down, "b~" lags behind.
-    .map((word) => ({ id: word[0] as string, alive: !word.endsWith('-'), caughtUp: !/[-~]$/.test(word) }));
+    // "b-" is down, "b~" lags behind, "b!" may not vote.
+    .map((word) => ({
+      id: word[0] as string,
+      alive: !word.endsWith('-'),
+      caughtUp: !/[-~]$/.test(word),
+      mayVote: !word.endsWith('!'),
+    }));
 
 const configuration = (voters: string, learners = ''): Configuration => ({
   voters: voters.split(' ').filter(Boolean),
@@ -84,13 +89,32 @@ test('no step is proposed that the remaining voters could not commit', () => {
   assert.deepEqual(steps, ['demote b', 'remove c']);
 });
 
+test('who may not vote never does, however many voters are missing', () => {
+  const view = { self: 'a', maxVoters: 5, configuration: configuration('a') };
+  assert.deepEqual(settle({ ...view, members: members('a b! c!') }), {
+    at: configuration('a', 'b c'),
+    steps: ['add-learner b', 'add-learner c'],
+  });
+  const { at } = settle({ ...view, members: members('a b! c d e! f') });
+  assert.deepEqual(at, configuration('a c d', 'b e f'));
+});
+
+test('a voter that was let in again as a worker steps back, and no other in its place', () => {
+  const view = { self: 'a', maxVoters: 3, members: members('a b c!') };
+  const { at, steps } = settle({ ...view, configuration: configuration('a b c') });
+  assert.deepEqual(steps[0], 'demote c');
+  assert.deepEqual(at, configuration('a', 'b c'));
+});
+
 const anyView: fc.Arbitrary<MembershipView> = fc
   .record({
     standing: fc.array(fc.constantFrom('voter', 'learner', 'outside'), { minLength: 1, maxLength: 8 }),
     wanted: fc.array(fc.boolean(), { minLength: 8, maxLength: 8 }),
+    // The leader votes.
+    workers: fc.uniqueArray(fc.constantFrom('b', 'c', 'd', 'e')).map((ids) => new Set<string>(ids)),
     maxVoters: fc.integer({ min: 1, max: 8 }),
   })
-  .map(({ standing, wanted, maxVoters }) => {
+  .map(({ standing, wanted, workers, maxVoters }) => {
     const ids = standing.map((_, position) => String.fromCharCode(97 + position));
     const of = (kind: string): string[] =>
       ids.filter((_, position) => standing[position] === kind || (kind === 'voter' && position === 0));
@@ -101,7 +125,7 @@ const anyView: fc.Arbitrary<MembershipView> = fc
       maxVoters,
       members: ids
         .filter((id, position) => id === 'a' || wanted[position] === true)
-        .map((id) => ({ id, alive: true, caughtUp: true })),
+        .map((id) => ({ id, alive: true, caughtUp: true, mayVote: !workers.has(id) })),
       answering: ids,
     };
   });
@@ -112,7 +136,9 @@ test('while all answer, the plan always comes to rest: odd, everyone in, nobody 
       const { at, steps } = settle(view);
       assert.equal(at.voters.length % 2, 1);
       assert.deepEqual([...at.voters, ...at.learners].sort(), view.members.map(({ id }) => id).sort());
-      const most = Math.min(view.maxVoters, view.members.length);
+      const fit = view.members.filter(({ mayVote }) => mayVote).map(({ id }) => id);
+      const most = Math.min(view.maxVoters, fit.length);
+      assert.ok(at.voters.every((id) => fit.includes(id)));
       assert.equal(at.voters.length, most % 2 === 0 ? Math.max(1, most - 1) : most);
       assert.ok(at.voters.includes('a'));
       assert.ok(!steps.includes('demote a') && !steps.includes('remove a'));

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { encode as encodeCbor } from 'cborg';
 import type { ConsensusStatus } from '../../../node/consensus/types.ts';
 import {
   type ClusterIdentity,
@@ -17,7 +18,7 @@ import type {
   ShownProof,
 } from '../../../protocols/schema/messages.ts';
 import { fail, succeed } from '../../../protocols/schema/outcome.ts';
-import { memberOf, newMemberOf, peerId } from '../../builders/nouns.ts';
+import { joinTokenOf, memberOf, newMemberOf, peerId } from '../../builders/nouns.ts';
 import { FakeClock, settled } from '../../support/fake-clock.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 import { tablesWithTask } from '../state/fixtures.ts';
@@ -35,7 +36,12 @@ const ADDRESS = '/ip4/10.0.0.1/tcp/8300';
 const OTHER: KnownPeer = { id: OTHER_ID, addresses: ['/ip4/10.0.0.2/tcp/8300'] };
 const INVITATION: JoinRequest = { type: 'invite', clusterId: 'theirs', members: [OTHER] };
 const bytesOf = (fill: number): Uint8Array => new Uint8Array(32).fill(fill);
-const PROOF: ShownProof = { dialler: bytesOf(1), answerer: bytesOf(2), mac: bytesOf(3) };
+const PROOF: ShownProof = {
+  bearer: { type: 'token', id: '0123456789abcdef' },
+  dialler: bytesOf(1),
+  answerer: bytesOf(2),
+  signature: new Uint8Array(64),
+};
 const API_TOKEN = '5'.repeat(64);
 const own = { apiToken: API_TOKEN };
 const member: typeof memberOf = (id, changes) => memberOf(id, { ...(id === SELF && own), ...changes });
@@ -153,13 +159,23 @@ function storeOf(world: World): MembershipDependencies['store'] {
 }
 
 const admitted = (clusterId: string): World['joinAnswer'] =>
-  succeed({ peer: OTHER_ID, response: { type: 'admitted', clusterId, members: [OTHER] } });
+  succeed({
+    peer: OTHER_ID,
+    response: { type: 'admitted', clusterId, members: [OTHER] },
+    tokenId: null,
+  });
 
 describe('at the start', () => {
   test('without --join a node founds a cluster; started again it does not', async () => {
     const { membership, world } = setUp();
     assert.ok((await membership.start()).ok);
-    assert.deepEqual(world.identity, { clusterId: 'new-cluster', founder: true, peers: [], removed: false });
+    assert.deepEqual(world.identity, {
+      clusterId: 'new-cluster',
+      founder: true,
+      peers: [],
+      removed: false,
+      introducer: null,
+    });
     assert.equal(world.bootstraps, 1);
     const again = setUp({ world: { identity: world.identity, status: { lastIndex: 3 } } });
     await again.membership.start();
@@ -185,6 +201,7 @@ describe('at the start', () => {
     world.joinAnswer = succeed({
       peer: THIRD,
       response: { type: 'admitted', clusterId: 'theirs', members: [OTHER] },
+      tokenId: null,
     });
     clock.advance(3_000);
     await settled();
@@ -209,10 +226,71 @@ describe('at the start', () => {
     assert.equal(membership.clusterId, 'theirs');
   });
 
-  test('a wrong token ends it with a sentence', async () => {
-    const joinAnswer = fail({ code: 'WRONG_TOKEN', message: 'copy the token' } as const);
-    const { membership } = setUp({ join: ['host:8300'], world: { joinAnswer } });
-    assert.deepEqual(await membership.start(), fail({ code: 'WRONG_TOKEN', message: 'copy the token' }));
+  for (const code of ['WRONG_TOKEN', 'EXPIRED', 'REVOKED', 'USED_UP'] as const) {
+    test(`a token that is ${code} ends it with a sentence`, async () => {
+      const joinAnswer = fail({ code, message: 'make another token' } as const);
+      const { membership } = setUp({ join: ['host:8300'], world: { joinAnswer } });
+      assert.deepEqual(await membership.start(), fail({ code: 'TOKEN', message: 'make another token' }));
+    });
+  }
+
+  test('so does what the log says of the token, or of a node that was removed', async () => {
+    for (const code of ['EXPIRED', 'REMOVED']) {
+      const response = { type: 'refused', code, message: 'no' } as const;
+      const joinAnswer = succeed({ peer: OTHER_ID, response, tokenId: null });
+      const { membership } = setUp({ join: ['host:8300'], world: { joinAnswer } });
+      assert.deepEqual(await membership.start(), fail({ code: 'TOKEN', message: 'no' }));
+    }
+  });
+
+  test('a member that knows no better calls a token wrong: the others are asked before it ends', async () => {
+    const { membership, world } = setUp({ join: ['behind:8300', 'host:8300'] });
+    const answers = [fail({ code: 'WRONG_TOKEN', message: 'no' } as const), admitted('theirs')];
+    Object.defineProperty(world, 'joinAnswer', { get: () => answers.shift() });
+    assert.ok((await membership.start()).ok);
+    assert.equal(world.identity?.clusterId, 'theirs');
+  });
+
+  test('let in, and started again before the log had come, it believes who let it in, without a token', async () => {
+    const joinAnswer = admitted('theirs');
+    const first = setUp({ join: ['host:8300'], world: { joinAnswer } });
+    await first.membership.start();
+    assert.equal(first.world.identity?.introducer, OTHER_ID);
+    const again = setUp({ world: { identity: first.world.identity } });
+    assert.ok((await again.membership.start()).ok);
+    assert.deepEqual(again.world.introducers, [OTHER_ID]);
+  });
+
+  test('an identity of format 1 is read: it names nobody who let the node in', async () => {
+    const old = { format: 1, clusterId: 'theirs', founder: false, peers: [OTHER], removed: false };
+    const identity = await loadIdentity({ get: async () => encodeCbor(old), put: async () => {} });
+    assert.deepEqual(identity, {
+      clusterId: 'theirs',
+      founder: false,
+      peers: [OTHER],
+      removed: false,
+      introducer: null,
+    });
+  });
+
+  test('a member starts again whatever its token is worth by now: it is known by its peer id', async () => {
+    const identity = {
+      clusterId: 'theirs',
+      founder: false,
+      peers: [OTHER],
+      removed: false,
+      introducer: null,
+    };
+    const joinAnswer = fail({ code: 'REVOKED', message: 'no' } as const);
+    const { membership, world, apply, clock } = setUp({
+      join: ['host:8300'],
+      world: { identity, joinAnswer },
+    });
+    assert.ok((await membership.start()).ok);
+    apply({ type: 'member-put', member: member(SELF) });
+    clock.advance(60_000);
+    await settled();
+    assert.deepEqual(world.joins, []);
   });
 
   test('a founder without tasks follows a later --join; one with tasks refuses to', async () => {
@@ -221,6 +299,7 @@ describe('at the start', () => {
       founder: true,
       peers: [{ id: SELF, addresses: [] }],
       removed: false,
+      introducer: null,
     };
     const status = { lastIndex: 2, ready: true };
     const world = { identity, status, joinAnswer: admitted('theirs') };
@@ -251,7 +330,7 @@ describe('at the start', () => {
 
 describe('others ask', () => {
   const inCluster = {
-    identity: { clusterId: 'mine', founder: true, peers: [], removed: false },
+    identity: { clusterId: 'mine', founder: true, peers: [], removed: false, introducer: null },
     status: { lastIndex: 2, leader: LEAD },
   };
   const joinRequest = (id: string): JoinRequest => ({
@@ -285,7 +364,7 @@ describe('others ask', () => {
   test('an invitation is accepted by an empty founder, which then asks by itself if it is forgotten', async () => {
     const { membership, world, clock } = setUp({ world: inCluster });
     await membership.start();
-    const answer = await membership.handleJoin(OTHER_ID, INVITATION, PROOF);
+    const answer = await membership.handleJoin(OTHER_ID, INVITATION, null);
     assert.equal(answer.type, 'accepted');
     assert.deepEqual([world.resets, world.identity?.clusterId, world.gate?.members], [1, 'theirs', [OTHER]]);
     assert.equal(world.joins.length, 0);
@@ -303,20 +382,46 @@ describe('others ask', () => {
     assert.equal(world.resets, 0);
   });
 
+  test('a node that was removed takes no invitation back: it would need no new token', async () => {
+    const { membership, apply } = setUp({ world: inCluster });
+    await membership.start();
+    apply({ type: 'member-put', member: member(SELF) });
+    apply({ type: 'member-remove', id: SELF, atMs: 2 });
+    for (const clusterId of ['mine', 'theirs']) {
+      const answer = await membership.handleJoin(OTHER_ID, { type: 'invite', clusterId, members: [] }, null);
+      assert.ok(answer.type === 'refused' && answer.code === 'REMOVED', JSON.stringify(answer));
+    }
+  });
+
+  test('who was let in to invite can not ask to join without a proof of its own', async () => {
+    const { membership, world } = setUp({ world: inCluster });
+    await membership.start();
+    const answer = await membership.handleJoin(NEW, joinRequest(NEW), null);
+    assert.ok(answer.type === 'refused' && answer.code === 'NOT_YOURSELF');
+    assert.deepEqual(world.calls, []);
+  });
+
   test('an invitation is refused by a node with members or tasks of its own', async () => {
     const { membership, world, apply } = setUp({ world: inCluster });
     await membership.start();
     apply({ type: 'member-put', member: member(SELF) });
     apply({ type: 'member-put', member: member(FRIEND) });
-    const answer = await membership.handleJoin(OTHER_ID, INVITATION, PROOF);
+    const answer = await membership.handleJoin(OTHER_ID, INVITATION, null);
     assert.ok(answer.type === 'refused' && answer.code === 'NOT_EMPTY');
     assert.equal(world.resets, 0);
   });
 });
 
+/** Again, by a token that was made for it. */
+function letIn(apply: (command: Command) => unknown): void {
+  const token = joinTokenOf('a token for who was removed', { createdAtMs: 3 });
+  apply({ type: 'join-token-put', token, replaces: null });
+  apply({ type: 'member-admit', member: member(SELF), tokenId: token.id, atMs: 4 });
+}
+
 describe('as a member', () => {
   const joined = {
-    identity: { clusterId: 'theirs', founder: false, peers: [OTHER], removed: false },
+    identity: { clusterId: 'theirs', founder: false, peers: [OTHER], removed: false, introducer: null },
     status: { lastIndex: 5, leader: OTHER_ID },
   };
 
@@ -408,7 +513,7 @@ describe('as a member', () => {
     clock.advance(2_000);
     world.change();
     assert.deepEqual(known(), []);
-    apply({ type: 'member-put', member: member(SELF) });
+    letIn(apply);
     assert.ok(known()?.includes(OTHER_ID));
     clock.advance(60_000);
     assert.ok(known()?.includes(OTHER_ID));
@@ -433,7 +538,7 @@ describe('as a member', () => {
     await membership.start();
     apply({ type: 'member-put', member: member(SELF) });
     apply({ type: 'member-remove', id: SELF, atMs: 2 });
-    apply({ type: 'member-put', member: member(SELF) });
+    letIn(apply);
     await settled();
     const next = setUp({ world: { ...joined, identity: world.identity } });
     next.apply({ type: 'member-put', member: member(SELF) });

@@ -8,9 +8,10 @@ import type { Duplex } from 'node:stream';
 import { Readable } from 'node:stream';
 import { systemClock, systemRandom } from '../../../node/adapters.ts';
 import { type Libp2pMesh, openMesh } from '../../../node/mesh/libp2p-mesh.ts';
-import type { MeshHandlers, MeshOptions } from '../../../node/mesh/types.ts';
+import type { MeshDoor, MeshHandlers, MeshOptions } from '../../../node/mesh/types.ts';
 import type { Clock } from '../../../node/ports.ts';
 import type { BlobShelf, PushGate } from '../../../protocols/blob/index.ts';
+import { joinCredential, joinKey } from '../../../protocols/proof/token-keys.ts';
 import type { CapacityNotice, ClusterDigest } from '../../../protocols/schema/capacity.ts';
 import type { KnownPeer } from '../../../protocols/schema/member.ts';
 import type {
@@ -18,11 +19,19 @@ import type {
   ControlResponse,
   JoinRequest,
   JoinResponse,
+  ShownProof,
 } from '../../../protocols/schema/messages.ts';
 import type { Inspection } from '../../../protocols/schema/views.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 
-export const TOKEN = new Uint8Array(32).fill(7);
+export const TOKEN = 'the join token of a fleet';
+
+/** Of a node that holds one token, and lets in who holds it. */
+export function doorOf(token: string): MeshDoor {
+  const credential = joinCredential(token);
+  const known = { key: joinKey(token), refusal: null };
+  return { credential, known: (id) => (id === credential.bearer.id ? known : null) };
+}
 
 /** Keeps blobs in memory, checked as the real shelf checks them. */
 export class MemoryShelf implements BlobShelf {
@@ -70,6 +79,7 @@ export class Recorder implements MeshHandlers {
   readonly digests: ClusterDigest[] = [];
   readonly changes: { id: string; connected: boolean }[] = [];
   readonly joins: { from: string; request: JoinRequest }[] = [];
+  readonly proofs: (ShownProof | null)[] = [];
   control: (from: string, request: ControlRequest) => Promise<ControlResponse> = async () => ({ type: 'ok' });
   http: (from: string, stream: Duplex) => void = (_from, stream) => stream.destroy();
   joining: (from: string, request: JoinRequest) => Promise<JoinResponse> = async () => ({
@@ -98,8 +108,9 @@ export class Recorder implements MeshHandlers {
     this.digests.push(digest);
     this.#check();
   }
-  onJoin(from: string, request: JoinRequest) {
+  onJoin(from: string, request: JoinRequest, proof: ShownProof | null) {
     this.joins.push({ from, request });
+    this.proofs.push(proof);
     return this.joining(from, request);
   }
   onInspect() {
@@ -138,6 +149,8 @@ export interface Node {
 
 export interface FleetNodeOptions extends Partial<MeshOptions> {
   readonly clock?: Clock;
+  readonly token?: string;
+  readonly door?: MeshDoor;
 }
 
 export class Fleet implements AsyncDisposable {
@@ -155,12 +168,12 @@ export class Fleet implements AsyncDisposable {
   }
 
   async add(options: FleetNodeOptions = {}): Promise<Node> {
-    const { clock = systemClock, ...rest } = options;
+    const { clock = systemClock, token = TOKEN, door = doorOf(token), ...rest } = options;
     const keyFile = rest.keyFile ?? join(this.#directory, `key-${this.nodes.length}`);
     const shelf = new MemoryShelf();
     const mesh = await openMesh(
-      { listen: '/ip4/127.0.0.1/tcp/0', token: TOKEN, ...rest, keyFile },
-      { clock, random: systemRandom, logger: silentLogger, shelf },
+      { listen: '/ip4/127.0.0.1/tcp/0', ...rest, keyFile },
+      { clock, random: systemRandom, logger: silentLogger, shelf, door },
     );
     const recorder = new Recorder();
     const node = { mesh, recorder, shelf, keyFile };

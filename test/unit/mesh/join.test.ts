@@ -2,13 +2,17 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
+import { loadCredential } from '../../../node/mesh/key-file.ts';
 import { inspectPeer } from '../../../node/mesh/strangers.ts';
 import type { MeshError } from '../../../node/mesh/types.ts';
+import { purposeOf } from '../../../protocols/join/index.ts';
+import { isProof } from '../../../protocols/proof/signature.ts';
+import { joinCredential, joinKey, tokenId } from '../../../protocols/proof/token-keys.ts';
 import type { JoinRequest } from '../../../protocols/schema/messages.ts';
 import { newMemberOf } from '../../builders/nouns.ts';
-import { Fleet, hostPort, INSPECTION, type Node, TOKEN } from './fleet.ts';
+import { doorOf, Fleet, hostPort, INSPECTION, type Node, TOKEN } from './fleet.ts';
 
-const WRONG = new Uint8Array(32).fill(8);
+const WRONG = 'another join token';
 
 function joinRequest({ mesh }: Node): JoinRequest {
   return { type: 'join', member: newMemberOf(mesh.id, { addresses: mesh.addresses() }) };
@@ -22,9 +26,13 @@ test('who knows the token is told the cluster and its members, by HOST:PORT alon
   const joined = await joiner.mesh.join(hostPort(member), joinRequest(joiner));
   assert.deepEqual(joined, {
     ok: true,
-    value: { peer: member.mesh.id, response: { type: 'admitted', clusterId: 'c', members } },
+    value: { peer: member.mesh.id, response: { type: 'admitted', clusterId: 'c', members }, tokenId: null },
   });
   assert.deepEqual(member.recorder.joins, [{ from: joiner.mesh.id, request: joinRequest(joiner) }]);
+  // What was shown is enough for a third to know it by.
+  const [proof] = member.recorder.proofs;
+  const parties = { dialler: joiner.mesh.id, answerer: member.mesh.id, ...purposeOf(joinRequest(joiner)) };
+  assert.ok(proof && isProof(joinKey(TOKEN), parties, proof));
 });
 
 test('a name, a multiaddr, and a multiaddr with the peer id work as well', async () => {
@@ -46,8 +54,38 @@ test('an invitation is carried the same way', async () => {
   const invitation = { type: 'invite', clusterId: 'c', members: fleet.known() } as const;
   const joined = await master.mesh.join(hostPort(worker), invitation);
   assert.deepEqual(joined.ok && joined.value.response, { type: 'accepted', member });
+  assert.equal(joined.ok && joined.value.tokenId, tokenId(TOKEN));
   assert.deepEqual(worker.recorder.joins, [{ from: master.mesh.id, request: invitation }]);
+  assert.deepEqual(worker.recorder.proofs, [null]);
 });
+
+test('a node without a token neither asks to join nor waits to be called in', async () => {
+  await using fleet = await Fleet.of(1);
+  const member = fleet.at(0);
+  const bare = await fleet.add({ door: { ...doorOf(TOKEN), credential: null } });
+  const asked = await bare.mesh.join(hostPort(member), joinRequest(bare));
+  assert.equal(asked.ok ? '' : asked.error.code, 'NO_TOKEN');
+  const invited = await member.mesh.join(hostPort(bare), { type: 'invite', clusterId: 'c', members: [] });
+  assert.ok(!invited.ok && invited.error.code === 'NO_TOKEN' && invited.error.peer === bare.mesh.id);
+  assert.deepEqual([member.recorder.joins, bare.recorder.joins], [[], []]);
+});
+
+for (const code of ['EXPIRED', 'REVOKED', 'USED_UP'] as const) {
+  test(`a token that is ${code} asks nothing, is no wrong try, and is told with what to do`, async () => {
+    const dead = { key: joinKey(TOKEN), refusal: code };
+    await using fleet = await Fleet.of(1, { door: { ...doorOf(TOKEN), known: () => dead } });
+    const member = fleet.at(0);
+    const late = await fleet.add();
+    for (let round = 0; round < 4; round += 1) {
+      const joined = await late.mesh.join(hostPort(member), joinRequest(late));
+      assert.ok(!joined.ok && joined.error.code === code, JSON.stringify(joined));
+      assert.match(joined.error.message, /fsched token create --join/);
+    }
+    const inspected = await inspectPeer(hostPort(member), joinCredential(TOKEN));
+    assert.equal(inspected.ok ? '' : inspected.error.code, code);
+    assert.deepEqual(member.recorder.joins, []);
+  });
+}
 
 test('a wrong token is refused and asks nothing, however often', async () => {
   await using fleet = await Fleet.of(1);
@@ -71,7 +109,7 @@ test('who guesses locks out nobody: neither others at its address nor itself, on
   })();
   const other = await fleet.add();
   assert.equal((await other.mesh.join(hostPort(member), joinRequest(other))).ok, true);
-  assert.equal((await inspectPeer(hostPort(member), TOKEN)).ok, true);
+  assert.equal((await inspectPeer(hostPort(member), joinCredential(TOKEN))).ok, true);
   await guessing;
   await guesser.mesh.stop();
   const again = await fleet.add({ keyFile: guesser.keyFile });
@@ -122,12 +160,37 @@ test('nobody there, nonsense, a web server and another peer id are told apart, i
 test('inspect shows the view to who knows the token, and to nobody else', async () => {
   await using fleet = await Fleet.of(1);
   const node = fleet.at(0);
-  assert.deepEqual(await inspectPeer(hostPort(node), TOKEN), {
+  assert.deepEqual(await inspectPeer(hostPort(node), joinCredential(TOKEN)), {
     ok: true,
     value: { peer: node.mesh.id, view: INSPECTION },
   });
-  const refused = await inspectPeer(hostPort(node), WRONG);
+  const refused = await inspectPeer(hostPort(node), joinCredential(WRONG));
   assert.equal(refused.ok ? '' : refused.error.code, 'WRONG_TOKEN');
+});
+
+test('inspect shows the view to who has the key of a member or of the node itself, whatever became of tokens', async () => {
+  const door = { credential: null, known: () => null };
+  await using fleet = await Fleet.of(2, { door });
+  const [node, other] = [fleet.at(0), fleet.at(1)];
+  const keyOf = async ({ keyFile }: Node) => {
+    const credential = await loadCredential(keyFile);
+    assert.ok(credential);
+    return credential;
+  };
+  assert.ok((await inspectPeer(hostPort(node), await keyOf(node))).ok);
+  const stranger = await inspectPeer(hostPort(node), await keyOf(other));
+  assert.ok(
+    !stranger.ok && /key of this data directory/.test(stranger.error.message),
+    JSON.stringify(stranger),
+  );
+  await fleet.form();
+  const member = await keyOf(other);
+  assert.ok((await inspectPeer(hostPort(node), member)).ok);
+  // The id of a member, which is no secret, and another key.
+  const liar = { ...member, seed: joinCredential(TOKEN).seed };
+  assert.equal((await inspectPeer(hostPort(node), liar)).ok, false);
+  // By its key a member asks for a view, and for nothing else: it joins by a token.
+  assert.equal(await loadCredential(`${node.keyFile}-none`), null);
 });
 
 test('an address that is taken is an error that says what to do', async () => {

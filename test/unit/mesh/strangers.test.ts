@@ -73,7 +73,7 @@ test('a stranger that claims to be a member gets no view', async () => {
   await using stranger = await Stranger.arrive();
   const connection = await stranger.dial(fleet.at(0));
   const stream = await connection.newStream(INSPECT_PROTOCOL);
-  const options = { token: null, self: '', peer: '' };
+  const options = { credential: null, self: '', peer: '' };
   await assert.rejects(requestInspection(stream, options, { timers: systemClock }), { code: 'RESET' });
 });
 

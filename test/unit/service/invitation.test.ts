@@ -4,11 +4,13 @@ import { describe, test } from 'node:test';
 import type { JoinFailure } from '../../../node/mesh/types.ts';
 import { pause } from '../../../node/pause.ts';
 import { invite, SILENCE_MS } from '../../../node/service/invitation.ts';
+import { memberOf, peerId } from '../../builders/nouns.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 import { Fleet } from '../mesh/fleet.ts';
 
 const HOST = '192.0.2.7:22';
+const MEMBER = peerId('member');
 
 /** What a caller of `worker/add` is told, and after how long, when the dial ends so. */
 async function told(error: JoinFailure, lastsMs = 0) {
@@ -19,6 +21,7 @@ async function told(error: JoinFailure, lastsMs = 0) {
     master: () => null,
     clusterId: () => 'c',
     knownPeers: () => [],
+    tables: { member: (id) => (id === MEMBER ? memberOf(MEMBER) : undefined) },
     clock,
     logger: { ...silentLogger, info: (fields) => logged.push(fields) },
     mesh: {
