@@ -96,15 +96,19 @@ function describeCacheUse(use: NonNullable<ResultJson['cache_use']>): Pair[] {
 
 function describeIsolation({
   user,
+  own_user: own,
+  seccomp,
   limits,
   sandbox,
   network,
   pinned,
 }: NonNullable<ResultJson['isolation']>): string {
   return [
-    `user ${user}`,
+    `${own ? 'own ' : ''}user ${user}`,
     limits === 'none' ? 'no limits' : `limits by ${limits}`,
-    sandbox === 'none' ? 'no sandbox' : `${sandbox} ${network ? 'with' : 'without'} network`,
+    sandbox === 'none'
+      ? 'no sandbox'
+      : `${sandbox}${seccomp ? ' and seccomp' : ''} ${network ? 'with' : 'without'} network`,
     pinned ? 'pinned' : 'not pinned',
   ].join(', ');
 }

@@ -7,8 +7,8 @@ import type { NodeConfig } from '../config/config.ts';
 import type { Clock, Logger } from '../ports.ts';
 import { resolveProgram } from '../worker/command.ts';
 import { findOwnCgroup } from '../worker/isolation/cgroup-tree.ts';
-import { openIsolation } from '../worker/isolation/open-isolation.ts';
-import { chooseRunAs, resolveIdentity } from '../worker/isolation/run-user.ts';
+import { openIsolation, UNFILTERED } from '../worker/isolation/open-isolation.ts';
+import { chooseRunAs, resolveIdentity, warningOf } from '../worker/isolation/run-user.ts';
 import { IsolationError, type IsolationOptions, UNLIMITED } from '../worker/isolation/types.ts';
 import { formatUidRange } from '../worker/isolation/uid-range.ts';
 import { type Finding, finding, succeeds } from './finding.ts';
@@ -29,7 +29,8 @@ export async function checkIsolation(
   clock: Clock,
 ): Promise<Finding[]> {
   const runAs = chooseRunAs(config);
-  return [await checkUser(runAs), await checkSandbox(config, runAs, searchPath, clock)];
+  const sandbox = await checkSandbox(config, runAs, searchPath, clock);
+  return [await checkUser(runAs, config.sandbox !== 'off' && sandbox.state === 'ok'), sandbox];
 }
 
 /** Looks only: a node started from here would have the same group, and may have to move within it. */
@@ -53,15 +54,17 @@ async function lacks(group: string): Promise<string | null> {
   return `${group} is not delegated to this user: start the node as a service with Delegate=yes`;
 }
 
-async function checkUser(runAs: IsolationOptions['runAs']): Promise<Finding> {
+async function checkUser(runAs: IsolationOptions['runAs'], sandboxed: boolean): Promise<Finding> {
   try {
     const identity = await resolveIdentity(runAs);
     if (identity.kind === 'own') {
       return finding('user', 'ok', `each run has a user of its own, from ${formatUidRange(identity.range)}`);
     }
     const { user } = identity;
-    const told = user.uid === 0 ? ': programs have all rights on this machine' : '';
-    return finding('user', 'ok', `programs run as ${user.name}${told}`);
+    const shared = warningOf(identity, sandboxed);
+    return shared === null
+      ? finding('user', 'ok', `programs run as ${user.name}`)
+      : finding('user', 'missing', shared);
   } catch (error) {
     if (!(error instanceof IsolationError)) throw error;
     return finding('user', 'failed', error.message);
@@ -90,8 +93,11 @@ async function checkSandbox(
       },
       { clock, logger: SILENT },
     );
+    const { seccomp } = isolator.describe(null);
     await isolator[Symbol.asyncDispose]();
-    return finding('bubblewrap', 'ok', found.ok ? found.value : '');
+    return seccomp
+      ? finding('bubblewrap', 'ok', found.ok ? found.value : '')
+      : finding('bubblewrap', 'missing', UNFILTERED);
   } catch (error) {
     if (!(error instanceof IsolationError)) throw error;
     const why = found.ok

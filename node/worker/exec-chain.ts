@@ -1,7 +1,9 @@
 /** Small programs of util-linux that prepare a process and then become the program by `exec`, so that the pid stays. */
-import { execFile } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { closeSync } from 'node:fs';
 import { formatCpuList, readAllowedCpus } from '../llc/cpu-list.ts';
 import { resolveProgram } from './command.ts';
+import { FILTER_DESCRIPTOR } from './isolation/seccomp/filter.ts';
 
 export interface ExecChain {
   /** Path of `taskset`; null: programs can't be pinned here. */
@@ -35,10 +37,22 @@ async function findWorking(
   return (await succeeds([found.value, ...args], { PATH: searchPath })) ? found.value : null;
 }
 
-/** Whether a program ends well. Its words start with an absolute path. */
-export function succeeds(words: readonly string[], env: Record<string, string>, cwd = '/'): Promise<boolean> {
+/**
+ * Whether a program ends well. Its words start with an absolute path.
+ * @param filterFd becomes its FILTER_DESCRIPTOR, and is closed
+ */
+export function succeeds(
+  words: readonly string[],
+  env: Record<string, string>,
+  cwd = '/',
+  filterFd: number | null = null,
+): Promise<boolean> {
+  const [program = '', ...args] = words;
+  const stdio: ('ignore' | number)[] = Array.from({ length: FILTER_DESCRIPTOR }, () => 'ignore');
+  if (filterFd !== null) stdio.push(filterFd);
+  const child = spawn(program, args, { env, cwd, timeout: 10_000, stdio });
+  if (filterFd !== null) closeSync(filterFd);
   return new Promise((resolve) => {
-    const [program = '', ...args] = words;
-    execFile(program, args, { env, cwd, timeout: 10_000 }, (error) => resolve(error === null));
+    child.once('error', () => resolve(false)).once('exit', (code) => resolve(code === 0));
   });
 }

@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import type { Socket } from 'node:net';
 import { orNull } from '../or-null.ts';
+import { FILTER_DESCRIPTOR } from './isolation/seccomp/filter.ts';
 import type { OpenPipe, PipePool } from './pipe-pool.ts';
 import type { Owner } from './work-directory.ts';
 
@@ -36,6 +37,8 @@ export async function openStreams(
     readonly owner: Owner;
     /** Whether the third descriptor is a pipe of the latch. */
     readonly latched: boolean;
+    /** Handed on as descriptor FILTER_DESCRIPTOR, and closed here with the others; null: nothing. */
+    readonly filterFd: number | null;
   },
 ): Promise<ProgramStreams> {
   const descriptors: number[] = [];
@@ -51,6 +54,8 @@ export async function openStreams(
     descriptors.push(fd);
     return fd;
   };
+  const { filterFd } = options;
+  if (filterFd !== null) keep(filterFd);
   try {
     for (let stream = 1; stream <= 2; stream++) {
       const pipe = await pool.take();
@@ -62,18 +67,18 @@ export async function openStreams(
     const inputFd = options.input === null ? nullFd : keep(openUnnamed(options.inputPath, options.input));
     if (owner !== null) {
       // Those of our own making only: /dev/null belongs to everybody.
-      for (const fd of descriptors) if (fd !== nullFd) fchownSync(fd, owner.uid, owner.gid);
+      for (const fd of descriptors)
+        if (fd !== nullFd && fd !== filterFd) fchownSync(fd, owner.uid, owner.gid);
     }
     // Looked up as late as can be, and each time: the store opens files without the mark as its log grows.
     const masked = maskDescriptors(findInheritableDescriptors(), nullFd);
+    const others = Array.from({ length: Math.max(masked.length, FILTER_DESCRIPTOR - 2) }, (_, index) =>
+      latched && index === 0 ? 'pipe' : (masked[index] ?? 'ignore'),
+    );
+    if (filterFd !== null) others[FILTER_DESCRIPTOR - 3] = filterFd;
     const [stdout, stderr] = [pipes[0] ?? null, pipes[1] ?? null];
     return {
-      stdio: [
-        inputFd,
-        stdout?.writeFd ?? 'pipe',
-        stderr?.writeFd ?? 'pipe',
-        ...(latched ? (['pipe', ...masked.slice(1)] as const) : masked),
-      ],
+      stdio: [inputFd, stdout?.writeFd ?? 'pipe', stderr?.writeFd ?? 'pipe', ...others],
       stdout: stdout?.reader ?? null,
       stderr: stderr?.reader ?? null,
       handOver,
@@ -85,7 +90,8 @@ export async function openStreams(
   }
 }
 
-function openUnnamed(path: string, content: string): number {
+/** A descriptor, to be read, of a file that has no name any more. */
+export function openUnnamed(path: string, content: string | Uint8Array): number {
   writeFileSync(path, content, { mode: 0o600 });
   try {
     return openSync(path, constants.O_RDONLY);

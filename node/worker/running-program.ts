@@ -101,6 +101,7 @@ async function spawnProgram(
       input: order.parameters,
       owner: isolator.ownerOf(order.user),
       latched: held,
+      filterFd: isolator.openFilter(),
     });
     // In a session and process group of its own.
     const child = spawn(file, args, {

@@ -67,6 +67,11 @@ export const Isolation = Type.Object(
     ),
     limits: oneOf(['cgroup', 'prlimit', 'none']),
     sandbox: oneOf(['bubblewrap', 'none']),
+    seccomp: Type.Optional(
+      Type.Boolean({
+        description: 'Whether system calls that no function needs were refused. Older versions do not tell.',
+      }),
+    ),
     network: Type.Boolean({ description: 'Whether the program could reach the network.' }),
     pinned: Type.Boolean({ description: 'Whether it was kept to the CPUs of its LLC domain.' }),
   },

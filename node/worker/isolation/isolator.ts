@@ -93,6 +93,11 @@ export class Isolator implements AsyncDisposable {
     return words as [string, ...string[]];
   }
 
+  /** What goes with the words, as descriptor FILTER_DESCRIPTOR, to be closed when it was handed on; null: nothing. */
+  openFilter(): number | null {
+    return this.#parts.sandbox?.openFilter() ?? null;
+  }
+
   /** Null where the daemon can make none. Throws when the machine has no room for more. */
   createGroup(name: string): RunCgroup | null {
     return this.#parts.cgroups?.create(name, this.#options.limits) ?? null;
@@ -115,6 +120,7 @@ export class Isolator implements AsyncDisposable {
       ownUser: identity.kind === 'own',
       limits: cgroups?.limits === true ? 'cgroup' : byTool,
       sandbox: sandbox === null ? 'none' : 'bubblewrap',
+      seccomp: sandbox?.filters ?? false,
       network: sandbox === null || sandboxNetwork,
     };
   }
@@ -125,6 +131,7 @@ export class Isolator implements AsyncDisposable {
 
   /** Called when no program is left. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#parts.sandbox?.close();
     await this.#parts.cgroups?.close();
   }
 

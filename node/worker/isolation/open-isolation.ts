@@ -1,17 +1,27 @@
 /** What isolation this machine can give is found out once, by trying it. */
+import { execFile } from 'node:child_process';
 import { chmod, chown, lstat, mkdir, realpath, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import type { Clock, Logger } from '../../ports.ts';
 import { resolveProgram } from '../command.ts';
 import { detectExecChain, succeeds } from '../exec-chain.ts';
 import { removeTree } from '../remove-tree.ts';
 import { CgroupTree } from './cgroup-tree.ts';
 import { type IsolationParts, Isolator } from './isolator.ts';
-import { type Identity, resolveIdentity } from './run-user.ts';
+import { type Identity, resolveIdentity, warningOf } from './run-user.ts';
 import { OwnUsers, oneUser, type RunUsers } from './run-users.ts';
 import { Sandbox } from './sandbox.ts';
+import { filterFor } from './seccomp/filter.ts';
+import { FilterFile } from './seccomp/filter-file.ts';
 import { IsolationError, type IsolationOptions, type LentUser } from './types.ts';
 import { formatUidRange } from './uid-range.ts';
+
+/** Told with a sandbox that filters nothing. */
+export const UNFILTERED =
+  'system calls of programs are not filtered: seccomp does not work here, or not on this architecture';
+
+const run = promisify(execFile);
 
 export interface IsolationPlace {
   /** Where programs and the tools are looked for, as in PATH. */
@@ -76,8 +86,16 @@ async function openSandboxed(trial: Trial): Promise<Isolator | null> {
   const found = await resolveProgram('bwrap', place.searchPath, '/');
   let why = 'bubblewrap is not installed';
   if (found.ok) {
-    const isolator = await sandboxBy(found.value, trial);
-    if (await works(isolator, trial)) return isolator;
+    const root = await makeRoot(place.directory, 0o700);
+    const program = filterFor(process.arch);
+    const filter = program && new FilterFile(join(root, '.filter'), program);
+    for (const tried of filter === null ? [null] : [filter, null]) {
+      const isolator = await sandboxBy(found.value, trial, root, tried);
+      if (await works(isolator, trial)) {
+        return isolator;
+      }
+      tried?.close();
+    }
     why = 'bubblewrap does not work here (the kernel, or the container, may forbid namespaces)';
   }
   if (options.sandbox === 'on') {
@@ -102,41 +120,43 @@ async function openPlain(trial: Trial): Promise<Isolator> {
   );
 }
 
-async function sandboxBy(program: string, trial: Trial): Promise<Isolator> {
+async function sandboxBy(
+  program: string,
+  trial: Trial,
+  root: string,
+  filter: FilterFile | null,
+): Promise<Isolator> {
   const { options, place, parts } = trial;
   const { searchPath, directory, hidden } = place;
   const privileged = process.geteuid?.() === 0;
   const sandbox = new Sandbox({
     program,
     network: options.sandboxNetwork,
+    filter,
+    disablesUserNamespaces: (await readHelp(program)).includes('--disable-userns'),
     privileged,
     dropCapabilities: privileged && parts.identity.kind === 'daemon',
     searchPath,
     hidden: [...hidden, directory],
   });
-  return isolatorOf(trial, sandbox, await makeRoot(directory, 0o700));
+  return isolatorOf(trial, sandbox, root);
+}
+
+/** What this version can do is told nowhere else. */
+async function readHelp(program: string): Promise<string> {
+  return run(program, ['--help']).then(
+    ({ stdout, stderr }) => stdout + stderr,
+    () => '',
+  );
 }
 
 async function isolatorOf(trial: Trial, sandbox: Sandbox | null, root: string): Promise<Isolator> {
   const { options, parts } = trial;
-  const notes = [...trial.notes, ...warningsOf(parts.identity, sandbox)];
+  const shared = warningOf(parts.identity, sandbox !== null);
+  const unfiltered = sandbox?.filters === false ? UNFILTERED : null;
+  const notes = [...trial.notes, ...[shared, unfiltered].filter((note) => note !== null)];
   const users = await openUsers(trial, sandbox === null);
   return new Isolator(options, { ...parts, users, sandbox }, { root, notes });
-}
-
-/** What follows for the node and its programs from who they are. */
-function warningsOf(identity: Identity, sandbox: Sandbox | null): string[] {
-  if (identity.kind === 'own') return [];
-  const { name, uid } = identity.user;
-  const apart = `runs are not kept apart: all of them are ${name}'s`;
-  if (sandbox !== null) return identity.kind === 'other' ? [`${apart}; leave --run-as out`] : [];
-  if (identity.kind === 'other')
-    return [`${apart}, and can read, write and kill each other; leave --run-as out`];
-  const rights =
-    uid === 0 ? 'have all rights on this machine' : 'can read its token and keys and act as a member';
-  return [
-    `programs run as the user of the node (${name}) without a sandbox and ${rights}: install bubblewrap, or start the node as root without --run-as`,
-  ];
 }
 
 async function openUsers({ place, parts, dependencies }: Trial, reachesShared: boolean): Promise<RunUsers> {
@@ -161,7 +181,7 @@ async function works(isolator: Isolator, { place, parts }: Trial): Promise<boole
   try {
     if (owner !== null) await chown(probe, owner.uid, owner.gid);
     const words = isolator.wrap(lent, [], probe, [shell.value, '-c', ': > "$0"', join(probe, 'file')]);
-    return await succeeds(words, { PATH: searchPath }, probe);
+    return await succeeds(words, { PATH: searchPath }, probe, isolator.openFilter());
   } finally {
     await removeTree(probe);
   }

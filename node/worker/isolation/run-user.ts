@@ -45,6 +45,20 @@ export async function resolveIdentity(runAs: IsolationOptions['runAs']): Promise
   return { kind: 'other', user };
 }
 
+/** What follows for the node and its programs from who they are; null: nothing that an operator must know. */
+export function warningOf(identity: Identity, sandboxed: boolean): string | null {
+  if (identity.kind === 'own') return null;
+  const { name, uid } = identity.user;
+  if (identity.kind === 'other') {
+    const deeds = sandboxed ? '' : ', and can read, write and kill each other';
+    return `runs are not kept apart: all of them are ${name}'s${deeds}; leave --run-as out`;
+  }
+  if (sandboxed) return null;
+  const rights =
+    uid === 0 ? 'have all rights on this machine' : 'can read its token and keys and act in its place';
+  return `programs run as the user of the node (${name}) without a sandbox and ${rights}: install bubblewrap, or start the node as root without --run-as`;
+}
+
 async function checkRange(range: UidRange): Promise<UidRange> {
   const ids = formatUidRange(range);
   if (process.geteuid?.() !== 0) {

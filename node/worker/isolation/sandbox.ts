@@ -1,18 +1,26 @@
 /**
- * The sandbox: bubblewrap shows a program the system read-only, its own directory, and nothing else of the machine:
- * own processes, own /tmp, no network. Where the daemon is root it builds the sandbox with its rights, so that
+ * The sandbox: bubblewrap shows a program the system read-only, its own directory, and nothing else of the machine: own
+ * processes, no network, no way to namespaces of its own. Whatever it may write is its directory, also by the names
+ * /tmp, /var/tmp and /dev/shm, so that it counts as what it keeps on disk: a file system in memory would count as
+ * nothing where no control group holds the memory. Where the daemon is root it builds the sandbox with its rights, so that
  * directories closed to the run's user can be shown, and the user changes inside; else in a user namespace.
  */
-import { accessSync, lstatSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
+import { accessSync, lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, dirname, isAbsolute } from 'node:path';
 import { orNull } from '../../or-null.ts';
 import { installationOf, isInside, isSystemPath, type PrivatePlaces } from './installation.ts';
+import { FILTER_DESCRIPTOR } from './seccomp/filter.ts';
+import type { FilterFile } from './seccomp/filter-file.ts';
 
 export interface SandboxOptions {
   /** Path of `bwrap`. */
   readonly program: string;
   readonly network: boolean;
+  /** What its system calls go through; null where that doesn't work. */
+  readonly filter: FilterFile | null;
+  /** Whether this bubblewrap can forbid user namespaces. */
+  readonly disablesUserNamespaces: boolean;
   /** Whether the daemon is root: no user namespace. */
   readonly privileged: boolean;
   /** Whether programs stay root, told so: they keep no capability. */
@@ -22,6 +30,8 @@ export interface SandboxOptions {
   readonly hidden: readonly string[];
 }
 
+/** Where programs write by habit. */
+const SCRATCH = ['/tmp', '/var/tmp', '/dev/shm'];
 const ROOT_DIRECTORIES = ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'];
 /** What programs read of /etc to start, to know names, time and certificates; no secrets are among them. */
 const SETTINGS = [
@@ -47,33 +57,54 @@ const SETTINGS = [
 export class Sandbox {
   readonly #program: string;
   readonly #base: readonly string[];
+  readonly #filter: FilterFile | null;
   readonly #shown: readonly string[];
   readonly #places: PrivatePlaces;
 
   constructor(options: SandboxOptions) {
     this.#program = options.program;
+    this.#filter = options.filter;
     this.#places = { homes: findHomes(), hidden: options.hidden };
     this.#shown = findInstallations(options.searchPath, this.#places);
     this.#base = [...namespaces(options), ...system(options.network), ...this.#shown.flatMap(showReadOnly)];
   }
 
+  /** What is to be its descriptor FILTER_DESCRIPTOR; null: nothing. */
+  openFilter(): number | null {
+    return this.#filter?.open() ?? null;
+  }
+
+  get filters(): boolean {
+    return this.#filter !== null;
+  }
+
+  close(): void {
+    this.#filter?.close();
+  }
+
   /** The words before a program that may write in `directory`, where it works. Reads the file system. */
   wrap(directory: string, program: string): readonly string[] {
+    const { options, shown } = this.#showProgram(program, directory);
+    // Not where something is shown: to make its name there would be to make it in the directory.
+    const scratch = SCRATCH.filter((place) => ![directory, ...shown].some((path) => isInside(path, place)));
     return [
       this.#program,
       ...this.#base,
-      ...this.#showProgram(program, directory),
+      ...options,
+      ...scratch.flatMap((place) => ['--bind', directory, place]),
       // Parents that bubblewrap makes by itself would be closed to other users.
       ...parentsOf(directory).flatMap((parent) => ['--dir', parent]),
-      ...['--bind', directory, directory, '--chdir', directory, '--'],
+      ...['--bind', directory, directory, '--chdir', directory],
+      // What bubblewrap put its own directories and devices on is memory.
+      ...['--remount-ro', '/dev', '--remount-ro', '/', '--'],
     ];
   }
 
   /** A program that is named by its path, or found in a directory whose installation could not be shown. */
-  #showProgram(program: string, directory: string): string[] {
-    if (isInside(program, directory)) return [];
+  #showProgram(program: string, directory: string): { readonly options: string[]; readonly shown: string[] } {
     const shown = [...this.#shown];
     const options: string[] = [];
+    if (isInside(program, directory)) return { options, shown };
     const real = resolveLinks(program);
     for (const path of new Set([real, program])) {
       if (isSystemPath(path) || shown.some((place) => isInside(path, place))) continue;
@@ -83,18 +114,23 @@ export class Sandbox {
       if (places.length > 0) {
         shown.push(...places);
         options.push(...places.flatMap(showReadOnly));
-      } else if (path === real) options.push(...showReadOnly(path));
-      else options.push(...makeParents(path), '--symlink', real, path);
+        continue;
+      }
+      shown.push(path);
+      options.push(...(path === real ? showReadOnly(path) : [...makeParents(path), '--symlink', real, path]));
     }
-    return options;
+    return { options, shown };
   }
 }
 
-function namespaces({ network, privileged, dropCapabilities }: SandboxOptions): string[] {
+function namespaces(options: SandboxOptions): string[] {
+  const { network, privileged, dropCapabilities, filter, disablesUserNamespaces } = options;
   return [
     ...['--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try'],
     ...(network ? [] : ['--unshare-net']),
     ...(privileged ? [] : ['--unshare-user']),
+    ...(!privileged && disablesUserNamespaces ? ['--disable-userns'] : []),
+    ...(filter === null ? [] : ['--seccomp', String(FILTER_DESCRIPTOR)]),
     ...(dropCapabilities ? ['--cap-drop', 'ALL'] : []),
     ...['--die-with-parent', '--new-session'],
   ];
@@ -104,11 +140,17 @@ function system(network: boolean): string[] {
   return [
     ...['--ro-bind', '/usr', '/usr'],
     ...ROOT_DIRECTORIES.flatMap(showRootDirectory),
-    ...(network ? [...SETTINGS, '/etc/resolv.conf'] : SETTINGS).flatMap(showReadOnly),
+    ...[...SETTINGS, ...findJavaSettings(), ...(network ? ['/etc/resolv.conf'] : [])].flatMap(showReadOnly),
     ...['/nix/store', '/gnu/store'].filter(exists).flatMap(showReadOnly),
     ...['--proc', '/proc', '--dev', '/dev', '--dir', '/run', '--dir', '/var'],
-    ...['--perms', '1777', '--tmpfs', '/tmp', '--perms', '1777', '--dir', '/var/tmp'],
+    ...['/tmp', '/var/tmp'].flatMap((place) => ['--perms', '1777', '--dir', place]),
   ];
+}
+
+/** Debian keeps what java reads at its start in /etc/java-17-openjdk and the like. */
+function findJavaSettings(): string[] {
+  const names = orNull(() => readdirSync('/etc')) ?? [];
+  return names.filter((name) => /^java(-|$)/.test(name)).map((name) => `/etc/${name}`);
 }
 
 /** Most are links into /usr by now. */

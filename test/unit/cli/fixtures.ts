@@ -141,7 +141,15 @@ export const result: ResultJson = {
   enforcement: 'unenforced',
   enforcement_reason: 'This machine has no cache allocation.',
   cache_use: null,
-  isolation: { user: 'nobody', limits: 'prlimit', sandbox: 'bubblewrap', network: false, pinned: true },
+  isolation: {
+    user: '60800',
+    own_user: true,
+    limits: 'prlimit',
+    sandbox: 'bubblewrap',
+    seccomp: true,
+    network: false,
+    pinned: true,
+  },
   choice: {
     needed: 3,
     ways: 4,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { systemClock } from '../../../node/adapters.ts';
@@ -71,6 +71,13 @@ describe('the doctor', () => {
     } finally {
       taken.close();
     }
+  });
+
+  test('warns where programs share the user of the node', async () => {
+    const runAs = userInfo().username;
+    const user = (await examined({ sandbox: 'off', runAs }))('user');
+    assert.equal(user.state, 'missing');
+    assert.match(user.message, /without a sandbox and (can read its token and keys|have all rights)/);
   });
 
   test('looks at the data directory', async () => {

@@ -32,6 +32,8 @@ export interface LaunchBenchOptions {
   readonly hidden?: readonly string[];
   /** What runs may keep on disk. @default nobody looks */
   readonly disk?: DiskLimits;
+  /** Where its directory is made. @default the one for temporary files */
+  readonly base?: string;
   /** Of runs that are measured. @default none */
   readonly instrument?: Instrument;
 }
@@ -77,7 +79,7 @@ export class LaunchBench implements AsyncDisposable {
 
   static async create(options: LaunchBenchOptions = {}): Promise<LaunchBench> {
     const { domains } = await discoverTopology();
-    const directory = await mkdtemp(join(tmpdir(), 'fsched-worker-'));
+    const directory = await mkdtemp(join(options.base ?? tmpdir(), 'fsched-worker-'));
     // Another user must pass through to what was opened for it.
     await chmod(directory, 0o711);
     const bench = new LaunchBench(directory, { ...(domains[0] as LlcDomain), ways: 64 }, options);

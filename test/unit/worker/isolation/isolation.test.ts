@@ -1,29 +1,22 @@
 /** What keeps a program from the machine: real programs, as far as this machine can isolate them. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmod, copyFile, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { userInfo } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import { basename, join } from 'node:path';
 import { describe, test } from 'node:test';
+import { systemClock } from '../../../../node/adapters.ts';
+import { openIsolation } from '../../../../node/worker/isolation/open-isolation.ts';
 import { type IsolationOptions, UNLIMITED } from '../../../../node/worker/isolation/types.ts';
 import type { Instrument } from '../../../../node/worker/profilers/types.ts';
 import { fail } from '../../../../protocols/schema/outcome.ts';
 import { dispatchOf } from '../../../builders/nouns.ts';
+import { silentLogger } from '../../../support/silent-logger.ts';
 import { LaunchBench, type LaunchBenchOptions } from '../launch-bench.ts';
+import { NEEDS_ROOT, NO_SANDBOX, rangeOf } from './machine.ts';
 
 const IS_ROOT = process.geteuid?.() === 0;
-const NEEDS_ROOT = IS_ROOT ? false : 'only root can run programs as another user';
-const NO_SANDBOX = sandboxFault();
-
-/** False when bubblewrap works here. */
-function sandboxFault(): string | false {
-  const args = ['--unshare-pid', '--unshare-net', ...(IS_ROOT ? [] : ['--unshare-user'])];
-  const tried = spawnSync('bwrap', [...args, '--ro-bind', '/', '/', '--', '/bin/true'], { encoding: 'utf8' });
-  if (tried.error !== undefined) return 'bubblewrap is not installed';
-  return tried.status === 0 ? false : `bubblewrap does not work here: ${tried.stderr.trim()}`;
-}
-
 const bench = (isolation: Partial<IsolationOptions>, more: LaunchBenchOptions = {}) =>
   LaunchBench.create({ isolation, ...more });
 const limits = (changes: Partial<IsolationOptions['limits']>) => ({ limits: { ...UNLIMITED, ...changes } });
@@ -96,6 +89,7 @@ describe('the user of a run', () => {
     assert.deepEqual(report.result?.isolation, {
       user: own,
       ownUser: false,
+      seccomp: false,
       limits: 'none',
       sandbox: 'none',
       network: true,
@@ -184,6 +178,38 @@ describe('the user of a run', () => {
     const nowhere = bench({ runAs: 'nobody', sandbox: 'off' }, { searchPath: '/nowhere' });
     if (IS_ROOT) await assert.rejects(nowhere, /setpriv|no user/);
   });
+});
+
+test('a node warns when its programs are not kept from it, or from each other', async () => {
+  const told = async (runAs: IsolationOptions['runAs'], sandbox: IsolationOptions['sandbox']) => {
+    const directory = await mkdtemp(join(tmpdir(), 'fsched-isolation-'));
+    const place = { directory: join(directory, 'work'), openDirectory: join(directory, 'open'), hidden: [] };
+    const more = {
+      searchPath: process.env.PATH ?? '',
+      tag: 'test',
+      claimsDirectory: join(directory, 'uids'),
+    };
+    const options = { runAs, sandbox, sandboxNetwork: false, limits: UNLIMITED };
+    try {
+      await chmod(directory, 0o711);
+      const ports = { clock: systemClock, logger: silentLogger };
+      await using isolator = await openIsolation(options, { ...place, ...more }, ports);
+      return isolator.notes.join('; ');
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  };
+  const shared = IS_ROOT
+    ? /have all rights on this machine/
+    : /can read its token and keys.*install bubblewrap/;
+  assert.match(await told(null, 'off'), shared);
+  if (!NO_SANDBOX) assert.doesNotMatch(await told(null, 'on'), shared);
+  if (!IS_ROOT) return;
+  assert.match(
+    await told('nobody', 'off'),
+    /runs are not kept apart: all of them are nobody's, and can read/,
+  );
+  assert.doesNotMatch(await told(rangeOf(1), 'off'), /token|rights|apart/);
 });
 
 describe('the sandbox', () => {

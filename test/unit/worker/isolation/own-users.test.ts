@@ -1,7 +1,7 @@
 /** Runs that attack each other, on one machine and without a sandbox: nothing but their users keeps them apart. */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { randomBytes, randomInt } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { chmod, lstat, mkdtemp, rm } from 'node:fs/promises';
@@ -19,16 +19,10 @@ import { dispatchOf } from '../../../builders/nouns.ts';
 import { eventually } from '../../../support/eventually.ts';
 import { silentLogger } from '../../../support/silent-logger.ts';
 import { isAlive, LaunchBench, type LaunchBenchOptions } from '../launch-bench.ts';
+import { NEEDS_ROOT, rangeOf } from './machine.ts';
 
-const skip = process.geteuid?.() === 0 ? false : 'only root can give runs users of their own';
 const python = { command: '/usr/bin/python3' };
 const shell = { command: 'sh' };
-
-/** Ids that no other test has. */
-function rangeOf(count: number): UidRange {
-  const first = 1_900_000_000 + randomInt(50_000_000);
-  return { first, last: first + count - 1 };
-}
 
 const bench = (range: UidRange, more: LaunchBenchOptions & { readonly processes?: number } = {}) => {
   const { processes = null, ...options } = more;
@@ -66,7 +60,7 @@ attempt('stop', lambda: os.kill(pid, signal.SIGSTOP))
 attempt('kill', lambda: os.kill(pid, signal.SIGKILL))
 `;
 
-describe('users that runs have as their own', { skip }, () => {
+describe('users that runs have as their own', { skip: NEEDS_ROOT }, () => {
   test('keep neighbours from reading, writing, tracing and killing each other', async () => {
     await using worker = await bench(rangeOf(2));
     const victim = await worker.start('', {
