@@ -84,7 +84,9 @@ async function checkRange(range: UidRange): Promise<UidRange> {
 
 /** By `getent`, which also knows what a directory service lists. */
 async function readTable(name: 'passwd' | 'group'): Promise<string> {
-  const listed = run('getent', [name], { maxBuffer: 64 * 1024 ** 2 }).then(({ stdout }) => stdout);
+  const listed = run('getent', [name], { maxBuffer: 64 * 1024 ** 2, timeout: 10_000 }).then(
+    ({ stdout }) => stdout,
+  );
   return listed.catch(() => readFile(`/etc/${name}`, 'utf8').catch(() => ''));
 }
 

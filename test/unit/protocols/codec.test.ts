@@ -28,7 +28,7 @@ import {
 import { Inspection } from '../../../protocols/schema/views.ts';
 import { decode, encode } from '../../../protocols/wire/codec.ts';
 import { WireError } from '../../../protocols/wire/error.ts';
-import { domainOf, newMemberOf, peerId } from '../../builders/nouns.ts';
+import { domainOf, newMemberOf, peerId, resultOf } from '../../builders/nouns.ts';
 import { arbitraryOf } from '../../support/arbitrary.ts';
 import { notice } from '../mesh/fleet.ts';
 
@@ -232,6 +232,13 @@ test('a command carries the version of its format, and another version is no com
   assert.deepEqual(decodeCommand(bytes), command);
   for (const damaged of [Uint8Array.from([3, ...bytes.subarray(1)]), new Uint8Array(), bytes.subarray(0, 3)])
     assert.equal(decodeCommand(damaged), null);
+});
+
+test('a result of before users of runs and filters of calls were told is still read', () => {
+  const isolation = { user: 'nobody', limits: 'none', sandbox: 'none', network: true, pinned: true } as const;
+  const end = { runId: 'r1', term: 1, attempt: 1, state: 'succeeded', error: null, atMs: 1 } as const;
+  const old = { type: 'run-finish', ...end, result: resultOf({ isolation }) } as const;
+  assert.deepEqual(plain(decodeCommand(encodeCommand(old))), plain(old));
 });
 
 /** Buffers and arrays of bytes compare by their bytes. */
