@@ -14,6 +14,12 @@ export interface DiskUsage {
   readonly files: number;
 }
 
+/** A user and the name that its files are to be counted for. */
+export interface Person {
+  readonly uid: number;
+  readonly name: string;
+}
+
 /** A process and the name that its files are to be counted for. */
 export interface Member {
   readonly pid: number;
@@ -23,6 +29,8 @@ export interface Member {
 const BLOCK_BYTES = 512;
 /** Programs could make this take long, but no longer. */
 const LIMIT_MS = 60_000;
+/** What others of the machine keep in places that everybody may write isn't bounded. */
+const SHARED_LIMIT_MS = 10_000;
 
 /** Whether there is a `find` that can count; busybox has one that can't. */
 export async function canMeasure(): Promise<boolean> {
@@ -89,6 +97,27 @@ export async function measureUnlinked(
   return done ? tally.usages : null;
 }
 
+/** What belongs to each of these users in places that everybody may write. */
+export async function measureShared(
+  places: readonly string[],
+  people: readonly Person[],
+): Promise<ReadonlyMap<string, DiskUsage> | null> {
+  const tally = new Tally(people.map(({ name }) => name));
+  const names = new Map(people.map(({ uid, name }) => [String(uid), name]));
+  const theirs = people.flatMap(({ uid }, index) => [...(index === 0 ? [] : ['-o']), '-uid', String(uid)]);
+  const args = [...places, '-xdev', '(', ...theirs, ')', '-printf', '%U %b %i\\n'];
+  const done = await find(
+    '/',
+    args,
+    (line) => {
+      const [uid = '', blocks, inode] = line.split(' ');
+      tally.add(names.get(uid) ?? '', Number(blocks), inode);
+    },
+    SHARED_LIMIT_MS,
+  );
+  return done ? tally.usages : null;
+}
+
 class Tally {
   readonly usages = new Map<string, { bytes: number; files: number }>();
   readonly #seen = new Set<string>();
@@ -112,12 +141,17 @@ class Tally {
 }
 
 /** False when it could not be run to its end; what vanishes meanwhile is no matter. */
-async function find(cwd: string, args: readonly string[], onLine: (line: string) => void): Promise<boolean> {
+async function find(
+  cwd: string,
+  args: readonly string[],
+  onLine: (line: string) => void,
+  timeout = LIMIT_MS,
+): Promise<boolean> {
   const child = spawn('find', args, {
     cwd,
     env: { PATH: USUAL_PATH, LC_ALL: 'C' },
     stdio: ['ignore', 'pipe', 'ignore'],
-    timeout: LIMIT_MS,
+    timeout,
     killSignal: 'SIGKILL',
   });
   const closed = once(child, 'close');

@@ -5,15 +5,11 @@
  * exceed its limit by what it writes within a look and a count; a single file is held to the limit by the kernel
  * (RLIMIT_FSIZE). Below the reserve of the node the runs that still grow are ended, the largest first.
  */
-import { statSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { setImmediate as breathe } from 'node:timers/promises';
 import type { DiskReserve } from '../disk/reserve.ts';
 import { mebibytes, type ReadSpace } from '../disk/space.ts';
-import { orNull } from '../or-null.ts';
 import type { Cancel, Clock, Logger } from '../ports.ts';
-import { listProcesses, type ProcessEntry, readWrittenBytes } from '../procfs.ts';
-import { type DiskUsage, type Member, measureTrees, measureUnlinked } from './disk-usage.ts';
+import { type MeasuredRun, RunCensus, type RunUsage } from './run-usage.ts';
 
 export interface DiskLimits {
   /** Null: not limited. */
@@ -23,10 +19,9 @@ export interface DiskLimits {
 }
 
 /** What is known of one run. */
-export interface WatchedRun {
+export interface WatchedRun extends Omit<MeasuredRun, 'name'> {
   /** Its working directory. */
   readonly directory: string;
-  readonly pid: number;
   /** What the node itself put there. */
   readonly startBytes: number;
   /** Ends the run; called once, with the reason. */
@@ -36,14 +31,10 @@ export interface WatchedRun {
 export interface DiskWatchDependencies {
   readonly reserve: Pick<DiskReserve, 'look' | 'room'>;
   readonly readSpace: ReadSpace;
-  readonly measure?: typeof measureRuns;
+  /** @default a census of this machine */
+  readonly measure?: RunCensus['measure'];
   readonly clock: Clock;
   readonly logger: Logger;
-}
-
-/** What a run keeps, and what its processes have written, wherever that is. */
-export interface RunUsage extends DiskUsage {
-  readonly writtenBytes: number;
 }
 
 /** What was free, and when (monotonic). */
@@ -54,8 +45,8 @@ interface Reading {
 }
 
 const LOOK_MS = 250;
-/** What a run keeps is counted at least so often. */
-const COUNT_MS = 3_000;
+/** What a run keeps is counted at least so often, in case that others freed what it took. */
+const COUNT_MS = 10_000;
 /** Counting costs more than it is worth for less than this. */
 const LEAST_STEP = { bytes: 16 * 1024 ** 2, files: 4_096 };
 /** A run that keeps no more than this beyond what it kept while there was room isn't what fills the disk. */
@@ -64,8 +55,6 @@ const GROWTH_BYTES = 1024 ** 2;
 const WRITTEN_BYTES = 16 * 1024 ** 2;
 /** So long the end of one run is waited for before the next is ended. */
 const ENDING_MS = 2_000;
-/** Files of /proc are read synchronously, so many in a row. */
-const AT_A_TIME = 64;
 
 interface Entry {
   readonly run: WatchedRun;
@@ -79,7 +68,7 @@ interface Entry {
 
 export class DiskWatch {
   readonly #limits: DiskLimits;
-  readonly #deps: DiskWatchDependencies;
+  readonly #deps: Required<DiskWatchDependencies>;
   readonly #entries = new Set<Entry>();
   #stop: Cancel | null = null;
   #looking: Promise<void> | null = null;
@@ -87,8 +76,13 @@ export class DiskWatch {
   #counted: Reading | null = null;
 
   constructor(limits: DiskLimits, dependencies: DiskWatchDependencies) {
+    const { clock } = dependencies;
+    const onShared = (): void => {
+      this.#counted = null;
+    };
+    const census = new RunCensus({ clock, onShared });
     this.#limits = limits;
-    this.#deps = dependencies;
+    this.#deps = { measure: census.measure.bind(census), ...dependencies };
   }
 
   /** Until it is cancelled, when nothing of the run is left. */
@@ -121,7 +115,7 @@ export class DiskWatch {
   async #look(): Promise<void> {
     const [first] = this.#entries;
     if (first === undefined) return;
-    const { reserve, readSpace, clock, measure = measureRuns } = this.#deps;
+    const { reserve, readSpace, clock, measure } = this.#deps;
     const root = dirname(first.run.directory);
     const [space] = await Promise.all([readSpace(root), reserve.look()]);
     const isLow = reserve.room?.isLow === true;
@@ -135,7 +129,7 @@ export class DiskWatch {
     const entries = [...this.#entries];
     const usages = await measure(
       root,
-      entries.map(({ name, run }) => ({ name, pid: run.pid })),
+      entries.map(({ name, run }) => ({ ...run, name })),
     );
     for (const entry of entries) {
       entry.usage = usages.get(entry.name) ?? entry.usage;
@@ -169,7 +163,7 @@ export class DiskWatch {
     return before.freeBytes - now.freeBytes >= byBytes || before.freeFiles - now.freeFiles >= byFiles;
   }
 
-  #excess({ bytes, files }: DiskUsage): string | null {
+  #excess({ bytes, files }: RunUsage): string | null {
     const { bytes: maxBytes, files: maxFiles } = this.#limits;
     if (maxBytes !== null && bytes > maxBytes)
       return `the run kept more than ${mebibytes(maxBytes)} on disk (${mebibytes(bytes)}), which is what a run may on this node; let it write less, or raise --disk-limit`;
@@ -205,45 +199,3 @@ export class DiskWatch {
 
 const isGrowing = ({ usage, calm }: Entry): boolean =>
   usage.bytes - calm.bytes >= GROWTH_BYTES || usage.writtenBytes - calm.writtenBytes >= WRITTEN_BYTES;
-
-/** By the name of the directory in `root`; without what could not be counted. */
-async function measureRuns(root: string, runs: readonly Member[]): Promise<ReadonlyMap<string, RunUsage>> {
-  const device = orNull(() => statSync(root).dev);
-  const names = runs.map(({ name }) => name);
-  const list = await listProcesses(0);
-  const members = membersOf(list?.entries ?? [], runs);
-  const [trees, unlinked, written] = await Promise.all([
-    measureTrees(root, names),
-    device === null ? null : measureUnlinked(members, device),
-    sumWritten(members),
-  ]);
-  return new Map(
-    [...(trees ?? [])].map(([name, tree]) => {
-      const open = unlinked?.get(name);
-      const bytes = tree.bytes + (open?.bytes ?? 0);
-      return [name, { bytes, files: tree.files + (open?.files ?? 0), writtenBytes: written.get(name) ?? 0 }];
-    }),
-  );
-}
-
-async function sumWritten(members: readonly Member[]): Promise<ReadonlyMap<string, number>> {
-  const written = new Map<string, number>();
-  for (const [index, { pid, name }] of members.entries()) {
-    if (index % AT_A_TIME === AT_A_TIME - 1) await breathe();
-    written.set(name, (written.get(name) ?? 0) + readWrittenBytes(pid));
-  }
-  return written;
-}
-
-/** All descendants of the first process of each run, and its group and session. */
-function membersOf(processes: readonly ProcessEntry[], runs: readonly Member[]): Member[] {
-  const nameOf = new Map(runs.map(({ pid, name }) => [pid, name]));
-  for (let before = -1; before !== nameOf.size; ) {
-    before = nameOf.size;
-    for (const { pid, parent, group, session } of processes) {
-      const name = nameOf.get(pid) ?? nameOf.get(parent) ?? nameOf.get(group) ?? nameOf.get(session);
-      if (name !== undefined) nameOf.set(pid, name);
-    }
-  }
-  return [...nameOf].map(([pid, name]) => ({ pid, name }));
-}

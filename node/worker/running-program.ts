@@ -168,6 +168,8 @@ function supervise(
   const unwatch = disk?.watch({
     directory,
     pid,
+    uid: user?.uid ?? null,
+    reachesShared: !isolator.sandboxed,
     startBytes: bytes,
     end: (why) => {
       overDisk = why;

@@ -6,7 +6,7 @@ import type { RunUser } from './types.ts';
 
 type Ids = Pick<RunUser, 'uid' | 'gid'>;
 
-const SHARED_DIRECTORIES = ['/tmp', '/var/tmp', '/dev/shm', '/dev/mqueue', '/run/lock'];
+export const SHARED_DIRECTORIES = ['/tmp', '/var/tmp', '/dev/shm', '/dev/mqueue', '/run/lock'];
 /** Tables of System V IPC, the column of their ids, and the option of `ipcrm` that takes one (proc_sysvipc(5)). */
 const IPC_TABLES = [
   ['shm', 'shmid', '-m'],

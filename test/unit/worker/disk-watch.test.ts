@@ -1,13 +1,17 @@
 /** When runs are counted, and which of them ends. */
 import assert from 'node:assert/strict';
+import { randomInt } from 'node:crypto';
 import { describe, test } from 'node:test';
-import { DiskWatch, type DiskWatchDependencies, type RunUsage } from '../../../node/worker/disk-watch.ts';
+import { DiskWatch, type DiskWatchDependencies } from '../../../node/worker/disk-watch.ts';
+import type { RunUsage } from '../../../node/worker/run-usage.ts';
 import { FakeClock, settled } from '../../support/fake-clock.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 import { LaunchBench } from './launch-bench.ts';
 
 const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
+
+const NOBODYS = { pid: 1, uid: null, reachesShared: true, startBytes: 0 };
 
 /** A disk and runs on it, as the test says. */
 class Bench {
@@ -34,7 +38,7 @@ class Bench {
 
   run(name: string): void {
     const end = (why: string) => this.ended.push(`${name}: ${why}`);
-    this.#cancels.set(name, this.watch.watch({ directory: `/work/${name}`, pid: 1, startBytes: 0, end }));
+    this.#cancels.set(name, this.watch.watch({ ...NOBODYS, directory: `/work/${name}`, end }));
     this.keep(name, 0);
   }
 
@@ -63,7 +67,7 @@ describe('runs on a disk with room', () => {
     bench.run('b');
     await bench.clock.pass(300);
     assert.equal(bench.counts, 1);
-    await bench.clock.pass(2_000);
+    await bench.clock.pass(9_000);
     assert.equal(bench.counts, 1, 'nothing has changed');
     await bench.clock.pass(1_000);
     assert.equal(bench.counts, 2);
@@ -85,7 +89,7 @@ describe('runs on a disk with room', () => {
       bench.ended[0] ?? '',
       /^a: the run kept more than 1024 MiB on disk \(1050 MiB\).*--disk-limit$/,
     );
-    await bench.clock.pass(10_000);
+    await bench.clock.pass(30_000);
     assert.equal(bench.ended.length, 1, 'once');
   });
 
@@ -182,6 +186,25 @@ describe('a program that fills the disk', () => {
       await using bench = await LaunchBench.create({ disk: limits });
       const report = await bench.run(script(body));
       assert.equal(report.state, 'failed');
+      assert.match(report.error ?? '', /^the run kept more than 8 MiB on disk/);
+    });
+  }
+
+  const skip = process.geteuid?.() === 0 ? false : 'only root can give runs users of their own';
+  for (const [how, source] of [
+    ['outside of its directory', 'head -c 20000000 /dev/zero > "$(mktemp -p /tmp)"; sleep 1000'],
+    [
+      'without a name, from a process that nothing but its user ties to it',
+      `cd /; (exec env -i setsid sh -c 'f=$(mktemp -p /tmp); exec 5> $f; rm $f; head -c 20000000 /dev/zero >&5; sleep 1000' &); sleep 1000`,
+    ],
+  ] as const) {
+    test(`${how} is ended where runs have users of their own`, { skip }, async () => {
+      const first = 1_850_000_000 + randomInt(50_000_000);
+      await using bench = await LaunchBench.create({
+        disk: limits,
+        isolation: { runAs: { first, last: first } },
+      });
+      const report = await bench.run(source, { command: 'sh' });
       assert.match(report.error ?? '', /^the run kept more than 8 MiB on disk/);
     });
   }
