@@ -35,7 +35,53 @@ export function sameEntry(a: Entry, b: Entry): boolean {
   return true;
 }
 
-export class Checker {
+/** What is looked at as it happens, and in between. */
+export interface Checks {
+  readonly committedCount: number;
+  leads(node: SimNode, term: number): void;
+  stepped(node: SimNode): void;
+  sends(from: NodeId, to: NodeId, message: Message): void;
+  applies(node: SimNode, entry: Entry): void;
+  acknowledged(index: number, data: Uint8Array): void;
+  logsMatch(): void;
+}
+
+/** All that is left where a voter lies: what a running node has applied, it doesn't take back. */
+export class OwnWordChecker implements Checks {
+  readonly #applied = new Map<SimNode, Entry[]>();
+
+  get committedCount(): number {
+    return Math.max(0, ...[...this.#applied.values()].map(({ length }) => length));
+  }
+
+  leads(): void {}
+  stepped(): void {}
+  sends(): void {}
+  acknowledged(): void {}
+
+  applies(node: SimNode, entry: Entry): void {
+    if (entry.index !== node.applied + 1) {
+      throw new Violation('order', `${node.id} applies ${describe(entry)} after ${node.applied}`);
+    }
+    const applied = this.#applied.get(node) ?? [];
+    applied.length = entry.index - 1;
+    applied.push(entry);
+    this.#applied.set(node, applied);
+  }
+
+  logsMatch(): void {
+    for (const [node, applied] of this.#applied) {
+      if (!node.alive) continue;
+      for (const entry of applied.slice(0, node.applied)) {
+        const held = node.core.log.entryAt(entry.index);
+        if (held === null || !sameEntry(held, entry))
+          throw new Violation('own word', `${node.id} has applied ${describe(entry)} and took it back`);
+      }
+    }
+  }
+}
+
+export class Checker implements Checks {
   readonly #nodes: readonly SimNode[];
   readonly #leaders = new Map<number, NodeId>();
   readonly #votes = new Map<string, NodeId>();

@@ -1,6 +1,6 @@
 /** Proposes commands to whoever leads, and remembers what it was told is committed. */
 import type { Entry } from '../../node/consensus/types.ts';
-import type { Checker } from './checker.ts';
+import type { Checks } from './checker.ts';
 import type { SimNode } from './sim-node.ts';
 import type { Workload } from './workload.ts';
 
@@ -53,7 +53,7 @@ export class Client {
     this.#waiting.delete(node);
   }
 
-  check(checker: Checker): void {
+  check(checker: Checks): void {
     for (const [index, data] of this.#acknowledged) checker.acknowledged(index, data);
   }
 }

@@ -1,8 +1,10 @@
 /**
  * npm run simulate -- --seeds N [--from S]   runs N seeds; ends with 1 at the first that fails
  * npm run simulate -- --seed S               runs one and tells what happens in it
+ * --hostile KIND                             one more member, which means harm: its kinds stand in hostile.ts
  */
 import { parseArgs } from 'node:util';
+import { HOSTILITIES } from './hostile.ts';
 import { type SimulationResult, simulate } from './simulation.ts';
 
 const { values } = parseArgs({
@@ -10,6 +12,7 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     seeds: { type: 'string', default: '1000' },
     from: { type: 'string', default: '1' },
+    hostile: { type: 'string' },
   },
 });
 
@@ -22,8 +25,15 @@ function number(name: string, text: string): number {
   return value;
 }
 
+const hostility = HOSTILITIES.find((kind) => kind === values.hostile) ?? null;
+if (values.hostile !== undefined && hostility === null) {
+  console.error(`--hostile wants one of: ${HOSTILITIES.join(', ')}`);
+  process.exit(2);
+}
+const hint = hostility === null ? '' : ` --hostile '${hostility}'`;
+
 function runOne(seed: number): SimulationResult {
-  const result = simulate({ seed, trace: (line) => console.log(line) });
+  const result = simulate({ seed, hostility, trace: (line) => console.log(line) });
   console.log(summary(result));
   return result;
 }
@@ -44,21 +54,23 @@ function summary({
 function runMany(from: number, count: number): boolean {
   const began = performance.now();
   let events = 0;
+  let broken = 0;
   let acknowledged = 0;
   for (let seed = from; seed < from + count; seed++) {
-    const result = simulate({ seed });
+    const result = simulate({ seed, hostility });
+    if (result.broken) broken++;
     events += result.events;
     acknowledged += result.acknowledged;
     if (result.failure !== null) {
       console.error(summary(result));
-      console.error(`repeat it with: npm run simulate -- --seed ${seed}`);
+      console.error(`repeat it with: npm run simulate -- --seed ${seed}${hint}`);
       return false;
     }
   }
   const seconds = (performance.now() - began) / 1000;
   console.log(
     `${count} seeds from ${from} held in ${seconds.toFixed(1)} s: ${(count / seconds).toFixed(1)} seeds/s, ` +
-      `${events} events, ${acknowledged} proposals acknowledged and kept`,
+      `${events} events, ${acknowledged} proposals acknowledged and kept${broken > 0 ? `, ${broken} left to people` : ''}`,
   );
   return true;
 }

@@ -2,11 +2,15 @@
  * Bugs to plant in a copy of the sources, to see that the simulator finds them. `find` must stand exactly
  * once in `file`.
  */
+import type { Hostility } from './hostile.ts';
+
 export interface Mutant {
   readonly name: string;
   readonly file: string;
   readonly find: string;
   readonly replace: string;
+  /** Under which it is hunted. @default none */
+  readonly hostility?: Hostility;
 }
 
 export const MUTANTS: readonly Mutant[] = [
@@ -123,5 +127,96 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'node/consensus/core.ts',
     find: 'if (upholdsLeader(s, from)) return false;',
     replace: '',
+  },
+  {
+    name: 'a learner leads',
+    file: 'node/consensus/admission.ts',
+    find: "  if (!isTrusted(s, from)) return 'not-a-voter';\n",
+    replace: '',
+    hostility: 'learner',
+  },
+  {
+    name: 'a member outside of the configuration leads',
+    file: 'node/consensus/admission.ts',
+    find: 'if (isVoter(s.configuration, id)) return true;',
+    replace: 'if (!isMember(s.configuration, id)) return true;',
+    hostility: 'outsider',
+  },
+  {
+    name: 'a removed member leads',
+    file: 'node/consensus/admission.ts',
+    find: 'return s.vouched.size > 0 || !isSettled(s) ? trusted(s).has(id) : false;',
+    replace: 'return trusted(s).has(id) || isVoter(s.configurations.previous, id);',
+    hostility: 'removed',
+  },
+  {
+    name: 'votes are given to learners',
+    file: 'node/consensus/admission.ts',
+    find: "return isTrusted(s, from) ? null : 'not-a-voter';",
+    replace: 'return null;',
+    hostility: 'learner',
+  },
+  {
+    name: 'the word of a learner brings a later term',
+    file: 'node/consensus/admission.ts',
+    find: 'message.term <= s.term || mayRaiseTerm(s, from, message.term)',
+    replace: 'true',
+    hostility: 'learner',
+  },
+  {
+    name: 'voters are believed whoever names them',
+    file: 'node/consensus/admission.ts',
+    find: 'if (!trusted(s).has(from)) return;',
+    replace: '',
+    hostility: 'outsider',
+  },
+  {
+    name: 'a node that is behind is told of no later voters',
+    file: 'node/consensus/admission.ts',
+    find: 'if (!isLater({ index, term }, asked)) return;',
+    replace: 'if (!isLater({ index, term }, asked) || asked.index > 0) return;',
+  },
+  {
+    name: 'a second leader of the term ends the process',
+    file: 'node/consensus/admission.ts',
+    find: "if (isSecond) return 'second-leader';",
+    replace: "if (isSecond) throw new Error('two leaders');",
+    hostility: 'lying voter',
+  },
+  {
+    name: 'what is committed is deleted by the word of a leader',
+    file: 'node/consensus/following.ts',
+    find: 'if (contradictsCommit(s, message)) {',
+    replace: 'if (false) {',
+    hostility: 'lying voter',
+  },
+  {
+    name: 'entries are taken out of order',
+    file: 'node/consensus/admission.ts',
+    find: "message.type === 'append' && !isSound(message) ? 'unsound-append' : null",
+    replace: 'null',
+    hostility: 'lying voter',
+  },
+  {
+    name: 'more is acknowledged than there is',
+    file: 'node/consensus/replication.ts',
+    find: 'if (message.matchIndex > s.log.lastIndex) {',
+    replace: 'if (false) {',
+    hostility: 'lying voter',
+  },
+  {
+    name: 'any term is taken over',
+    file: 'node/consensus/terms.ts',
+    find: 'term <= Math.max(nowMs, PLENTY)',
+    replace: 'true || nowMs > PLENTY',
+    hostility: 'meddling voter',
+  },
+  {
+    name: 'a learner that never answered is alive and caught up',
+    file: 'node/consensus/membership.ts',
+    find: 'return { id, alive: active, caughtUp: matchIndex > 0 && commitIndex - matchIndex <= CAUGHT_UP_ENTRIES };',
+    replace:
+      'return { id, alive: active || matchIndex === 0, caughtUp: commitIndex - matchIndex <= CAUGHT_UP_ENTRIES };',
+    hostility: 'silent',
   },
 ];

@@ -1,7 +1,6 @@
 /** Does harm at random, and can undo all of it. */
 import { applyChange } from '../../node/consensus/configuration.ts';
-import { memberToPlan, planMembership } from '../../node/consensus/membership.ts';
-import type { ConfigurationChange } from '../../node/consensus/types.ts';
+import type { Configuration, ConfigurationChange } from '../../node/consensus/types.ts';
 import type { Client } from './client.ts';
 import type { Network } from './network.ts';
 import type { Prng } from './prng.ts';
@@ -16,6 +15,10 @@ export interface NemesisWorld {
   readonly network: Pick<Network<unknown>, 'cut' | 'mend'>;
   readonly nodes: readonly SimNode[];
   readonly client: Client;
+  /** The next step towards everyone being a member. */
+  plan(leader: SimNode): ConfigurationChange | null;
+  /** Whether faults may go as far as this. */
+  mayRest(configuration: Configuration): boolean;
   log(line: string): void;
 }
 
@@ -132,23 +135,12 @@ export class Nemesis {
     const leaders = nodes.filter((node) => node.alive && node.head().role === 'leader');
     if (leaders.length === 0) return;
     const leader = random.pick(leaders);
-    const change = random.chance(0.5) ? this.#planned(leader) : this.#wild(leader);
+    const change = random.chance(0.5) ? this.#world.plan(leader) : this.#wild(leader);
     if (change === null) return;
+    const next = applyChange(leader.head().configuration, change);
+    if (!next.ok || !this.#world.mayRest(next.value)) return;
     const proposed = leader.step({ type: 'propose-change', change });
     if (proposed?.accepted === 1) log(`${leader.id} ${change.type} ${change.node}`);
-  }
-
-  /** Towards everyone being a member. */
-  #planned(leader: SimNode): ConfigurationChange | null {
-    const { scenario } = this.#world;
-    const status = leader.core.status();
-    return planMembership({
-      self: leader.id,
-      configuration: leader.head().configuration,
-      maxVoters: scenario.maxVoters,
-      answering: [...status.progress].filter(([, { active }]) => active).map(([id]) => id),
-      members: scenario.nodes.map((id) => memberToPlan(status, id)),
-    });
   }
 
   /** Any change at all, wise or not. */

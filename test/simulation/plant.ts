@@ -18,6 +18,7 @@ const COPIED = [
   'node/llc/masks.ts',
   'node/llc/profiler-traits.ts',
   'node/ports.ts',
+  'protocols/proof',
   'protocols/schema',
   'protocols/wire',
   'test/builders',
@@ -43,6 +44,7 @@ export class Nursery implements AsyncDisposable {
 
   /** @returns what the simulator said when it found the mutant; null when it didn't within `seeds` */
   async hunt(mutant: Mutant, seeds: number): Promise<string | null> {
+    const hostile = mutant.hostility === undefined ? [] : ['--hostile', mutant.hostility];
     const path = join(this.#directory, mutant.file);
     const source = await readFile(path, 'utf8');
     if (source.split(mutant.find).length !== 2) {
@@ -53,9 +55,13 @@ export class Nursery implements AsyncDisposable {
       source.replace(mutant.find, () => mutant.replace),
     );
     try {
-      await run(process.execPath, ['--import', 'tsx', 'test/simulation/main.ts', '--seeds', String(seeds)], {
-        cwd: this.#directory,
-      });
+      await run(
+        process.execPath,
+        ['--import', 'tsx', 'test/simulation/main.ts', '--seeds', String(seeds), ...hostile],
+        {
+          cwd: this.#directory,
+        },
+      );
       return null;
     } catch (error) {
       return String((error as { stderr?: unknown }).stderr ?? error);

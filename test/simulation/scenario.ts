@@ -27,6 +27,8 @@ export interface Scenario {
 
 export const TICK_MS = 10;
 export const ELECTION_TICKS = 10;
+/** What the clocks of the nodes say when a run begins. */
+export const EPOCH_MS = 1_700_000_000_000;
 
 export function drawScenario(random: Prng): Scenario {
   const count = random.between(3, 7);

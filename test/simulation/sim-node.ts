@@ -8,7 +8,7 @@ import { Replica } from '../../node/consensus/replica.ts';
 import type { StatusHead } from '../../node/consensus/status-view.ts';
 import type { Entry, NodeId } from '../../node/consensus/types.ts';
 import { MemoryDisk } from '../support/memory-log-store.ts';
-import type { Checker } from './checker.ts';
+import type { Checks } from './checker.ts';
 import type { Prng } from './prng.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { SimMachine } from './sim-machine.ts';
@@ -29,7 +29,7 @@ export interface SimNodeWorld {
   /** Every message through its bytes. */
   readonly useCodec: boolean;
   readonly machine: SimMachine;
-  checker(): Checker;
+  checker(): Checks;
   diskWeather(): DiskWeather;
   send(from: NodeId, to: NodeId, message: Message): void;
   /** After an entry was applied. */
@@ -46,6 +46,8 @@ export class SimNode {
   readonly disk = new MemoryDisk();
   readonly machine: SimMachine;
   alive = false;
+  /** Stopped for good. */
+  retired = false;
   applied = 0;
   /** Grows with each start: events of an earlier life are void. */
   #life = 0;
@@ -72,6 +74,7 @@ export class SimNode {
   }
 
   start(tickMs: number): void {
+    if (this.retired) return;
     const life = ++this.#life;
     this.alive = true;
     this.applied = 0;

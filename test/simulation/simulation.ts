@@ -4,16 +4,18 @@
  */
 
 import type { CoreOptions } from '../../node/consensus/core-state.ts';
-import { memberToPlan, planMembership } from '../../node/consensus/membership.ts';
+import { memberToPlan, type PlannedMember, planMembership } from '../../node/consensus/membership.ts';
 import type { Message, Persist } from '../../node/consensus/messages.ts';
 import { OBJECTIONS, type Objection } from '../../node/consensus/objections.ts';
-import type { Entry } from '../../node/consensus/types.ts';
-import { Checker, Violation } from './checker.ts';
+import { isPlausibleTerm } from '../../node/consensus/terms.ts';
+import type { ConsensusStatus, Entry } from '../../node/consensus/types.ts';
+import { Checker, type Checks, OwnWordChecker, Violation } from './checker.ts';
 import { Client } from './client.ts';
+import { canHeal, endures, HOSTILE, Hostile, type Hostility, votes, withHostile } from './hostile.ts';
 import { Nemesis } from './nemesis.ts';
 import { FAIR_WEATHER, Network } from './network.ts';
 import { type Prng, prng } from './prng.ts';
-import { drawScenario, ELECTION_TICKS, type Scenario, TICK_MS } from './scenario.ts';
+import { drawScenario, ELECTION_TICKS, EPOCH_MS, type Scenario, TICK_MS } from './scenario.ts';
 import { Scheduler } from './scheduler.ts';
 import { type Dishonesty, SimNode } from './sim-node.ts';
 import { chainWorkload, lendingWorkload, tablesWorkload, type Workload } from './workload.ts';
@@ -21,6 +23,8 @@ import { chainWorkload, lendingWorkload, tablesWorkload, type Workload } from '.
 export interface SimulationOptions {
   readonly seed: number;
   readonly dishonesty?: Dishonesty;
+  /** One more member, which means harm. @default none */
+  readonly hostility?: Hostility | null;
   /** Called with every line of what happens; costs time. */
   readonly trace?: (line: string) => void;
 }
@@ -34,10 +38,14 @@ export interface SimulationResult {
   readonly committed: number;
   readonly acknowledged: number;
   readonly terms: number;
+  /** A lying voter left what only people can mend. */
+  readonly broken: boolean;
 }
 
 /** Within this time of peace there has to be a leader, and all members have to agree. */
 const RECOVERY_MS = 12_000;
+/** 40 election timeouts: a few elections come to nothing, and configurations that are missing are asked for. */
+const WRITES_WITHIN_MS = 40 * ELECTION_TICKS * TICK_MS;
 /** Where appends hold one entry and few are under way at once, a new member needs that much longer. */
 const CATCH_UP_MS_PER_ENTRY = 20;
 /** A batch of commands is taken as far as the leader's log has room. */
@@ -62,27 +70,34 @@ class Simulation {
   readonly #client: Client;
   readonly #network: Network<Message>;
   readonly #nodes: readonly SimNode[];
-  readonly #checker: Checker;
+  readonly #checker: Checks;
+  readonly #hostility: Hostility | null;
+  readonly #hostile: Hostile | null;
+  readonly #honest: readonly SimNode[];
   readonly #byId: ReadonlyMap<string, SimNode>;
   readonly #heads = new Map<SimNode, string>();
   #nemesis: Nemesis | null = null;
   #peace = false;
+  #broken = false;
   #highestTerm = 0;
   #steps = 0;
 
-  constructor({ seed, dishonesty = 'none', trace }: SimulationOptions) {
+  constructor({ seed, dishonesty = 'none', hostility = null, trace }: SimulationOptions) {
     this.#seed = seed;
     this.#trace = trace ?? null;
     this.#random = prng(seed);
-    this.#scenario = drawScenario(this.#random);
+    const scenario = drawScenario(this.#random);
+    this.#hostility = hostility;
+    this.#scenario = hostility === null ? scenario : withHostile(scenario, hostility);
     this.#network = new Network(this.#scheduler, this.#random.fork(), (from, to, message) => {
-      this.#byId.get(to)?.step({ type: 'message', from, message });
+      this.#deliver(from, to, message);
     });
     const useCodec = seed % 8 === 0;
     const workload = drawWorkload(seed, this.#scenario, this.#random);
     this.#workload = workload;
     this.#client = new Client(workload);
-    this.#nodes = this.#scenario.nodes.map((id) => {
+    const ids = hostility === null ? this.#scenario.nodes : [...this.#scenario.nodes, HOSTILE];
+    this.#nodes = ids.map((id) => {
       return new SimNode(coreOptions(id, this.#scenario), {
         scheduler: this.#scheduler,
         random: this.#random.fork(),
@@ -91,7 +106,7 @@ class Simulation {
         machine: workload.newMachine(),
         checker: () => this.#checker,
         diskWeather: () => (this.#peace ? { ...this.#scenario.disk, stallChance: 0 } : this.#scenario.disk),
-        send: (from, to, message) => this.#network.send(from, to, message),
+        send: (from, to, message) => this.#send(from, to, message),
         applied: (node, entry) => this.#applied(node, entry),
         refused: (node, { peer, objection }) => this.#refused(node, peer, objection),
         stepped: (node) => this.#stepped(node),
@@ -99,7 +114,31 @@ class Simulation {
       });
     });
     this.#byId = new Map(this.#nodes.map((node) => [node.id, node]));
-    this.#checker = new Checker(this.#nodes);
+    this.#honest = this.#nodes.filter(({ id }) => id !== HOSTILE);
+    this.#checker = hostility === 'lying voter' ? new OwnWordChecker() : new Checker(this.#nodes);
+    this.#hostile = hostility === null ? null : this.#makeHostile(hostility);
+  }
+
+  #makeHostile(hostility: Hostility): Hostile {
+    return new Hostile(hostility, {
+      scheduler: this.#scheduler,
+      random: this.#random.fork(),
+      self: this.#byId.get(HOSTILE) as SimNode,
+      honest: this.#honest,
+      send: (to, message) => this.#network.send(HOSTILE, to, message),
+      deliver: (to, message) => this.#deliver(HOSTILE, to, message),
+    });
+  }
+
+  /** Through the driver's door. */
+  #deliver(from: string, to: string, message: Message): void {
+    if (isPlausibleTerm(message.term, EPOCH_MS + this.#scheduler.now))
+      this.#byId.get(to)?.step({ type: 'message', from, message });
+  }
+
+  #send(from: string, to: string, message: Message): void {
+    this.#hostile?.overhear(message);
+    if (this.#hostility !== 'silent' || from !== HOSTILE) this.#network.send(from, to, message);
   }
 
   run(): SimulationResult {
@@ -119,6 +158,7 @@ class Simulation {
       committed: this.#checker.committedCount,
       acknowledged: this.#client.acknowledged,
       terms: this.#highestTerm,
+      broken: this.#broken,
     };
   }
 
@@ -140,6 +180,7 @@ class Simulation {
     }
     this.#proposeForEver();
     this.#letIn();
+    this.#hostile?.begin();
     nemesis.begin();
     this.#scheduler.runUntil(scenario.faultsForMs);
     nemesis.end();
@@ -153,6 +194,8 @@ class Simulation {
       network: this.#network,
       nodes: this.#nodes,
       client: this.#client,
+      plan: (leader) => this.#plan(leader, this.#scenario.nodes),
+      mayRest: (configuration) => this.#hostility === null || endures(configuration),
       log: (line) => this.#trace?.(`${this.#stamp()} ${line}`),
     });
   }
@@ -161,8 +204,10 @@ class Simulation {
   #letIn(): void {
     const random = this.#random.fork();
     const join = (): void => {
-      const members = this.#nodes.filter((node) => node.alive && node.head().configuration.voters.length > 0);
-      for (const node of this.#nodes) {
+      const members = this.#honest.filter(
+        (node) => node.alive && node.head().configuration.voters.length > 0,
+      );
+      for (const node of this.#hostility === 'silent' ? this.#nodes : this.#honest) {
         if (!node.alive || node.head().configuration.voters.length > 0 || members.length === 0) continue;
         node.step({ type: 'introduce', by: [random.pick(members).id] });
       }
@@ -190,12 +235,14 @@ class Simulation {
   #recovery(): void {
     this.#peace = true;
     this.#network.weather = FAIR_WEATHER;
+    if (this.#hostility !== null && votes(this.#hostility) && !this.#stopHostile()) return;
     const members = this.#scenario.nodes.filter(() => this.#random.chance(0.8));
     if (members.length === 0) members.push(this.#scenario.nodes[0] as string);
     this.#trace?.(`${this.#stamp()} peace; members shall be ${members.join(' ')}`);
     this.#superviseMembers(members);
     // What is stalled or late since the time of faults still comes to its end.
     this.#scheduler.runUntil(this.#scheduler.now + Math.max(this.#scenario.disk.stallMs, 400));
+    if (this.#hostility !== null) this.#acceptWrites();
     const recoveryMs = RECOVERY_MS + CATCH_UP_MS_PER_ENTRY * this.#checker.committedCount;
     const deadline = this.#scheduler.now + recoveryMs;
     let leader: SimNode | null = null;
@@ -209,13 +256,33 @@ class Simulation {
     if (marker === null) throw new Violation('liveness', 'the settled leader refuses a proposal');
     this.#scheduler.runUntil(this.#scheduler.now + CALM_MS / 2);
     // One follower believes that it lost the leader: the others still hear it, and uphold it.
-    const deceived = this.#random.pick(this.#nodes);
+    const deceived = this.#random.pick(this.#honest);
     deceived.step({ type: 'peer-unreachable', peer: (leader as SimNode).id });
     this.#scheduler.runUntil(this.#scheduler.now + CALM_MS / 2);
     this.#checkCalm(leader, marker);
     this.#workload.checkDrained(leader);
     this.#checker.logsMatch();
     this.#client.check(this.#checker);
+  }
+
+  /** A ready leader has committed an entry of its term, and so can anyone's. */
+  #acceptWrites(): void {
+    const accepts = (): boolean => this.#honest.some((node) => node.alive && node.head().ready);
+    this.#scheduler.runUntil(this.#scheduler.now + WRITES_WITHIN_MS, accepts);
+    if (!accepts()) throw new Violation('liveness', `no writes ${WRITES_WITHIN_MS} ms after the last fault`);
+  }
+
+  /** Its people stop it. @returns false when what it left can't heal by itself */
+  #stopHostile(): boolean {
+    this.#hostile?.end();
+    const node = this.#byId.get(HOSTILE) as SimNode;
+    node.crash();
+    node.retired = true;
+    this.#broken = this.#hostility === 'lying voter' && !canHeal(this.#honest);
+    // Broken or not, nobody's process ends.
+    if (this.#broken) this.#scheduler.runUntil(this.#scheduler.now + CALM_MS);
+    this.#checker.logsMatch();
+    return !this.#broken;
   }
 
   /** The index of the last entry that shall be everywhere. What goes on is ended by as many commands as it takes. */
@@ -249,8 +316,16 @@ class Simulation {
       configuration: status.configuration,
       maxVoters: this.#scenario.maxVoters,
       answering: [...status.progress].filter(([, { active }]) => active).map(([id]) => id),
-      members: members.map((id) => memberToPlan(status, id)),
+      members: [...members.map((id) => memberToPlan(status, id)), ...this.#guest(status)],
     });
+  }
+
+  /** The hostile member, where it shall be a member too. Learners of that kind are never promoted. */
+  #guest(status: ConsensusStatus): PlannedMember[] {
+    const hostility = this.#hostility;
+    if (hostility === 'learner') return [{ id: HOSTILE, alive: true, caughtUp: false }];
+    const isMember = hostility === 'silent' || (hostility !== null && votes(hostility) && !this.#peace);
+    return isMember ? [memberToPlan(status, HOSTILE)] : [];
   }
 
   /** A ready leader whose configuration is what the members want, at rest, committed, and all have caught up. */
@@ -258,12 +333,21 @@ class Simulation {
     for (const node of this.#nodes) {
       if (!node.alive || !node.head().ready || !members.includes(node.id)) continue;
       const { configuration, commitIndex, lastIndex, progress } = node.core.status();
-      const size = configuration.voters.length + configuration.learners.length;
-      if (size !== members.length || commitIndex !== lastIndex) continue;
-      if ([...progress.values()].some(({ matchIndex }) => matchIndex < lastIndex)) continue;
+      const ids = [...configuration.voters, ...configuration.learners].filter((id) => id !== HOSTILE);
+      if (ids.length !== members.length || commitIndex !== lastIndex) continue;
+      const isBehind = (id: string): boolean => (progress.get(id)?.matchIndex ?? lastIndex) < lastIndex;
+      if (ids.some((id) => isBehind(id) && !this.#isDeaf(node, id))) continue;
       if (this.#plan(node, members) === null) return node;
     }
     return null;
+  }
+
+  /** A learner that a liar with a vote led into a later term: it has to be removed, and to join anew. */
+  #isDeaf(leader: SimNode, id: string): boolean {
+    const { configuration, term } = leader.head();
+    if (this.#hostility === null || !votes(this.#hostility) || configuration.voters.includes(id))
+      return false;
+    return (this.#byId.get(id)?.head().term ?? 0) > term;
   }
 
   #checkCalm(leader: SimNode, marker: number): void {
@@ -273,6 +357,7 @@ class Simulation {
     if (configuration.voters.length % 2 === 0)
       throw new Violation('calm', 'an even number of voters at rest');
     for (const id of [...configuration.voters, ...configuration.learners]) {
+      if (id === HOSTILE || this.#isDeaf(leader, id)) continue;
       const node = this.#byId.get(id);
       if (node === undefined || node.applied < marker) {
         throw new Violation(
@@ -298,7 +383,8 @@ class Simulation {
 
   /** Honest members break no rule that can be told from outside. */
   #refused(node: SimNode, peer: string, objection: Objection): void {
-    if (OBJECTIONS[objection].severity === 'warn') return;
+    const isExpected = peer === HOSTILE || this.#hostility === 'lying voter';
+    if (isExpected || OBJECTIONS[objection].severity === 'warn') return;
     throw new Violation('honesty', `${node.id} refuses a frame of ${peer}: ${objection}`);
   }
 
