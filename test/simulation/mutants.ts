@@ -184,13 +184,6 @@ export const MUTANTS: readonly Mutant[] = [
     hostility: 'lying voter',
   },
   {
-    name: 'what is committed is deleted by the word of a leader',
-    file: 'node/consensus/following.ts',
-    find: 'if (contradictsCommit(s, message)) {',
-    replace: 'if (false) {',
-    hostility: 'lying voter',
-  },
-  {
     name: 'entries are taken out of order',
     file: 'node/consensus/admission.ts',
     find: "message.type === 'append' && !isSound(message) ? 'unsound-append' : null",

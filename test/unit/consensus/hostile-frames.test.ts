@@ -6,6 +6,7 @@ import { INITIAL_HARD_STATE } from '../../../node/consensus/log-store.ts';
 import { memberToPlan, planMembership } from '../../../node/consensus/membership.ts';
 import type { Message } from '../../../node/consensus/messages.ts';
 import type { Entry } from '../../../node/consensus/types.ts';
+import { hostileFrames } from '../../support/hostile-frames.ts';
 import { MemoryDisk, MemoryLogStore } from '../../support/memory-log-store.ts';
 import { Bench, ELECTION_TICKS, threeVoters, voters } from './bench.ts';
 import { Rig } from './rig.ts';
@@ -31,27 +32,6 @@ const state = (bench: Bench, id: string): unknown[] => {
   return [role, term, leader, commitIndex, lastIndex, bench.node(id).log()];
 };
 
-const attack = (term: number, index: number): Message[] => [
-  {
-    type: 'append',
-    term,
-    previousIndex: index,
-    previousTerm: 2,
-    commitIndex: 99,
-    entries: [command(term, index + 1, 'w')],
-  },
-  { type: 'append', term, previousIndex: 0, previousTerm: 0, commitIndex: 1, entries: [command(1, 1, 'w')] },
-  { type: 'heartbeat', term, commitIndex: 99 },
-  { type: 'vote-request', pre: true, term: term + 1, lastIndex: 99, lastTerm: term },
-  { type: 'vote-request', pre: false, term: term + 1, lastIndex: 99, lastTerm: term },
-  { type: 'vote-response', pre: false, granted: false, term },
-  { type: 'vote-response', pre: false, granted: true, term },
-  { type: 'append-rejected', term, previousIndex: 1, hintIndex: 0, hintTerm: 0 },
-  { type: 'append-accepted', term, matchIndex: 99 },
-  { type: 'heartbeat-response', term },
-  { type: 'voters-response', term, configurationIndex: 99, configurationTerm: term, voters: ['w'] },
-];
-
 describe('a member that has no vote', () => {
   for (const [who, from] of [
     ['a learner', 'w'],
@@ -61,7 +41,7 @@ describe('a member that has no vote', () => {
       test(`${who}, ${ahead} terms ahead, changes no log, term, leader or commit index`, () => {
         const bench = withLearner();
         const before = ['a', 'b', 'c'].map((id) => state(bench, id));
-        for (const message of attack(2 + ahead, 3)) {
+        for (const message of hostileFrames(2 + ahead, 3, 2)) {
           for (const id of ['a', 'b', 'c']) bench.node(id).receive(from, message);
         }
         assert.deepEqual(
@@ -88,7 +68,7 @@ describe('a member that has no vote', () => {
 
   test('does not upset candidates either', () => {
     const bench = withLearner();
-    for (const message of attack(9, 3)) bench.node('b').receive('w', message);
+    for (const message of hostileFrames(9, 3, 2)) bench.node('b').receive('w', message);
     bench.tick(4 * ELECTION_TICKS, ({ from, to }) => from === 'a' || to === 'a');
     const heads = ['b', 'c'].map((id) => bench.node(id).core.head());
     assert.equal(heads.filter(({ role }) => role === 'leader').length, 1);
@@ -101,7 +81,7 @@ describe('a member that has no vote', () => {
   test('is not the leader of a node that has just started, and knows none', () => {
     const bench = withLearner();
     bench.node('b').start();
-    for (const message of attack(2, 3)) bench.node('b').receive('w', message);
+    for (const message of hostileFrames(2, 3, 2)) bench.node('b').receive('w', message);
     assert.deepEqual(bench.node('b').core.head().leader, null);
     assert.equal(bench.node('b').refused.filter((objection) => objection === 'not-a-voter').length, 5);
   });
@@ -112,7 +92,8 @@ describe('a member that has no vote', () => {
     bench.node('a').step({ type: 'propose-change', change: { type: 'remove', node: 'c' } });
     bench.tick(3);
     const before = ['a', 'b'].map((id) => state(bench, id));
-    for (const message of attack(7, 3)) for (const id of ['a', 'b']) bench.node(id).receive('c', message);
+    for (const message of hostileFrames(7, 3, 2))
+      for (const id of ['a', 'b']) bench.node(id).receive('c', message);
     assert.deepEqual(
       ['a', 'b'].map((id) => state(bench, id)),
       before,
@@ -143,7 +124,7 @@ describe('a voter that lies ends nobody', () => {
     const bench = withLearner();
     for (const id of ['a', 'b']) {
       const before = state(bench, id);
-      for (const message of attack(2, 3).slice(0, 3)) bench.node(id).receive('c', message);
+      for (const message of hostileFrames(2, 3, 2).slice(0, 3)) bench.node(id).receive('c', message);
       assert.deepEqual(state(bench, id), before);
       assert.deepEqual(bench.node(id).refused, ['second-leader', 'second-leader', 'second-leader']);
     }
