@@ -51,6 +51,8 @@ export function withHostile(scenario: Scenario, hostility: Hostility): Scenario 
   if (hostility === 'removed') {
     return { ...scenario, initial: { ...initial, voters: [HOSTILE, ...initial.voters].sort() } };
   }
+  // A cluster that grows from one: its log is young, and a second voter that is never heard ends it.
+  if (hostility === 'silent') return { ...scenario, initial: { voters: nodes.slice(0, 1), learners: [] } };
   return hostility === 'learner' ? { ...scenario, initial: { ...initial, learners: [HOSTILE] } } : scenario;
 }
 

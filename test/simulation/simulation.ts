@@ -53,6 +53,8 @@ const DRAIN_ROUNDS = 10;
 const DRAIN_MS = 300;
 /** So long nobody may disturb the leader that peace brought. */
 const CALM_MS = 1000;
+/** So long nobody proposes anything, where the log shall be young. */
+const YOUNG_MS = 500;
 /** Mean time between two tries to be let in. */
 const JOIN_MS = 250;
 
@@ -180,6 +182,7 @@ class Simulation {
     }
     this.#proposeForEver();
     this.#letIn();
+    if (this.#hostility === 'silent') this.#superviseMembers(this.#scenario.nodes);
     this.#hostile?.begin();
     nemesis.begin();
     this.#scheduler.runUntil(scenario.faultsForMs);
@@ -228,7 +231,7 @@ class Simulation {
       }
       this.#scheduler.after(random.next() * 2 * proposalMs, propose);
     };
-    this.#scheduler.after(0, propose);
+    this.#scheduler.after(this.#hostility === 'silent' ? YOUNG_MS : 0, propose);
   }
 
   /** Peace: one leader, an odd number of voters, the same log everywhere, and then nobody disturbs it. */
@@ -236,10 +239,12 @@ class Simulation {
     this.#peace = true;
     this.#network.weather = FAIR_WEATHER;
     if (this.#hostility !== null && votes(this.#hostility) && !this.#stopHostile()) return;
-    const members = this.#scenario.nodes.filter(() => this.#random.chance(0.8));
+    const members = this.#scenario.nodes.filter(
+      () => this.#hostility === 'silent' || this.#random.chance(0.8),
+    );
     if (members.length === 0) members.push(this.#scenario.nodes[0] as string);
     this.#trace?.(`${this.#stamp()} peace; members shall be ${members.join(' ')}`);
-    this.#superviseMembers(members);
+    if (this.#hostility !== 'silent') this.#superviseMembers(members);
     // What is stalled or late since the time of faults still comes to its end.
     this.#scheduler.runUntil(this.#scheduler.now + Math.max(this.#scenario.disk.stallMs, 400));
     if (this.#hostility !== null) this.#acceptWrites();
@@ -316,7 +321,7 @@ class Simulation {
       configuration: status.configuration,
       maxVoters: this.#scenario.maxVoters,
       answering: [...status.progress].filter(([, { active }]) => active).map(([id]) => id),
-      members: [...members.map((id) => memberToPlan(status, id)), ...this.#guest(status)],
+      members: [...this.#guest(status), ...members.map((id) => memberToPlan(status, id))],
     });
   }
 
