@@ -200,9 +200,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a learner that never answered is alive and caught up',
     file: 'node/consensus/membership.ts',
-    find: 'return { id, alive: active, caughtUp: matchIndex > 0 && commitIndex - matchIndex <= CAUGHT_UP_ENTRIES };',
+    find: 'const caughtUp = matchIndex > 0 && commitIndex - matchIndex <= CAUGHT_UP_ENTRIES;\n  return { id, alive: active, ',
     replace:
-      'return { id, alive: active || matchIndex === 0, caughtUp: commitIndex - matchIndex <= CAUGHT_UP_ENTRIES };',
+      'const caughtUp = commitIndex - matchIndex <= CAUGHT_UP_ENTRIES;\n  return { id, alive: active || matchIndex === 0, ',
     hostility: 'silent',
   },
 ];

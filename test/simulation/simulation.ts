@@ -328,7 +328,7 @@ class Simulation {
   /** The hostile member, where it shall be a member too. Learners of that kind are never promoted. */
   #guest(status: ConsensusStatus): PlannedMember[] {
     const hostility = this.#hostility;
-    if (hostility === 'learner') return [{ id: HOSTILE, alive: true, caughtUp: false }];
+    if (hostility === 'learner') return [{ id: HOSTILE, mayVote: false, alive: true, caughtUp: true }];
     const isMember = hostility === 'silent' || (hostility !== null && votes(hostility) && !this.#peace);
     return isMember ? [memberToPlan(status, HOSTILE)] : [];
   }

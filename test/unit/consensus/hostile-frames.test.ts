@@ -253,8 +253,8 @@ test('a learner that never answered is neither alive nor caught up, on however y
       maxVoters: 3,
       members: ['a', 'b', 'c'].map((id) => memberToPlan(status, id)),
     });
-  assert.deepEqual(memberToPlan(status, 'b'), { id: 'b', alive: false, caughtUp: false });
-  assert.deepEqual(memberToPlan(status, 'c'), { id: 'c', alive: true, caughtUp: true });
+  assert.deepEqual(memberToPlan(status, 'b'), { id: 'b', alive: false, caughtUp: false, mayVote: true });
+  assert.deepEqual(memberToPlan(status, 'c'), { id: 'c', alive: true, caughtUp: true, mayVote: true });
   assert.equal(plan(), null, 'two voters are no better than one');
 });
 
