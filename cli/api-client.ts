@@ -14,8 +14,8 @@ export const DEFAULT_API = 'http://127.0.0.1:8200';
 export interface ApiOptions {
   /** Base URL of any node. @default http://127.0.0.1:8200 */
   readonly api: string;
-  /** File that holds the bearer token. @default null */
-  readonly tokenFile: string | null;
+  /** Gives the bearer token for the node at this URL; null: none. */
+  readonly token: (api: URL) => Promise<string | null>;
   /** File with the certificates (PEM) that vouch for an https server; null: those that the system trusts. @default null */
   readonly caFile: string | null;
   /** How long an answer may take; null: as long as it takes. @default null */
@@ -90,14 +90,14 @@ async function readText(response: IncomingMessage, limit: number): Promise<strin
 
 export class ApiClient {
   readonly #base: URL;
-  readonly #token: string | null;
+  readonly #token: (api: URL) => Promise<string | null>;
   readonly #ca: string | null;
   readonly #timeoutMs: number | null;
 
-  /** Throws a `CliError` for an unusable URL, token file or file of certificates. */
+  /** Throws a `CliError` for an unusable URL or file of certificates. */
   constructor(options: ApiOptions) {
     this.#base = parseBase(options.api);
-    this.#token = options.tokenFile === null ? null : readToken(options.tokenFile);
+    this.#token = options.token;
     this.#ca = options.caFile === null ? null : readCertificates(options.caFile);
     this.#timeoutMs = options.timeoutMs;
   }
@@ -153,6 +153,7 @@ export class ApiClient {
   }
 
   async #send({ method, path, query = {}, body, headers }: ApiRequest): Promise<IncomingMessage> {
+    const token = await this.#token(this.#base);
     const url = new URL(this.url + path);
     for (const [name, value] of Object.entries(query)) {
       if (value !== undefined) url.searchParams.set(name, String(value));
@@ -163,7 +164,7 @@ export class ApiClient {
       ...(this.#ca !== null && { ca: this.#ca }),
       headers: {
         accept: 'application/json, */*;q=0.5',
-        ...(this.#token !== null && { authorization: `Bearer ${this.#token}` }),
+        ...(token !== null && { authorization: `Bearer ${token}` }),
         ...(json !== null && { 'content-type': 'application/json', 'content-length': json.length }),
         ...(body instanceof Form && { 'content-type': body.type, 'content-length': body.content.size }),
         ...headers,
@@ -255,20 +256,6 @@ function readCertificates(path: string): string {
   }
   if (text.includes('-----BEGIN CERTIFICATE-----')) return text;
   throw new CliError(EXIT.USAGE, `--ca-file: there is no certificate in PEM in ${path}`);
-}
-
-function readToken(path: string): string {
-  let token: string;
-  try {
-    token = readSmallFileSync(path).trim();
-  } catch (cause) {
-    throw CliError.because(EXIT.USAGE, "--api-token-file: the token can't be read", cause);
-  }
-  if (/^[\x21-\x7e]+$/.test(token)) return token;
-  throw new CliError(
-    EXIT.USAGE,
-    `--api-token-file: ${path} must hold one token of printable ASCII characters`,
-  );
 }
 
 function toFailure(status: number, body: string, url: string): CliError {

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { type Command, Option } from 'commander';
 import { parseDuration } from '../node/config/values.ts';
 import { ApiClient, DEFAULT_API } from './api-client.ts';
+import { findToken } from './api-token.ts';
 import { CliError, EXIT } from './exit-codes.ts';
 
 /** Long enough for a node that forwards to a master which is being elected. */
@@ -21,7 +22,7 @@ export function withApiOptions(command: Command, { patient = false } = {}): Comm
   const timeout = new Option('--timeout <time>', 'how long to wait for an answer, such as 500ms or 30s');
   return command
     .addOption(new Option('--api <url>', 'URL of any node').env('FSCHED_API').default(DEFAULT_API))
-    .addOption(new Option('--api-token-file <file>', 'file with the API token').env('FSCHED_API_TOKEN_FILE'))
+    .option('--api-token-file <file>', 'file with the API token (see fsched token --help)')
     .addOption(
       new Option('--ca-file <file>', 'certificates (PEM) that alone are trusted by https').env(
         'FSCHED_CA_FILE',
@@ -34,7 +35,7 @@ export function withApiOptions(command: Command, { patient = false } = {}): Comm
 export function makeClient(flags: ApiFlags): ApiClient {
   return new ApiClient({
     api: flags.api,
-    tokenFile: flags.apiTokenFile || null,
+    token: (api) => findToken(api, { file: flags.apiTokenFile || null, environment: process.env }),
     caFile: flags.caFile || null,
     timeoutMs: flags.timeout === undefined ? null : durationMs('--timeout', flags.timeout),
   });

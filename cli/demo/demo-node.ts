@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Environment } from '../../node/config/config.ts';
 import { ApiClient } from '../api-client.ts';
+import { readToken } from '../api-token.ts';
 import { messageOf } from '../exit-codes.ts';
 
 const READY_WITHIN_MS = 30_000;
@@ -52,7 +53,7 @@ export class DemoNode {
   client(timeoutMs: number | null = 10_000): ApiClient {
     return new ApiClient({
       api: this.ready.rest,
-      tokenFile: join(this.dataDir, 'api-token'),
+      token: async () => readToken('the demo', join(this.dataDir, 'api-token')),
       caFile: null,
       timeoutMs,
     });

@@ -57,7 +57,7 @@ const SIZE_UNITS = {
   ...{ m: 1024 ** 2, mb: 1024 ** 2, mib: 1024 ** 2 },
   ...{ g: 1024 ** 3, gb: 1024 ** 3, gib: 1024 ** 3 },
 };
-const TIME_UNITS = { '': 1, ms: 1, s: 1000, m: 60_000, min: 60_000, h: 3_600_000 };
+const TIME_UNITS = { '': 1, ms: 1, s: 1000, m: 60_000, min: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** Bytes: `1048576`, `1024K`, `1MiB`. */
 export const parseSize = (min: number, max: number): ParseAnywhere<number> =>
