@@ -31,3 +31,11 @@ export function formatAge(ms: number): string {
 }
 
 export const plural = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;
+
+/** `2025-01-31 12:00`, in the time of this machine. */
+export function formatMoment(rfc3339: string): string {
+  const date = new Date(rfc3339);
+  const two = (value: number) => String(value).padStart(2, '0');
+  const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join('-');
+  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}`;
+}

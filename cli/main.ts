@@ -24,6 +24,8 @@ const COMMANDS: Readonly<
   logs: async () => (await import('./commands/logs.ts')).registerLogs,
   cancel: async () => (await import('./commands/cancel.ts')).registerCancel,
   model: async () => (await import('./commands/model.ts')).registerModel,
+  token: async () => (await import('./commands/token.ts')).registerToken,
+  audit: async () => (await import('./commands/audit.ts')).registerAudit,
   inspect: async () => (await import('./commands/inspect.ts')).registerInspect,
   doctor: async () => (await import('./commands/doctor.ts')).registerDoctor,
   demo: async () => (await import('./commands/demo.ts')).registerDemo,

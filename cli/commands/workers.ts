@@ -60,6 +60,11 @@ async function removeWorker(wanted: string, flags: ApiFlags): Promise<void> {
       `there is no worker ${JSON.stringify(wanted)}: "fsched workers" lists them`,
     );
   }
-  const answer = await makeClient(flags).delete(`/cluster/workers/${encodeURIComponent(worker.id)}`);
-  show(flags, answer, () => [`${worker.name} (${worker.id}) is no longer a member`]);
+  const answer = await makeClient(flags).delete<{ readonly revoked_tokens?: readonly string[] }>(
+    `/cluster/workers/${encodeURIComponent(worker.id)}`,
+  );
+  show(flags, answer, ({ revoked_tokens: revoked = [] }) => [
+    `${worker.name} (${worker.id}) is no longer a member`,
+    ...revoked.map((id) => `the join token ${id}, by which it could come back, is revoked`),
+  ]);
 }

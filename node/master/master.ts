@@ -6,10 +6,10 @@
 import { generosity } from '../../predictor/choose-ways.ts';
 import type { ModelHost } from '../../predictor/model-host.ts';
 import type { WritableShelf } from '../../protocols/blob/index.ts';
-import type { Member } from '../../protocols/schema/member.ts';
 import type { ControlRequest, ControlResponse } from '../../protocols/schema/messages.ts';
 import { type Answer, fail, succeed } from '../../protocols/schema/outcome.ts';
 import { isTerminal, type Run } from '../../protocols/schema/run.ts';
+import type { TokenId } from '../../protocols/schema/token.ts';
 import type { Consensus, NodeId } from '../consensus/types.ts';
 import type { CapacityBoard } from '../membership/capacity-board.ts';
 import type { Mesh } from '../mesh/types.ts';
@@ -29,9 +29,11 @@ import {
 import { type Propose, proposeTo, unavailable } from './propose.ts';
 import { Reconciler } from './reconciler.ts';
 import { ReportDesk } from './report-desk.ts';
+import type { Deed } from './requests.ts';
 import { RunService } from './run-service.ts';
 import { Scheduler } from './scheduler.ts';
 import { TaskService } from './task-service.ts';
+import { TokenService } from './token-service.ts';
 import { Trainer } from './trainer.ts';
 import { WayPlanner } from './way-planner.ts';
 
@@ -71,6 +73,7 @@ export class Master {
   readonly runs: RunService;
   readonly benchmarks: BenchmarkService;
   readonly trainer: Trainer;
+  readonly tokens: TokenService;
 
   constructor(options: MasterOptions, dependencies: MasterDependencies) {
     const { consensus, tables, board, mesh, shelf, watch } = dependencies;
@@ -115,6 +118,7 @@ export class Master {
     this.#autopilot = new Autopilot(options, dependencies);
     this.admission = new Admission({ ...dependencies, propose });
     this.#putFoundingToken = () => putFoundingToken(options, { ...dependencies, self: mesh.id, propose });
+    this.tokens = new TokenService({ ...dependencies, propose });
     this.trainer = new Trainer({}, { ...dependencies, self: mesh.id, replicate, propose });
   }
 
@@ -152,7 +156,15 @@ export class Master {
     }
   }
 
-  async remove(id: string): Promise<Answer<Member>> {
+  /** Before it is done: what can't be recorded isn't done. */
+  async record(deed: Deed): Promise<Answer<void>> {
+    const entry = { ...deed, atMs: this.#deps.clock.nowMs() };
+    const outcome = await this.#propose({ type: 'audit', entry });
+    return outcome.ok ? succeed(undefined) : unavailable(outcome.error);
+  }
+
+  /** Tells also which join tokens were revoked with it. */
+  async remove(id: string): Promise<Answer<{ readonly revokedTokens: readonly TokenId[] }>> {
     const member = this.#deps.tables.member(id);
     if (!member) return fail({ code: 'NOT_FOUND', message: `${id} is no member; see /cluster/workers` });
     if (id === this.#deps.mesh.id) {
@@ -161,8 +173,12 @@ export class Master {
         message: "the master can't be removed; stop it, and remove it when another one leads",
       });
     }
+    const { tokens } = this.#deps.tables;
+    const live = tokens.joinTokens().filter(({ revokedAtMs }) => revokedAtMs === null);
     const outcome = await this.#propose({ type: 'member-remove', id, atMs: this.#deps.clock.nowMs() });
-    return outcome.ok ? succeed(member) : unavailable(outcome.error);
+    if (!outcome.ok) return unavailable(outcome.error);
+    const revoked = live.filter((token) => tokens.join(token.id)?.revokedAtMs != null);
+    return succeed({ revokedTokens: revoked.map((token) => token.id) });
   }
 
   async selectModel(version: number): Promise<Answer<void>> {

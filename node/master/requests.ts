@@ -1,6 +1,7 @@
 /** What the master is asked for, whoever asks: REST's bodies as plain data. */
 import type { Readable } from 'node:stream';
 import type { ProfilerName } from '../../protocols/schema/task.ts';
+import type { AuditEntry, MemberRole, Scope } from '../../protocols/schema/token.ts';
 
 export interface Upload {
   readonly fileName: string;
@@ -43,4 +44,24 @@ export interface ExplainRequest {
   readonly task: { readonly id: string } | { readonly name: string };
   readonly inputSize: number;
   readonly maxSlowdown: number | null;
+}
+
+export type TokenRequest = {
+  readonly name: string;
+  /** How long it holds; null: until it is revoked. */
+  readonly ttlMs: number | null;
+} & (
+  | { readonly kind: 'api'; readonly scope: Scope }
+  /** `uses`: how many nodes it may let in; null: any number. */
+  | { readonly kind: 'join'; readonly role: MemberRole; readonly uses: number | null }
+);
+
+/** What somebody is about to do. */
+export type Deed = Omit<AuditEntry, 'atMs'>;
+
+export interface AuditFilter {
+  /** At most this many, newest first. */
+  readonly limit: number;
+  /** Not before; null: whenever. */
+  readonly sinceMs: number | null;
 }

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import { type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import type { Clock, Logger } from '../ports.ts';
+import { checkConfig, recordDeeds } from './audit.ts';
 import { checkScope, type DoorDependencies, identify, needsToken } from './auth.ts';
 import { ApiError, answerAtOnce, noMaster, toApiError } from './errors.ts';
 import type { Forwarder } from './forward.ts';
@@ -11,12 +12,13 @@ import { loggable, NOT_MASTER_HEADER } from './http-headers.ts';
 import { drainRest } from './linger.ts';
 import { registerOpenApi } from './openapi.ts';
 import { clusterRoutes } from './routes/cluster.ts';
-import type { App, RouteConfig, RouteContext } from './routes/context.ts';
+import type { App, RouteContext } from './routes/context.ts';
 import { executionRoutes } from './routes/execution.ts';
 import { predictorRoutes } from './routes/predictor.ts';
 import { runRoutes } from './routes/runs.ts';
 import { serviceRoutes } from './routes/service.ts';
 import { taskRoutes } from './routes/tasks.ts';
+import { tokenRoutes } from './routes/tokens.ts';
 import { saysTooLarge, tooLarge } from './upload.ts';
 import { serializerCompiler, validatorCompiler } from './validation.ts';
 
@@ -53,11 +55,19 @@ export function buildApp(context: AppContext): App {
   });
   addHooks(app, context);
   registerOpenApi(app, context.backend.localHealth().version);
-  app.addHook('onRoute', ({ method, url, config }) => checkConfig(`${method} ${url}`, config));
+  app.addHook('onRoute', checkConfig);
   const methods = collectMethods(app);
   // Registered after the document's plugin, which learns of routes as they are added.
   app.after(() => {
-    for (const add of [serviceRoutes, taskRoutes, executionRoutes, runRoutes, clusterRoutes, predictorRoutes])
+    for (const add of [
+      serviceRoutes,
+      taskRoutes,
+      executionRoutes,
+      runRoutes,
+      clusterRoutes,
+      predictorRoutes,
+      tokenRoutes,
+    ])
       add(app, context);
     app.after(() => refuseOtherMethods(app, methods));
   });
@@ -69,11 +79,6 @@ const unused = (): never => {
 };
 
 const path = (request: FastifyRequest): string => request.url.split('?', 1)[0] as string;
-
-/** What a route forgets to ask for, everybody may. */
-function checkConfig(route: string, config: RouteConfig = {}): void {
-  if (config.scope === undefined) throw new Error(`${route} does not say what scope it needs`);
-}
 
 function addHooks(app: App, context: AppContext): void {
   const { backend, forwarder, options } = context;
@@ -106,6 +111,8 @@ function addHooks(app: App, context: AppContext): void {
     if (authority.kind === 'none') throw noMaster(authority.reason, authority.retryAfterSeconds);
     return (await forwarder.forward(request, reply, payload as IncomingMessage)) ?? payload;
   });
+
+  recordDeeds(app, context);
 
   app.addHook('onSend', async (request, reply) => {
     if (context.mustClose(request.raw)) {

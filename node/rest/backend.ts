@@ -11,15 +11,20 @@ import type { DroppedModel, LearnedFrom, ModelVersion } from '../../protocols/sc
 import type { Answer, Outcome } from '../../protocols/schema/outcome.ts';
 import type { Mode, Run, RunState } from '../../protocols/schema/run.ts';
 import type { Profile, Task } from '../../protocols/schema/task.ts';
+import type { AuditEntry, TokenId } from '../../protocols/schema/token.ts';
 import type { ClusterView, ConsensusView, DriftView } from '../../protocols/schema/views.ts';
 import type { Room } from '../disk/reserve.ts';
 import type {
+  AuditFilter,
   BenchmarkRequest,
+  Deed,
   ExplainRequest,
   RunRequest,
   SubmitRequest,
+  TokenRequest,
   Upload,
 } from '../master/requests.ts';
+import type { KnownToken, MadeToken } from '../master/token-service.ts';
 import type { TrainingView } from '../master/trainer.ts';
 import type { BearerFault, Principal } from './principal.ts';
 
@@ -142,7 +147,17 @@ export interface RestBackend {
   ): Promise<Answer<Readable>>;
   cancelRun(id: string): Promise<Answer<Run>>;
   addWorker(host: string): Promise<Answer<Member>>;
-  removeWorker(id: string): Promise<Answer<Member>>;
+  removeWorker(id: string): Promise<Answer<{ readonly revokedTokens: readonly TokenId[] }>>;
+  /** Newest first. */
+  tokens(): readonly KnownToken[];
+  /** `by`: who asks. */
+  createToken(request: TokenRequest, by: string): Promise<Answer<MadeToken>>;
+  rotateToken(id: TokenId, by: string): Promise<Answer<MadeToken>>;
+  revokeToken(id: TokenId): Promise<Answer<KnownToken>>;
+  /** Writes into the audit trail what is about to be done. */
+  record(deed: Deed): Promise<Answer<void>>;
+  /** Newest first. */
+  auditTrail(filter: AuditFilter): readonly AuditEntry[];
   cluster(): ClusterView;
   generosity(): number;
   predictor(): PredictorView;

@@ -1,5 +1,5 @@
 /**
- * Nouns as the JSON of REST: keys in snake_case, moments (`…AtMs`, `sinceMs`) in RFC 3339 without the unit in the key.
+ * Nouns as the JSON of REST: keys in snake_case, moments (`…AtMs`, `atMs`, `sinceMs`) in RFC 3339 without the unit in the key.
  * The schema of an answer comes from the noun's own, so that a new field of a noun is told, and documented, by itself.
  */
 import type { Static, TNull, TProperties, TSchema, TUnion, TUnsafe } from 'typebox';
@@ -8,7 +8,7 @@ import { nullable } from '../../protocols/schema/fields.ts';
 type Snake<S extends string> = S extends `${infer Head}${infer Tail}`
   ? `${Head extends Lowercase<Head> ? Head : `_${Lowercase<Head>}`}${Snake<Tail>}`
   : S;
-type MomentKey = `${string}AtMs` | 'sinceMs';
+type MomentKey = `${string}AtMs` | 'atMs' | 'sinceMs';
 type JsonKey<K> = K extends MomentKey
   ? K extends `${infer Name}Ms`
     ? Snake<Name>
@@ -27,7 +27,7 @@ type JsonProperties<P extends TProperties> = {
   [K in keyof P as JsonKey<K>]: TUnsafe<JsonField<K, Static<P[K]>>>;
 };
 
-const isMoment = (key: string): boolean => /(^since|.At)Ms$/.test(key);
+const isMoment = (key: string): boolean => /(^at|^since|.At)Ms$/.test(key);
 /** Nouns have few keys, and lists of them many: each is put into snake_case once. */
 const jsonKeys = new Map<string, string>();
 function jsonKey(key: string): string {

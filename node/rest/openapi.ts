@@ -24,6 +24,7 @@ export function registerOpenApi(app: App, version: string): void {
         { name: 'runs', description: 'Executions and their output.' },
         { name: 'cluster', description: 'Members, capacity and health.' },
         { name: 'predictor', description: 'How much cache a run is granted.' },
+        { name: 'access', description: 'Tokens, and who did what.' },
         { name: 'node', description: 'What any node answers by itself.' },
       ],
       components: {

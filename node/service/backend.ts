@@ -7,11 +7,13 @@ import type { LearnedFrom } from '../../protocols/schema/model.ts';
 import { type Answer, type ApiFailure, fail, succeed } from '../../protocols/schema/outcome.ts';
 import type { Mode, Output, Run } from '../../protocols/schema/run.ts';
 import type { Profile, Task } from '../../protocols/schema/task.ts';
+import type { AuditEntry } from '../../protocols/schema/token.ts';
 import type { ClusterView } from '../../protocols/schema/views.ts';
 import type { Consensus, NodeId } from '../consensus/types.ts';
 import type { Room } from '../disk/reserve.ts';
 import type { Master } from '../master/master.ts';
 import type {
+  AuditFilter,
   BenchmarkRequest,
   ExplainRequest,
   RunRequest,
@@ -197,8 +199,19 @@ export class DaemonBackend implements RestBackend {
     return this.#withMaster(() => this.#deps.invite(host));
   }
 
-  removeWorker(id: string): Promise<Answer<Member>> {
-    return this.#withMaster((master) => master.remove(id));
+  removeWorker: RestBackend['removeWorker'] = (id) => this.#withMaster((master) => master.remove(id));
+
+  tokens: RestBackend['tokens'] = () => this.#deps.master()?.tokens.list() ?? [];
+  createToken: RestBackend['createToken'] = (request, by) =>
+    this.#withMaster((master) => master.tokens.create(request, by));
+  rotateToken: RestBackend['rotateToken'] = (id, by) =>
+    this.#withMaster((master) => master.tokens.rotate(id, by));
+  revokeToken: RestBackend['revokeToken'] = (id) => this.#withMaster((master) => master.tokens.revoke(id));
+  record: RestBackend['record'] = (deed) => this.#withMaster((master) => master.record(deed));
+
+  auditTrail({ limit, sinceMs }: AuditFilter): readonly AuditEntry[] {
+    const wanted = this.#deps.tables.audit().filter(({ atMs }) => sinceMs === null || atMs >= sinceMs);
+    return wanted.slice(-limit).reverse();
   }
 
   cluster(): ClusterView {

@@ -194,7 +194,7 @@ export class Tables implements StateMachine<ApplyResult> {
       case 'join-token-put':
         return this.#tokens.putJoin(command) ? this.#changed('members') : EXISTS;
       case 'api-token-put':
-        return this.#tokens.putApi(command.token) ? this.#changed('members') : EXISTS;
+        return this.#tokens.putApi(command) ? this.#changed('members') : EXISTS;
       case 'token-revoke':
         return this.#tokens.revoke(command.id, command.atMs) ? this.#changed('members') : NOT_FOUND;
       case 'audit':

@@ -58,9 +58,11 @@ export class TokenTable {
     return true;
   }
 
-  putApi(token: ApiToken): boolean {
+  /** False when a token of that id is known. */
+  putApi({ token, replaces }: Extract<Command, { type: 'api-token-put' }>): boolean {
     if (this.#api.has(token.id)) return false;
     this.#api.set(token.id, token);
+    if (replaces !== null) this.revoke(replaces, token.createdAtMs);
     forgetDead(this.#api, token.createdAtMs);
     return true;
   }

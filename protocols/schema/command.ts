@@ -17,9 +17,9 @@ export const Command = Type.Union([
   command('member-admit', { member: Member, tokenId: TokenId, atMs: moment() }),
   /** The join token that it came in by is revoked with it, so that it can't come back by itself. */
   command('member-remove', { id: NodeId, atMs: moment() }),
-  /** Revokes `replaces` in the same step: a rotation. */
+  /** Both revoke `replaces` in the same step: a rotation. */
   command('join-token-put', { token: JoinToken, replaces: nullable(TokenId) }),
-  command('api-token-put', { token: ApiToken }),
+  command('api-token-put', { token: ApiToken, replaces: nullable(TokenId) }),
   /** Of either kind. */
   command('token-revoke', { id: TokenId, atMs: moment() }),
   command('audit', { entry: AuditEntry }),

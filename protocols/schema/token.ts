@@ -55,6 +55,13 @@ export type JoinToken = Value<typeof JoinToken>;
 export const ApiToken = Type.Object({ ...common, sha256: Sha256, scope: Scope });
 export type ApiToken = Value<typeof ApiToken>;
 
+/** Whether it still does what it is for. */
+export const TOKEN_STATES = ['active', 'used_up', 'expired', 'revoked'] as const;
+export type TokenState = (typeof TOKEN_STATES)[number];
+
+/** Characters. */
+export const MAX_SUBJECT = 512;
+
 /** What somebody did who may operate or administer; it is committed before it is done. */
 export const AuditEntry = Type.Object({
   atMs: moment(),
@@ -63,6 +70,6 @@ export const AuditEntry = Type.Object({
   tokenId: nullable(TokenId),
   node: name(128, { description: 'Peer id of the node that was asked.' }),
   action: name(128, { description: 'What was done, such as `DELETE /cluster/workers/:id`.' }),
-  subject: name(512, { description: 'To what.' }),
+  subject: name(MAX_SUBJECT, { description: 'To what.' }),
 });
 export type AuditEntry = Value<typeof AuditEntry>;

@@ -1,12 +1,15 @@
 /** Who may use the API of real daemons: programs from inside, other users, bearers of tokens. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { promisify } from 'node:util';
+import { tokenId } from '../../protocols/proof/token-keys.ts';
 import { TestCluster } from '../support/daemon-process.ts';
 
+const BUNDLE = join(import.meta.dirname, '../../dist/fsched.js');
 const SANDBOXES = ['auto', 'off'] as const;
 
 /** Tries what a program must not: reads the token, looks, submits, uploads, removes a member, makes a token. */
@@ -89,6 +92,68 @@ test('--api-token-file names another place for it', async () => {
   await rm(folder, { recursive: true });
   const authorization = 'Bearer a-token-of-sixteen-or-more';
   assert.equal((await first.request('/cluster', { headers: { authorization } })).status, 200);
+});
+
+test('a token works everywhere as soon as it is told, as far as its scope goes, and nowhere once it is revoked', async () => {
+  await using cluster = await TestCluster.of(3, ['--log-level', 'debug']);
+  const [master, follower] = [await cluster.master(), await cluster.follower()];
+  const fsched = async (...args: string[]) =>
+    (
+      await promisify(execFile)(process.execPath, [BUNDLE, ...args], { env: follower.environment })
+    ).stdout.trim();
+  const statuses = (path: string, token: string, init: RequestInit = {}) => {
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+    return Promise.all(
+      cluster.nodes.map(async (node) => (await node.fetch(path, { ...init, headers })).status),
+    );
+  };
+  const reader = await fsched('token', 'create', '--scope', 'read', '--name', 'dashboard');
+  assert.match(reader, /^fsa_[0-9a-f]{64}$/);
+  assert.deepEqual(await statuses('/cluster', reader), [200, 200, 200]);
+  assert.deepEqual(await statuses('/metrics', reader), [200, 200, 200]);
+  for (const [method, path, body] of [
+    ['POST', '/submit', { function_name: 'f' }],
+    ['POST', '/predictor/model/select', { version: 0 }],
+    ['POST', '/tokens', { kind: 'api', scope: 'admin' }],
+    ['DELETE', `/cluster/workers/${follower.peer}`, undefined],
+  ] as const) {
+    const init = { method, ...(body && { body: JSON.stringify(body) }) };
+    assert.deepEqual(await statuses(path, reader, init), [403, 403, 403], path);
+  }
+
+  const id = tokenId(reader);
+  const next = await fsched('token', 'rotate', id);
+  assert.deepEqual(await statuses('/cluster', reader), [401, 401, 401]);
+  assert.deepEqual(await statuses('/cluster', next), [200, 200, 200]);
+  await fsched('token', 'revoke', tokenId(next));
+  assert.deepEqual(await statuses('/cluster', next), [401, 401, 401]);
+
+  const { entries } = JSON.parse(await fsched('audit', '--json'));
+  const deeds = entries.map((entry: Record<string, string>) => [
+    entry.action,
+    entry.subject,
+    entry.node,
+    entry.who,
+  ]);
+  const by = [follower.peer, `node ${follower.name}`];
+  assert.deepEqual(deeds, [
+    ['DELETE /tokens/:id', tokenId(next), ...by],
+    ['POST /tokens/:id/rotate', id, ...by],
+    ['POST /tokens', 'api read "dashboard"', ...by],
+  ]);
+
+  await cluster.untilTablesAreEqual();
+  for (const node of cluster.nodes) {
+    await node.kill('SIGTERM');
+    for (const token of [reader, next]) {
+      assert.ok(!node.logs.includes(token.slice(4)), node.name);
+      for (const file of await readdir(join(node.dataDir, 'log'))) {
+        const kept = await readFile(join(node.dataDir, 'log', file), 'latin1');
+        assert.ok(!kept.includes(token.slice(4, 36)), `${node.name} ${file}`);
+      }
+    }
+  }
+  assert.notEqual(master, follower);
 });
 
 describe('the curl lines of the original', () => {

@@ -125,7 +125,11 @@ function drawDoor(random: Prng, node: string, atMs: number): Command {
     () => ({ type: 'member-admit', member: memberOf(node), tokenId: tokenId(token(40)), atMs }),
     () => ({ type: 'join-token-put', token: joinTokenOf(token(0), { ...made, uses }), replaces: null }),
     () => ({ type: 'join-token-put', token: joinTokenOf(token(0), made), replaces: tokenId(token(40)) }),
-    () => ({ type: 'api-token-put', token: apiTokenOf(token(0), made) }),
+    () => ({
+      type: 'api-token-put',
+      token: apiTokenOf(token(0), made),
+      replaces: random.chance(0.5) ? null : tokenId(token(40)),
+    }),
     () => ({ type: 'token-revoke', id: tokenId(token(40)), atMs }),
     () => ({
       type: 'audit',

@@ -1,9 +1,12 @@
 /** The cluster: its workers and its state. */
+import type { Static } from 'typebox';
 import { unwrap } from '../errors.ts';
 import {
   Cluster,
   presentCluster,
   presentWorker,
+  REMOVED,
+  RemovedBody,
   WorkerBody,
   WorkerList,
   WorkerMap,
@@ -13,7 +16,6 @@ import { MessageBody, masterErrors } from '../schemas/fields.ts';
 import type { App, RouteContext } from './context.ts';
 
 const ADDED = 'worker node successfully added';
-const REMOVED = 'worker node successfully removed';
 
 export function clusterRoutes(app: App, context: RouteContext): void {
   workerRoutes(app, context);
@@ -37,7 +39,7 @@ function workerRoutes(app: App, { backend }: RouteContext): void {
   app.route({
     method: 'POST',
     url: '/cluster/worker/add',
-    config: { scope: 'admin' },
+    config: { scope: 'admin', subject: ({ body }) => (body as Static<typeof WorkerBody>).host },
     schema: {
       operationId: 'addWorker',
       tags: ['cluster'],
@@ -88,20 +90,20 @@ function workerRoutes(app: App, { backend }: RouteContext): void {
   app.route({
     method: 'DELETE',
     url: '/cluster/workers/:id',
-    config: { scope: 'admin' },
+    config: { scope: 'admin', subject: ({ params }) => (params as Static<typeof WorkerParams>).id },
     schema: {
       operationId: 'removeWorker',
       tags: ['cluster'],
       summary: 'Remove a member from the cluster',
       params: WorkerParams,
       response: {
-        200: MessageBody('It is no member any more.', REMOVED),
+        200: RemovedBody,
         ...masterErrors(400, 404, 409),
       },
     },
     handler: async ({ params }) => {
-      unwrap(await backend.removeWorker(params.id));
-      return { message: REMOVED };
+      const { revokedTokens } = unwrap(await backend.removeWorker(params.id));
+      return { message: REMOVED, revoked_tokens: [...revokedTokens] };
     },
   });
 }

@@ -1,13 +1,7 @@
 /** What every route file is given, and what they share. */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import type {
-  FastifyBaseLogger,
-  FastifyContextConfig,
-  FastifyInstance,
-  FastifyReply,
-  FastifyRequest,
-} from 'fastify';
+import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { NodeId } from '../../../protocols/schema/fields.ts';
 import type { RestBackend } from '../backend.ts';
 import { ApiError } from '../errors.ts';
@@ -31,8 +25,6 @@ declare module 'fastify' {
     principal: Principal | null;
   }
 }
-
-export type RouteConfig = FastifyContextConfig;
 
 export type App = FastifyInstance<
   Server,

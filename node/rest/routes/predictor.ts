@@ -1,4 +1,5 @@
 /** The predictor: generosity, versions of the model, training, explanations. */
+import type { Static } from 'typebox';
 import type { ExplainRequest } from '../../master/requests.ts';
 import { ApiError, unwrap } from '../errors.ts';
 import { masterErrors } from '../schemas/fields.ts';
@@ -49,7 +50,10 @@ export function predictorRoutes(app: App, { backend }: RouteContext): void {
   app.route({
     method: 'POST',
     url: '/predictor/model/select',
-    config: { scope: 'operate' },
+    config: {
+      scope: 'operate',
+      subject: ({ body }) => `version ${(body as Static<typeof SelectBody>).version}`,
+    },
     schema: {
       operationId: 'selectModel',
       tags,
@@ -66,7 +70,7 @@ export function predictorRoutes(app: App, { backend }: RouteContext): void {
   app.route({
     method: 'POST',
     url: '/predictor/model/train',
-    config: { scope: 'operate' },
+    config: { scope: 'operate', subject: () => 'the model' },
     schema: {
       operationId: 'trainModel',
       tags,

@@ -21,6 +21,20 @@ export const WorkerBody = Type.Object(
   { examples: [{ host: '192.168.1.10' }] },
 );
 
+export const REMOVED = 'worker node successfully removed';
+export const RemovedBody = Type.Object(
+  {
+    message: Type.String(),
+    revoked_tokens: Type.Array(Type.String(), {
+      description: 'Ids of the join tokens that were revoked with it, so that it does not come back by them.',
+    }),
+  },
+  {
+    description: 'It is no member any more.',
+    examples: [{ message: REMOVED, revoked_tokens: ['3f1c9a52d0e84b6f'] }],
+  },
+);
+
 export const WorkerList = Type.Object(
   { workers: Type.Array(Type.Object({ id: Type.String(), host: Type.String() })) },
   {

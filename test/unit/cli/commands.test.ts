@@ -61,6 +61,12 @@ describe('usage', () => {
     'model explain',
     'model select',
     'model train',
+    'token',
+    'token create',
+    'token list',
+    'token revoke',
+    'token rotate',
+    'audit',
     'inspect',
     'demo',
   ];

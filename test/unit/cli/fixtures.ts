@@ -4,6 +4,7 @@ import type { ExplanationJson, ModelJson } from '../../../node/rest/schemas/pred
 import type { ResultJson, RunDetailJson } from '../../../node/rest/schemas/runs.ts';
 import type { HealthJson } from '../../../node/rest/schemas/service.ts';
 import type { TaskDetailJson, TaskJson } from '../../../node/rest/schemas/tasks.ts';
+import type { AuditJson, MadeTokenJson, TokenJson } from '../../../node/rest/schemas/tokens.ts';
 
 const PEER = '12D3KooWQ1mqJXkZoVyFcVpJ7DbcrLdqcyLBbZaaaaaaaaaaaaaa';
 
@@ -265,4 +266,45 @@ export const explanation: ExplanationJson = {
     },
   ],
   drift: null,
+};
+
+export const apiToken: TokenJson = {
+  id: '3f1c9a52d0e84b6f',
+  kind: 'api',
+  name: 'ci',
+  state: 'active',
+  scope: 'submit',
+  role: null,
+  uses: null,
+  used: null,
+  created_at: '2025-01-31T12:00:00.000Z',
+  created_by: 'root',
+  expires_at: '2025-05-01T12:00:00.000Z',
+  revoked_at: null,
+};
+export const joinToken: TokenJson = {
+  ...apiToken,
+  id: '3f00000000000000',
+  kind: 'join',
+  name: 'rack 7',
+  state: 'used_up',
+  scope: null,
+  role: 'worker',
+  uses: 3,
+  used: 3,
+  expires_at: null,
+};
+export const madeToken: MadeTokenJson = { ...apiToken, token: `fsa_${'5'.repeat(64)}` };
+
+export const audit: AuditJson = {
+  entries: [
+    {
+      at: '2025-01-31T12:00:00.000Z',
+      who: 'somebody',
+      token_id: apiToken.id,
+      node: PEER,
+      action: 'DELETE /cluster/workers/:id',
+      subject: `${PEER}2`,
+    },
+  ],
 };

@@ -5,12 +5,16 @@ import { Readable } from 'node:stream';
 import type { ConsensusStatus } from '../../../node/consensus/types.ts';
 import type { Room } from '../../../node/disk/reserve.ts';
 import type {
+  AuditFilter,
   BenchmarkRequest,
+  Deed,
   ExplainRequest,
   RunRequest,
   SubmitRequest,
+  TokenRequest,
   Upload,
 } from '../../../node/master/requests.ts';
+import type { KnownToken, MadeToken } from '../../../node/master/token-service.ts';
 import type {
   Authority,
   Explanation,
@@ -26,11 +30,12 @@ import type { LearnedFrom, ModelVersion } from '../../../protocols/schema/model.
 import { type Answer, fail, type Outcome, succeed } from '../../../protocols/schema/outcome.ts';
 import type { Mode, Run, RunResult } from '../../../protocols/schema/run.ts';
 import type { Profile, Task } from '../../../protocols/schema/task.ts';
-import type { Scope } from '../../../protocols/schema/token.ts';
+import type { AuditEntry, Scope } from '../../../protocols/schema/token.ts';
 import type { ClusterView, DriftView, MemberView } from '../../../protocols/schema/views.ts';
-import { memberOf, resultOf, shareOf, specOf } from '../../builders/nouns.ts';
+import { apiTokenOf, joinTokenOf, memberOf, resultOf, shareOf, specOf } from '../../builders/nouns.ts';
 import { candidate } from '../state/fixtures.ts';
 
+export const SECRET_TOKEN = `fsa_${'5'.repeat(64)}`;
 export const NOW = Date.UTC(2025, 0, 31, 12);
 
 export const aTask = (id: string, createdAtMs = NOW): Task => ({
@@ -198,7 +203,7 @@ export class FakeBackend implements RestBackend {
     async () => succeed({ mode: 'BENCHMARKED', view: { run: aRun('r1'), stdout: 'out', stderr: '' } });
   onAwait: RestBackend['awaitRun'] = async (id) => succeed({ run: aRun(id), stdout: 'out', stderr: '' });
   onOutput: RestBackend['output'] = async () => succeed(Readable.from([Buffer.from([0, 255, 10])]));
-  removeAnswer: Answer<Member> = succeed(aMember('node-b', '10.0.0.2', false).member);
+  removeAnswer: Awaited<ReturnType<RestBackend['removeWorker']>> = succeed({ revokedTokens: [] });
   addAnswer: Answer<Member> = succeed(aMember('node-b', '10.0.0.2', false).member);
   benchmarkAnswer: Answer<Profile> | null = null;
   submitAnswer: Answer<Run> | null = null;
@@ -347,7 +352,38 @@ export class FakeBackend implements RestBackend {
   }
 
   addWorker = async (): Promise<Answer<Member>> => this.addAnswer;
-  removeWorker = async (): Promise<Answer<Member>> => this.removeAnswer;
+  removeWorker = async () => this.removeAnswer;
+
+  readonly known: KnownToken[] = [
+    { kind: 'api', state: 'active', token: apiTokenOf('a token of a person', { createdAtMs: NOW }) },
+    { kind: 'join', state: 'expired', token: joinTokenOf('a token to join by', { createdAtMs: NOW }) },
+  ];
+  readonly tokenRequests: (TokenRequest & { readonly by: string })[] = [];
+  tokens = () => this.known;
+  async createToken(request: TokenRequest, by: string): Promise<Answer<MadeToken>> {
+    this.tokenRequests.push({ ...request, by });
+    const known = this.known.find(({ kind }) => kind === request.kind) as KnownToken;
+    return succeed({ ...known, text: SECRET_TOKEN });
+  }
+  async rotateToken(id: string): Promise<Answer<MadeToken>> {
+    const known = await this.revokeToken(id);
+    return known.ok ? succeed({ ...known.value, text: SECRET_TOKEN }) : known;
+  }
+  async revokeToken(id: string): Promise<Answer<KnownToken>> {
+    const known = this.known.find(({ token }) => token.id === id);
+    return known ? succeed(known) : fail({ code: 'NOT_FOUND', message: `there is no token ${id}` });
+  }
+  readonly deeds: Deed[] = [];
+  recordAnswer: Answer<void> = succeed(undefined);
+  async record(deed: Deed): Promise<Answer<void>> {
+    if (this.recordAnswer.ok) this.deeds.push(deed);
+    return this.recordAnswer;
+  }
+  lastAuditFilter: AuditFilter | null = null;
+  auditTrail(filter: AuditFilter): readonly AuditEntry[] {
+    this.lastAuditFilter = filter;
+    return this.deeds.map((deed) => ({ ...deed, atMs: NOW }));
+  }
 
   cluster(): ClusterView {
     return {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Check } from 'typebox/schema';
+import { tokenId } from '../../../protocols/proof/token-keys.ts';
 import { type Rest, startRest } from './harness.ts';
 import { SCOPE_OF } from './routes.ts';
 
@@ -142,6 +143,12 @@ test('what the server answers fits what the document promises', async () => {
     ['POST', '/submit', '/submit', { function_name: 'f' }],
     ['POST', '/submit', '/submit?wait=1', { function_name: 'f' }],
     ['POST', '/cluster/worker/add', '/cluster/worker/add', { host: 'x' }],
+    ['GET', '/tokens', '/tokens'],
+    ['POST', '/tokens', '/tokens', { kind: 'api' }],
+    ['POST', '/tokens', '/tokens', { kind: 'join', uses: null, ttl_seconds: null }],
+    ['POST', '/tokens/{id}/rotate', `/tokens/${tokenId('a token of a person')}/rotate`],
+    ['DELETE', '/tokens/{id}', `/tokens/${tokenId('a token to join by')}`],
+    ['GET', '/audit', '/audit?limit=5&since=2025-01-31T12:00:00Z'],
   ];
   for (const [method, path, url, input] of calls) {
     const reply = await rest.call(method, url, input);

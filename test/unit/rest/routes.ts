@@ -4,7 +4,9 @@ import type { RouteScope } from '../../../node/rest/principal.ts';
 export const SCOPE_OF: Readonly<Record<string, RouteScope>> = {
   'DELETE /cluster/workers/{id}': 'admin',
   'DELETE /runs/{run_id}': 'submit',
+  'DELETE /tokens/{id}': 'admin',
   'GET /': 'read',
+  'GET /audit': 'admin',
   'GET /cluster': 'read',
   'GET /cluster/worker/list': 'read',
   'GET /cluster/workers': 'read',
@@ -19,6 +21,7 @@ export const SCOPE_OF: Readonly<Record<string, RouteScope>> = {
   'GET /scheduler/generosity': 'read',
   'GET /tasks': 'read',
   'GET /tasks/{task_id}': 'read',
+  'GET /tokens': 'admin',
   'HEAD /healthz': 'anyone',
   'POST /cluster/worker/add': 'admin',
   'POST /controller/task/benchmark': 'submit',
@@ -27,4 +30,6 @@ export const SCOPE_OF: Readonly<Record<string, RouteScope>> = {
   'POST /predictor/model/select': 'operate',
   'POST /predictor/model/train': 'operate',
   'POST /submit': 'submit',
+  'POST /tokens': 'admin',
+  'POST /tokens/{id}/rotate': 'admin',
 };

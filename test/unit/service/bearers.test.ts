@@ -20,8 +20,11 @@ function setUp({ mayLag = false } = {}) {
   const apply = (command: Command) => tables.apply(encodeCommand(command), 0);
   return { tables, clock, bearers, apply };
 }
-const put = (token: string, changes = {}): Command =>
-  ({ type: 'api-token-put', token: apiTokenOf(token, changes) }) as Command;
+const put = (token: string, changes = {}): Command => ({
+  type: 'api-token-put',
+  token: apiTokenOf(token, changes),
+  replaces: null,
+});
 const row = (id: string, token: string, changes = {}): Command => ({
   type: 'member-put',
   member: memberOf(id, { apiToken: apiTokenHash(token), ...changes }),

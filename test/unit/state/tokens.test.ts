@@ -61,8 +61,8 @@ test('a rotation makes the new token and ends the old in one step', () => {
 test('a token can be made once, and revoked by its id whatever it is for', () => {
   const { tables, apply } = tablesWithTask();
   const token = apiTokenOf('a token for the API');
-  assert.deepEqual(apply({ type: 'api-token-put', token }), { ok: true });
-  assert.deepEqual(apply({ type: 'api-token-put', token }), { ok: false, code: 'EXISTS' });
+  assert.deepEqual(apply({ type: 'api-token-put', token, replaces: null }), { ok: true });
+  assert.deepEqual(apply({ type: 'api-token-put', token, replaces: null }), { ok: false, code: 'EXISTS' });
   assert.deepEqual(apply({ type: 'token-revoke', id: token.id, atMs: 4 }), { ok: true });
   apply({ type: 'token-revoke', id: token.id, atMs: 5 });
   assert.equal(tables.tokens.api(token.id)?.revokedAtMs, 4);
