@@ -156,6 +156,39 @@ test('a token works everywhere as soon as it is told, as far as its scope goes, 
   assert.notEqual(master, follower);
 });
 
+test('a machine that only carries out runs submits, and has no say among members and tokens', async () => {
+  await using cluster = await TestCluster.of(1);
+  const { first } = cluster;
+  const made = await first.post('/tokens', { kind: 'join', role: 'worker' });
+  assert.equal(made.status, 201, JSON.stringify(made.json));
+  const folder = await mkdtemp(join(tmpdir(), 'fsched-token-'));
+  const file = join(folder, 'token');
+  await writeFile(file, made.json.token, { mode: 0o600 });
+  const worker = await cluster.add(['--join', first.meshTarget, '--token-file', file]);
+  await rm(folder, { recursive: true });
+  assert.equal((await worker.get('/tasks')).status, 200);
+  assert.equal((await worker.post('/submit', { function_name: 'f' })).status, 404);
+  for (const [method, path, body] of [
+    ['DELETE', `/cluster/workers/${first.peer}`, null],
+    ['POST', '/tokens', { kind: 'api', scope: 'admin' }],
+    ['POST', '/predictor/model/select', { version: 0 }],
+    ['GET', '/audit', null],
+  ] as const) {
+    const init = { method, ...(body && { body: JSON.stringify(body) }) };
+    const headers = { 'content-type': 'application/json' };
+    // By its own token at its own door, and at the master's.
+    assert.equal((await worker.request(path, { ...init, headers })).status, 403, path);
+    const authorization = `Bearer ${(await readFile(worker.apiTokenFile, 'utf8')).trim()}`;
+    const atMaster = await first.request(path, { ...init, headers: { ...headers, authorization } });
+    assert.equal(atMaster.status, 403, path);
+  }
+  const removed = await first.request(`/cluster/workers/${worker.peer}`, { method: 'DELETE' });
+  assert.deepEqual(removed.json, {
+    message: 'worker node successfully removed',
+    revoked_tokens: [made.json.id],
+  });
+});
+
 describe('the curl lines of the original', () => {
   test('need no token of who runs the node, where programs run as others', async () => {
     await using cluster = await TestCluster.of(1);
