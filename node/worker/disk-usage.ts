@@ -79,8 +79,8 @@ export async function measureTrees(
 }
 
 /**
- * What processes hold open although it has no name any more, on the file system of number `device`. What only hangs in a
- * mapping, or is under way through a socket, isn't seen.
+ * What processes hold open although it has no name any more, on the file system of number `device`. What only hangs in
+ * a mapping, or is under way through a socket, isn't seen.
  */
 export async function measureUnlinked(
   members: readonly Member[],

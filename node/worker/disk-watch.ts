@@ -1,9 +1,9 @@
 /**
  * Holds runs to what they may keep on disk, and keeps them from filling it. There is no quota that every file system
  * has and a daemon without native code can set, so it watches: what is free is asked for several times a second, which
- * costs next to nothing, and the directories of the runs are counted when enough of it has gone, or time has. A run may
- * exceed its limit by what it writes within a look and a count; a single file is held to the limit by the kernel
- * (RLIMIT_FSIZE). Below the reserve of the node the runs that still grow are ended, the largest first.
+ * costs next to nothing, and what runs keep is counted when enough of it has gone, or time has. A run may exceed its
+ * limit by what it writes within a look and a count; a single file is held to the limit by the kernel (RLIMIT_FSIZE).
+ * Below the reserve of the node the runs that still grow are ended, the largest first.
  */
 import { basename, dirname } from 'node:path';
 import type { DiskReserve } from '../disk/reserve.ts';

@@ -1,4 +1,4 @@
-/** What runs keep on disk and write to it, put together from what is known of their directories, processes and users. */
+/** What runs keep on disk and write to it, put together from their directories, processes and users. */
 import { statSync } from 'node:fs';
 import { setImmediate as breathe } from 'node:timers/promises';
 import { orNull } from '../or-null.ts';
