@@ -6,6 +6,7 @@ import { type IncomingMessage, request as requestHttp } from 'node:http';
 import type { RequestOptions as HttpsRequestOptions } from 'node:https';
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { readSmallFileSync } from '../node/small-file.ts';
 import { CliError, EXIT, type ExitCode } from './exit-codes.ts';
 
@@ -88,6 +89,26 @@ async function readText(response: IncomingMessage, limit: number): Promise<strin
   return Buffer.concat(pieces).toString();
 }
 
+/** A node that is asked too often says when to go on; nothing was done, so whatever it was can be asked again. */
+const MOST_WAITS = 3;
+const LONGEST_WAIT_MS = 10_000;
+
+function rateLimitWaitMs(response: IncomingMessage, failure: CliError): number | null {
+  if (!(failure instanceof ApiFailure) || failure.code !== 'RATE_LIMITED') return null;
+  const ms = Number(response.headers['retry-after']) * 1000;
+  return ms >= 0 && ms <= LONGEST_WAIT_MS ? ms : null;
+}
+
+/** A refusal of the API. */
+class ApiFailure extends CliError {
+  /** `NO_MASTER`, `NOT_FOUND`, … */
+  readonly code: unknown;
+  constructor(status: number, code: unknown, message: string) {
+    super(exitCodeOf(status, code), message);
+    this.code = code;
+  }
+}
+
 export class ApiClient {
   readonly #base: URL;
   readonly #token: (api: URL) => Promise<string | null>;
@@ -143,13 +164,22 @@ export class ApiClient {
 
   /** The successful answer, its body unread. Throws `CliError`. */
   async open(request: ApiRequest): Promise<IncomingMessage> {
-    const response = await this.#send(request);
-    const status = response.statusCode ?? 0;
-    if (status >= 200 && status < 300) return response;
+    for (let waits = 0; ; waits += 1) {
+      const response = await this.#send(request);
+      const status = response.statusCode ?? 0;
+      if (status >= 200 && status < 300) return response;
+      const failure = await this.#refusal(response, status);
+      const waitMs = waits < MOST_WAITS ? rateLimitWaitMs(response, failure) : null;
+      if (waitMs === null) throw failure;
+      await delay(waitMs);
+    }
+  }
+
+  async #refusal(response: IncomingMessage, status: number): Promise<CliError> {
     const body = (await readText(response, MAX_REFUSAL_BYTES).catch(() => null)) ?? '';
     // There is a socket only while an upload that was refused is still being sent: nobody waits for its end.
     (response.socket as Socket | null)?.destroy();
-    throw toFailure(status, body, this.url);
+    return toFailure(status, body, this.url);
   }
 
   async #send({ method, path, query = {}, body, headers }: ApiRequest): Promise<IncomingMessage> {
@@ -267,5 +297,5 @@ function toFailure(status: number, body: string, url: string): CliError {
   }
   const { message, code } = (parsed ?? {}) as { message?: unknown; code?: unknown };
   if (typeof message !== 'string') return noNode(url, `HTTP ${status}`);
-  return new CliError(exitCodeOf(status, code), message);
+  return new ApiFailure(status, code, message);
 }

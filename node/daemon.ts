@@ -267,6 +267,7 @@ async function startParts(
       ...config.rest,
       tls: tlsFilesOf(config),
       allowedHosts: config.allowedHost,
+      rateLimit: config.rateLimit,
       maxUploadBytes: config.maxUploadBytes,
     },
     { ...ports, backend, localUser: (socket) => callers.trusted(socket), logger: log('rest') },

@@ -34,6 +34,8 @@ export interface NodeConfig {
   readonly tlsKey: string | null;
   /** Names that REST is reached by beside IP addresses and localhost, through a reverse proxy say. @default [] */
   readonly allowedHost: readonly string[];
+  /** Requests a second that each caller of REST may make; null: any number. @default 200 */
+  readonly rateLimit: number | null;
   /** How LLC partitions are held. @default auto */
   readonly llc: 'auto' | 'resctrl' | 'emulated' | 'unenforced';
   /** Overrides what the machine says of its cache. @default null */
@@ -128,6 +130,7 @@ export const FIXED_DEFAULTS = {
   tlsCert: null,
   tlsKey: null,
   allowedHost: [],
+  rateLimit: 200,
   llc: 'auto',
   llcGeometry: null,
   poolBandwidth: null,

@@ -201,6 +201,12 @@ export const NODE_OPTIONS: readonly NodeOption[] = [
     { repeats: true },
   ),
   option(
+    'rateLimit',
+    'N',
+    'requests a second of each token and each address, or none',
+    parseOrNone(parseCount(1, 1_000_000)),
+  ),
+  option(
     'llc',
     'MODE',
     'how cache partitions are held: auto, resctrl, emulated or unenforced',

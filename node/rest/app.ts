@@ -11,6 +11,7 @@ import type { Forwarder } from './forward.ts';
 import { loggable, NOT_MASTER_HEADER } from './http-headers.ts';
 import { drainRest } from './linger.ts';
 import { registerOpenApi } from './openapi.ts';
+import { RateLimits } from './rate-limits.ts';
 import { clusterRoutes } from './routes/cluster.ts';
 import type { App, RouteContext } from './routes/context.ts';
 import { executionRoutes } from './routes/execution.ts';
@@ -83,6 +84,7 @@ const path = (request: FastifyRequest): string => request.url.split('?', 1)[0] a
 function addHooks(app: App, context: AppContext): void {
   const { backend, forwarder, options } = context;
   app.decorateRequest('principal', null);
+  const rates = new RateLimits(options, { app, senderOf: context.senderOf });
   app.addHook('onRequest', async (request, reply) => {
     const startedAtMs = context.clock.monotonicMs();
     reply.raw.once('close', () => {
@@ -94,8 +96,13 @@ function addHooks(app: App, context: AppContext): void {
       context.logger.debug({ method: request.method, url, status, seconds }, 'request');
     });
     if (saysTooLarge(request.headers, options.maxUploadBytes)) throw tooLarge(options.maxUploadBytes);
-    request.principal = await identify(request, options, context);
+    request.principal = await identify(request, options, context).catch(async (error: unknown) => {
+      await rates.countStranger(request);
+      throw error;
+    });
     const { scope = 'read' } = request.routeOptions.config;
+    if (request.principal === null) await rates.countStranger(request);
+    else await rates.countKnown(request);
     if (scope === 'anyone') return;
     if (request.principal === null) throw needsToken();
     checkScope(request.principal, scope);

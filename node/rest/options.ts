@@ -14,6 +14,8 @@ export interface RestOptions {
   readonly maxUploadBytes: number;
   /** Largest JSON body, bytes. @default 1048576 */
   readonly maxBodyBytes: number;
+  /** Requests a second of each caller; null: any number. @default 200 */
+  readonly rateLimit: number | null;
   /** Open connections at most. @default 1024 */
   readonly maxConnections: number;
   /** Of them from one address, loopback aside. @default 256 */
@@ -49,6 +51,7 @@ export const restDefaults: RestOptions = {
   allowedHosts: [],
   maxUploadBytes: 256 * 1024 * 1024,
   maxBodyBytes: 1024 * 1024,
+  rateLimit: 200,
   maxConnections: 1024,
   maxConnectionsPerAddress: 256,
   bodyPatienceMs: 10_000,

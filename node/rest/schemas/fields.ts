@@ -51,7 +51,7 @@ const explained: Readonly<Record<number, readonly [string, string, string]>> = {
   422: ['UNPROCESSABLE', 'Understood, but the program failed.', 'the program exited with status 1'],
   429: [
     'QUEUE_FULL',
-    'The queue is full; see Retry-After.',
+    'The queue is full (QUEUE_FULL), or this caller asks too often (RATE_LIMITED); see Retry-After.',
     'the queue is full (1024 runs): try again later',
   ],
   500: [
@@ -84,9 +84,9 @@ function errorBody(status: number): TSchema {
 }
 
 /** Answers of a route that any node serves by itself. */
-export const localErrors = () => errors(401, 403, 500);
+export const localErrors = () => errors(401, 403, 429, 500);
 /** Answers of a route that only the master serves, with its own beside. */
-export const masterErrors = (...statuses: readonly number[]) => errors(401, 403, 500, 503, ...statuses);
+export const masterErrors = (...statuses: readonly number[]) => errors(401, 403, 429, 500, 503, ...statuses);
 
 const errors = (...statuses: readonly number[]): Record<number, TSchema> =>
   Object.fromEntries(statuses.map((status) => [status, errorBody(status)]));

@@ -119,6 +119,28 @@ describe('exit codes', () => {
     assert.match(stderr, /is no fsched node/);
   });
 
+  test('waits as long as a node says that is asked too often, and only then', async () => {
+    let asked = 0;
+    const server = createServer((_request, response) => {
+      asked += 1;
+      const limited = JSON.stringify({ message: 'too many requests', code: 'RATE_LIMITED' });
+      if (asked === 1) response.writeHead(429, { 'retry-after': '0' }).end(limited);
+      else response.end(JSON.stringify({ runs: [] }));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    try {
+      assert.equal((await bundle.run(['runs', '--api', url])).exitCode, 0);
+      assert.equal(asked, 2);
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+    const full = await fsched(['runs'], { 'GET /runs': [429, { message: 'full', code: 'QUEUE_FULL' }] });
+    assert.equal(full.exitCode, 5);
+    assert.equal(full.seen.length, 1);
+  });
+
   const refusals: readonly (readonly [number, string, number])[] = [
     [400, 'BAD_REQUEST', 5],
     [401, 'UNAUTHORIZED', 5],

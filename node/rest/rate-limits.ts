@@ -1,0 +1,88 @@
+/**
+ * How often each caller may ask, so that none takes the node from the others: bearers by their token, strangers by their
+ * address, members by their key for all whom they pass requests on for. Trusted users of this machine may ask as
+ * often as they like: they could stop the node as well.
+ */
+import rateLimit from '@fastify/rate-limit';
+import type { FastifyRequest } from 'fastify';
+import type { NodeId } from '../../protocols/schema/fields.ts';
+import { ApiError } from './errors.ts';
+import type { App } from './routes/context.ts';
+
+/** Long enough for a burst, such as a page that is drawn anew; short enough to wait for. */
+const WINDOW_MS = 5_000;
+/** A member passes on what many callers ask, each of whom its own node has counted. */
+const MEMBER_FACTOR = 20;
+/** Counters at a time; the one that wasn't used for longest goes. */
+const MOST_CALLERS = 5_000;
+/** Counted by themselves: who asks too much else shall still be seen to be in trouble. */
+const WATCHED: ReadonlySet<string> = new Set(['/healthz', '/metrics']);
+
+export interface RateLimitOptions {
+  /** Requests a second; null: any number. */
+  readonly rateLimit: number | null;
+}
+
+export class RateLimits {
+  readonly #perWindow: number;
+  readonly #senderOf: (request: FastifyRequest) => NodeId | null;
+  readonly #limits = new WeakMap<FastifyRequest, { readonly key: string; readonly max: number }>();
+  #count: ReturnType<App['createRateLimit']> | null = null;
+
+  constructor(
+    { rateLimit: perSecond }: RateLimitOptions,
+    dependencies: { readonly app: App; readonly senderOf: (request: FastifyRequest) => NodeId | null },
+  ) {
+    this.#perWindow = ((perSecond ?? 0) * WINDOW_MS) / 1000;
+    this.#senderOf = dependencies.senderOf;
+    if (perSecond === null) return;
+    const { app } = dependencies;
+    app.register(rateLimit, { global: false, cache: MOST_CALLERS });
+    app.after(() => {
+      this.#count = app.createRateLimit({
+        keyGenerator: (request) => this.#limits.get(request)?.key ?? '',
+        max: (request) => this.#limits.get(request)?.max ?? 0,
+        timeWindow: WINDOW_MS,
+      });
+    });
+  }
+
+  /**
+   * Of who isn't known, or has shown a wrong token. A right one is never refused for the wrong ones that came from its
+   * address: behind a proxy all have the same.
+   * @throws ApiError RATE_LIMITED
+   */
+  async countStranger(request: FastifyRequest): Promise<void> {
+    const sender = this.#senderOf(request);
+    const address = networkOf(request.raw.socket.remoteAddress ?? '');
+    if (sender === null) await this.#check(request, `address ${address}`);
+    else await this.#check(request, `member ${sender}`, MEMBER_FACTOR);
+  }
+
+  /** Of who is known by now. @throws ApiError RATE_LIMITED */
+  async countKnown(request: FastifyRequest): Promise<void> {
+    const sender = this.#senderOf(request);
+    if (sender !== null) return this.#check(request, `member ${sender}`, MEMBER_FACTOR);
+    const tokenId = request.principal?.tokenId ?? null;
+    if (tokenId !== null) await this.#check(request, `token ${tokenId}`);
+  }
+
+  async #check(request: FastifyRequest, who: string, factor = 1): Promise<void> {
+    if (this.#count === null) return;
+    const watch = WATCHED.has(request.routeOptions.url ?? '') ? ' watch' : '';
+    this.#limits.set(request, { key: who + watch, max: this.#perWindow * factor });
+    const counted = await this.#count(request);
+    if (counted.isAllowed || !counted.isExceeded) return;
+    const seconds = Math.max(1, counted.ttlInSeconds);
+    const message = `too many requests at a time: ${counted.max} in ${WINDOW_MS / 1000} s is the most (--rate-limit); go on in ${seconds} s`;
+    throw new ApiError('RATE_LIMITED', message, { 'retry-after': String(seconds) });
+  }
+}
+
+/** Whoever has one IPv6 address has all of its network. */
+function networkOf(address: string): string {
+  const plain = address.replace(/^::ffff:(?=\d+\.)/, '');
+  if (!plain.includes(':')) return plain;
+  const [head = ''] = plain.split('::');
+  return head.split(':').slice(0, 4).join(':');
+}
