@@ -17,11 +17,12 @@ const say = (sentence) => process.stderr.write(`fsched: ${sentence}\n`);
 const readJson = (path) => JSON.parse(readFileSync(path, 'utf8'));
 
 /** Runs one step; its chatter goes to standard error, because standard output belongs to the command. */
-function step(what, file, args) {
+function step(what, file, args, mayFail = false) {
   say(what);
   // A Ctrl-C ends the step by itself and then us: without listeners of our own nothing is left behind.
   const { status, signal, error } = spawnSync(file, args, { cwd: packageRoot, stdio: ['ignore', 2, 2] });
   if (status === 0) return;
+  if (mayFail && signal === null) return say('going on without it.');
   if (signal === 'SIGINT') process.exit(130);
   const why = error === undefined ? `it ended with ${signal === null ? status : signal}` : error.message;
   say(`${[file, ...args].join(' ')} failed: ${why}.`);
@@ -81,11 +82,21 @@ function install() {
   if (reason === null) return;
   // Under `npm start` these two name the npm that runs us and its Node, whatever PATH says.
   const { npm_execpath: npm, npm_node_execpath: node } = process.env;
-  const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error'];
-  const what = `installing the dependencies with npm (${reason}) …`;
-  if (npm !== undefined && node !== undefined && existsSync(npm) && existsSync(node))
-    step(what, node, [npm, ...args]);
-  else step(what, 'npm', args);
+  const hasBoth = npm !== undefined && node !== undefined && existsSync(npm) && existsSync(node);
+  const run = (what, args, mayFail = false) => {
+    const quiet = [...args, '--no-audit', '--no-fund', '--loglevel=error'];
+    if (hasBoth) step(what, node, [npm, ...quiet], mayFail);
+    else step(what, 'npm', quiet, mayFail);
+  };
+  // A script of a package runs with all rights of who installs it: none does but those that were looked at. Newer
+  // versions of npm read the same list, older ones run every script.
+  const { allowScripts, optionalDependencies } = readJson(join(packageRoot, 'package.json'));
+  const allowed = Object.keys(allowScripts).filter((name) => allowScripts[name]);
+  const isOptional = (name) => name in optionalDependencies;
+  run(`installing the dependencies with npm (${reason}) …`, ['ci', '--ignore-scripts']);
+  run('building the packages that need it …', ['rebuild', ...allowed.filter((name) => !isOptional(name))]);
+  for (const name of allowed.filter(isOptional))
+    run(`building ${name}, which may fail …`, ['rebuild', name], true);
 }
 
 /** Milliseconds since the epoch of the newest change to anything that ends up in the bundle. */
