@@ -29,7 +29,9 @@ export async function checkIsolation(
   clock: Clock,
 ): Promise<Finding[]> {
   const runAs = chooseRunAs(config);
-  const sandbox = await checkSandbox(config, runAs, searchPath, clock);
+  // A user that isn't there is no fault of the sandbox, which is tried as this user then.
+  const exists = await succeeds(resolveIdentity(runAs));
+  const sandbox = await checkSandbox(config, exists ? runAs : null, searchPath, clock);
   return [await checkUser(runAs, config.sandbox !== 'off' && sandbox.state === 'ok'), sandbox];
 }
 
@@ -104,7 +106,8 @@ async function checkSandbox(
       ? 'it does not work here: allow user namespaces, or run the node outside of this container'
       : 'install bubblewrap';
     const state = config.sandbox === 'on' ? 'failed' : 'missing';
-    return finding('bubblewrap', state, `programs run without a sandbox: ${why}`);
+    const reach = 'they see the files and the network of this machine, as far as their user may';
+    return finding('bubblewrap', state, `programs run without a sandbox: ${why} (${reach})`);
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }

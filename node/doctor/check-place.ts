@@ -1,6 +1,6 @@
 /** Where a node would keep its files and listen. */
 import { constants } from 'node:fs';
-import { access, stat } from 'node:fs/promises';
+import { access, readFile, stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { multiaddr } from '@multiformats/multiaddr';
@@ -20,6 +20,12 @@ export async function checkDataDirectory(directory: string): Promise<Finding> {
   if (!usable || found?.isDirectory() === false)
     return finding(what, 'failed', `no permission to write ${place}: name another with --data-dir`);
   if (found === null) return finding(what, 'ok', `${directory}, to be made`);
+  if (await isLocked(join(directory, 'log', 'LOCK')))
+    return finding(
+      what,
+      'failed',
+      `${directory} is in use by a node that runs: name another with --data-dir`,
+    );
   if ((found.mode & OTHERS) === 0) return finding(what, 'ok', directory);
   const message = `${directory} is open to other users, and to programs without a sandbox: chmod 700 it`;
   return finding(what, 'missing', message);
@@ -34,6 +40,14 @@ export async function checkRoom({ dataDir, diskReserve }: NodeConfig): Promise<F
   return isLow
     ? finding('disk', 'missing', `no run is started, no upload taken: ${told}`)
     : finding('disk', 'ok', told);
+}
+
+/** Whether some process holds a lock of the file, as the kernel lists them; asking for it would take it for a moment. */
+async function isLocked(file: string): Promise<boolean> {
+  const found = await stat(file).catch(() => null);
+  if (found === null) return false;
+  const locks = await readFile('/proc/locks', 'utf8').catch(() => '');
+  return locks.split('\n').some((line) => line.includes(` WRITE `) && line.includes(`:${found.ino} `));
 }
 
 async function findExisting(path: string): Promise<string> {

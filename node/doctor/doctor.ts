@@ -5,6 +5,7 @@ import type { Clock } from '../ports.ts';
 import { resolveProgram } from '../worker/command.ts';
 import { canMeasure } from '../worker/disk-usage.ts';
 import { detectExecChain } from '../worker/exec-chain.ts';
+import { checkHardening } from './check-hardening.ts';
 import { checkCgroups, checkIsolation } from './check-isolation.ts';
 import { checkDataDirectory, checkPorts, checkRoom } from './check-place.ts';
 import { type Finding, finding } from './finding.ts';
@@ -27,6 +28,7 @@ export async function examine(
     checkRoom(config),
     checkFind(),
     checkPorts(config),
+    checkHardening(config, clock),
   ]);
   return found.flat();
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +7,7 @@ import { describe, test } from 'node:test';
 import { systemClock } from '../../../node/adapters.ts';
 import { defaultsOf, type NodeConfig, readHost } from '../../../node/config/config.ts';
 import { examine } from '../../../node/doctor/doctor.ts';
+import { openLevelLogStore } from '../../../node/store/level-log-store.ts';
 
 /** What is found, by name. */
 async function examined(changes: Partial<NodeConfig> = {}, searchPath = process.env.PATH ?? '') {
@@ -97,5 +98,68 @@ describe('the doctor', () => {
     } finally {
       await rm(directory, { recursive: true });
     }
+  });
+
+  test('does not blame the sandbox for a user that is not there', async () => {
+    const fine = (await examined())('bubblewrap');
+    const find = await examined({ runAs: 'no-such-user-here' });
+    assert.equal(find('user').state, 'failed');
+    assert.deepEqual(find('bubblewrap'), fine);
+  });
+
+  test('finds a data directory in use', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'fsched-data-'));
+    try {
+      const log = await openLevelLogStore({ directory: join(directory, 'log') });
+      const used = (await examined({ dataDir: directory }))('data directory');
+      await log.close();
+      assert.equal(used.state, 'failed');
+      assert.match(used.message, /in use by a node/);
+      assert.equal((await examined({ dataDir: directory }))('data directory').state, 'ok');
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
+
+  test('finds files of secrets that are not there, too short, or open to others', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'fsched-data-'));
+    const file = join(directory, 'secret');
+    try {
+      for (const [what, key] of [
+        ['join token', 'tokenFile'],
+        ['API token', 'apiTokenFile'],
+      ] as const) {
+        assert.equal((await examined({ dataDir: directory }))(what).state, 'ok', 'the node makes its own');
+        const missing = (await examined({ [key]: join(directory, 'nothing') }))(what);
+        assert.equal(missing.state, 'failed');
+        assert.match(missing.message, /there is no/);
+        await writeFile(file, 'short', { mode: 0o600 });
+        assert.match((await examined({ [key]: file }))(what).message, /holds 5 characters/);
+        await writeFile(file, 'a'.repeat(32));
+        assert.equal((await examined({ [key]: file }))(what).state, 'ok');
+        await chmod(file, 0o644);
+        const open = (await examined({ [key]: file }))(what);
+        assert.deepEqual([open.state, /chmod 600/.test(open.message)], ['missing', true]);
+        await chmod(file, 0o600);
+      }
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
+
+  test('finds REST that others can read, and what a configuration opens', async () => {
+    const beyond = await examined({ rest: { host: '0.0.0.0', port: 0 } });
+    assert.equal(beyond('REST by https').state, 'missing');
+    assert.match(beyond('REST by https').message, /--tls-cert/);
+    const broken = await examined({ tlsCert: '/nowhere', tlsKey: '/nowhere' });
+    assert.equal(broken('REST by https').state, 'failed');
+    const fine = await examined();
+    for (const what of ['REST by https', 'limits', 'network']) assert.equal(fine(what).state, 'ok', what);
+    assert.match((await examined({ memoryLimit: null }))('limits').message, /memory/);
+    assert.match((await examined({ foundingTokenTtl: null }))('token expiry').message, /until it is revoked/);
+    assert.equal((await examined({ sandboxNetwork: true }))('network').state, 'missing');
+    assert.match((await examined({ allowDial: ['0.0.0.0/0'] }))('network').message, /0\.0\.0\.0\/0/);
+    if (process.geteuid?.() === 0)
+      assert.match((await examined({ runAs: 'root', sandbox: 'off' }))('user').message, /all rights/);
   });
 });
