@@ -27,6 +27,28 @@ function poison(value: unknown, numbers: boolean): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, poison(part, numbers)]));
 }
 
+const madeToken = {
+  id: '0123456789abcdef',
+  kind: 'api',
+  name: 'ci',
+  state: 'valid',
+  scope: 'read',
+  role: null,
+  uses: null,
+  used: null,
+  created_at: '2025-01-31T12:00:00.000Z',
+  created_by: 'root',
+  expires_at: null,
+  revoked_at: null,
+};
+const auditEntry = {
+  at: '2025-01-31T12:00:00.000Z',
+  who: 'root',
+  token_id: 'x',
+  node: 'n',
+  action: 'DELETE /cluster/workers/:id',
+  subject: 'y',
+};
 const SVG = `<svg>${HARM}</svg>`;
 const FACTS: Readonly<Record<string, unknown>> = {
   '/cluster': cluster,
@@ -36,6 +58,8 @@ const FACTS: Readonly<Record<string, unknown>> = {
   '/predictor/explain': explanation,
   '/cluster/worker/list': { a: cluster.members[0] },
   '/runs': { runs: [run] },
+  '/tokens': { tokens: [madeToken], ...madeToken, token: 'fsa_0' },
+  '/audit': { entries: [auditEntry] },
   '/submit': { run_id: 'run123', state: 'succeeded', result },
   '/controller/task/run': { result, mode: 'BENCHMARKED' },
 };
@@ -114,6 +138,10 @@ const COMMANDS = [
   'submit sort --wait 5s',
   'run sort 1000',
   'logs run123',
+  'token list',
+  'token create --name ci --scope read',
+  'token revoke 0123456789abcdef',
+  'audit',
 ];
 const PRINTS_OUTPUT = new Set(['submit sort', 'submit sort --wait 5s', 'run sort 1000', 'logs run123']);
 
