@@ -7,7 +7,9 @@
 export type Cancel = () => void;
 
 export interface Clock {
-  /** Wall-clock time, milliseconds since the Unix epoch. Only ever recorded or shown, never used to measure. */
+  /**
+   * Wall-clock time, milliseconds since the Unix epoch. Recorded, shown, and the bound of terms; never used to measure.
+   */
   nowMs(): number;
   /** Monotonic milliseconds since an arbitrary start, for measuring and for deadlines. */
   monotonicMs(): number;

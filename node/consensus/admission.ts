@@ -1,7 +1,8 @@
 /**
  * Whose word counts. The mesh proves who sent a frame; here stands who may send which.
  *
- *     append, heartbeat, vote request    a voter; once a leader of the term is heard, appends and heartbeats from it only
+ *     append, heartbeat                  a voter; once a leader of the term is heard, that one only
+ *     vote request                       a voter
  *     answers                            whoever is configured
  *     a later term                       by the word of a voter (but see `mayRaiseTerm`)
  *     voters-request                     anyone: a configuration is no secret
@@ -14,8 +15,8 @@
  * SAFETY. All that Raft proves is proved of voters that keep the rules. Who was never made a voter has no way here to a
  * log, a term, a vote or a leader's timer. A voter that lies is another matter (docs/architecture.md).
  *
- * LIVENESS. A node whose log is behind may not know a voter that was made since, and that voter may lead, or be the only
- * one that can. So a node that finds no leader asks those it knows (`askForVoters`), and believes who names a later
+ * LIVENESS. A node whose log is behind may not know a voter that was made since, and that voter may lead, or be the
+ * only one that can. So a node that finds no leader asks those it knows (`askForVoters`), and believes who names a later
  * configuration than its own. Each configuration is committed by a majority that shares a node with the one before it
  * (thesis, section 4.1), so the trail from any old configuration leads to the present one, as long as those on it can
  * be reached. Where all voters that a node knew are gone it has to be removed, and joins anew.

@@ -2,7 +2,7 @@
  * Consensus of one node, running: gives the core its disk, network and ticks.
  *
  * Life: idle -> running -> stopped, or running -> failed. Everything that happens to the core goes through
- * `#step`, synchronously; only the disk is awaited.
+ * `#step`, synchronously; only the disk is awaited. All of that is one state, so it stands in one file.
  */
 
 import { fail, type Outcome } from '../../protocols/schema/outcome.ts';

@@ -22,7 +22,7 @@ export const OBJECTIONS = {
   'unsound-append': { severity: 'error', says: 'sends log entries out of order' },
   'contradicts-commit': {
     severity: 'error',
-    says: 'contradicts what is committed here: one of both nodes was deceived, or its disk lost what it had promised to keep',
+    says: 'contradicts what is committed here: one of both was deceived, or its disk lost what it was to keep',
   },
   'acknowledges-too-much': { severity: 'error', says: 'acknowledges log entries that it was never sent' },
   'absurd-term': { severity: 'error', says: 'claims a term that no elections lead to' },

@@ -1,6 +1,7 @@
 /**
  * A whole cluster under one seed: first a time of faults, then peace, in which it has to recover.
  * Everything that happens is decided by the seed, so a failing run is repeated by running the seed again.
+ * It is long because it holds all that the phases share; who does harm, proposes and checks stands beside it.
  */
 
 import type { CoreOptions } from '../../node/consensus/core-state.ts';
