@@ -206,7 +206,7 @@ class Simulation {
 
   /** As `Joining` does: a node without a log asks a member until it has one. */
   #letIn(): void {
-    const random = this.#random.fork();
+    const random = prng(this.#seed);
     const join = (): void => {
       const members = this.#honest.filter(
         (node) => node.alive && node.head().configuration.voters.length > 0,
