@@ -8,10 +8,15 @@ export interface Summary {
   readonly max: number;
 }
 
+/** @param share of the sample that is smaller: 0.5 is the median, 1 the largest */
+export function quantile(sample: readonly number[], share: number): number {
+  const sorted = [...sample].sort((left, right) => left - right);
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
+}
+
 export function summarize(sample: readonly number[]): Summary {
   const sorted = [...sample].sort((left, right) => left - right);
-  const at = (share: number): number =>
-    sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
+  const at = (share: number): number => quantile(sorted, share);
   return { count: sorted.length, min: at(0), median: at(0.5), p95: at(0.95), max: at(1) };
 }
 
