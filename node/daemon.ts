@@ -31,11 +31,13 @@ import type { Clock, Logger } from './ports.ts';
 import { LocalCallers, trustedUsers } from './rest/local-callers.ts';
 import { createRestServer } from './rest/server.ts';
 import type { TlsFiles } from './rest/tls.ts';
+import { KeyRing } from './secrets/key-ring.ts';
 import { DaemonBackend } from './service/backend.ts';
 import { Bearers } from './service/bearers.ts';
 import { ControlDesk, deliverReport, deliverStarted } from './service/control-desk.ts';
 import { Gossiper } from './service/gossiper.ts';
 import { invite } from './service/invitation.ts';
+import { KeyKeeper } from './service/key-keeper.ts';
 import { MasterSeat } from './service/master-seat.ts';
 import { ModelKeeper } from './service/model-keeper.ts';
 import { RunWatch } from './service/run-watch.ts';
@@ -128,6 +130,7 @@ async function startParts(
     { ...disk, makeRoom },
     stack,
   );
+  const keys = await KeyRing.open(join(config.dataDir, 'cluster-key'));
   const tables = new Tables();
   const board = new CapacityBoard({ clock, logger: log('membership') });
   tables.onApplied((command, { ok }) => {
@@ -162,6 +165,7 @@ async function startParts(
     ...common,
     ...ports,
     shelf,
+    keys,
     host,
     watch,
     ownToken: token === null ? null : { id: tokenId(token), key: joinKey(token) },
@@ -191,6 +195,8 @@ async function startParts(
     },
   );
   const modelKeeper = new ModelKeeper({ tables, keeper, shelf, host, onChange, clock, logger: log('model') });
+
+  const keyKeeper = new KeyKeeper({ ...common, keys, logger: log('master') });
 
   const llc = await openPartitions(config, options, { nodeId: mesh.id, onChange, logger: log('llc') });
   const { partitions, topology } = llc;
@@ -225,10 +231,14 @@ async function startParts(
     { ownFile: join(config.dataDir, 'join-token'), givenFile: config.tokenFile },
     { tables, clock, logger: log('membership') },
   );
+  // Ends what it runs and reports none of it: the master queues it again elsewhere.
+  const onRemoved = (): void => {
+    void worker.stop();
+    keyKeeper.forget();
+  };
   const membership = new Membership(
     { name: config.name, join: config.join, apiToken },
-    // Ends what it runs and reports none of it: the master queues it again elsewhere.
-    { ...common, ...ports, store, onRemoved: () => void worker.stop(), logger: log('membership') },
+    { ...common, ...ports, store, onRemoved, logger: log('membership') },
   );
   const clusterId = (): string | null => membership.clusterId;
   const knownPeers = membership.knownPeers.bind(membership);
@@ -238,7 +248,7 @@ async function startParts(
   // REST asks for them while it is built.
   let certificateTrouble = (): string | null => null;
   const troubles = (): string[] =>
-    [reserve.shortage, launcher.trouble, certificateTrouble(), heldToken.trouble].filter(
+    [reserve.shortage, launcher.trouble, certificateTrouble(), heldToken.trouble, keyKeeper.trouble].filter(
       (each) => each !== null,
     );
   const identity = { name: config.name, version: VERSION };
@@ -290,7 +300,7 @@ async function startParts(
     rest,
   });
   const gossiper = new Gossiper({ mesh, board, self, changed, clock });
-  const control = new ControlDesk({ master, consensus, worker, clock });
+  const control = new ControlDesk({ master, consensus, worker, keys: keyKeeper, clock });
   const pushGate = new PushIntake({ maxBytes }, { keeper, isMaster: (id) => control.isMaster(id), clock });
 
   await worker.start();
@@ -325,7 +335,7 @@ async function startParts(
   stack.defer(() => watch.stop());
   stack.use(consensus);
   await consensus.start();
-  for (const part of [seat, keeper, modelKeeper, heldToken, gossiper]) {
+  for (const part of [seat, keeper, keyKeeper, modelKeeper, heldToken, gossiper]) {
     part.start();
     stack.defer(() => part.stop());
   }

@@ -15,13 +15,20 @@ const LOOK_AGAIN_MS = 20;
 export interface SmallFileOptions {
   /** @default 10000 */
   readonly patienceMs?: number;
+  /** @default 262144 */
+  readonly maxBytes?: number;
 }
 
 /** @throws the system's error, or an Error that says what is wrong with the file */
-export async function readSmallFile(path: string, options: SmallFileOptions = {}): Promise<string> {
+export async function readSmallBytes(path: string, options: SmallFileOptions = {}): Promise<Buffer> {
   using reading = new Reading(path, options);
   while (!reading.step()) await delay(LOOK_AGAIN_MS);
-  return reading.text;
+  return reading.bytes;
+}
+
+/** The same as text. */
+export async function readSmallFile(path: string, options: SmallFileOptions = {}): Promise<string> {
+  return (await readSmallBytes(path, options)).toString();
 }
 
 /** The same for a program that has nothing else to do meanwhile. */
@@ -29,25 +36,27 @@ export function readSmallFileSync(path: string, options: SmallFileOptions = {}):
   using reading = new Reading(path, options);
   const never = new Int32Array(new SharedArrayBuffer(4));
   while (!reading.step()) Atomics.wait(never, 0, 0, LOOK_AGAIN_MS);
-  return reading.text;
+  return reading.bytes.toString();
 }
 
 class Reading implements Disposable {
   readonly #path: string;
   readonly #file: number;
   readonly #deadlineMs: number;
+  readonly #maxBytes: number;
   readonly #pieces: Buffer[] = [];
   #size = 0;
 
-  constructor(path: string, { patienceMs = PATIENCE_MS }: SmallFileOptions) {
+  constructor(path: string, { patienceMs = PATIENCE_MS, maxBytes = MAX_BYTES }: SmallFileOptions) {
+    this.#maxBytes = maxBytes;
     this.#path = path;
     // Else opening a FIFO would wait for a writer, in a thread that nothing can call back.
     this.#file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     this.#deadlineMs = performance.now() + patienceMs;
   }
 
-  get text(): string {
-    return Buffer.concat(this.#pieces).toString();
+  get bytes(): Buffer {
+    return Buffer.concat(this.#pieces);
   }
 
   /** Takes what there is; whether that is all. */
@@ -59,8 +68,8 @@ class Reading implements Disposable {
       if (read === 0 && this.#size > 0) return true;
       if (read === null || read === 0) return this.#isLate(read);
       this.#size += read;
-      if (this.#size > MAX_BYTES)
-        throw new Error(`${this.#path} has more than ${MAX_BYTES} bytes: it is the wrong file`);
+      if (this.#size > this.#maxBytes)
+        throw new Error(`${this.#path} has more than ${this.#maxBytes} bytes: it is the wrong file`);
       this.#pieces.push(piece.subarray(0, read));
     }
   }

@@ -6,6 +6,7 @@ import { CliError, EXIT } from '../exit-codes.ts';
 import { findTask, listRuns } from '../lookup.ts';
 import { show, showProgress } from '../output.ts';
 import { exitCodeOfRun, showResult } from '../run-result.ts';
+import { readSecrets, type SecretFlags, secretOption } from '../secrets.ts';
 import { untilInterrupted } from '../signals.ts';
 import { type ExecuteFlags, executeBody, withExecuteOptions } from './benchmark.ts';
 
@@ -20,6 +21,7 @@ export function registerRun(program: Command): void {
   withExecuteOptions(program.command('run <task> <size>'))
     .description('run a benchmarked task with an input size and wait for its end')
     .addOption(maxSlowdownOption())
+    .addOption(secretOption())
     .option('--idempotency-key <key>', 'the same key again gets the same run')
     .addHelpText('after', MORE)
     .action(run);
@@ -39,7 +41,7 @@ interface RunAnswerJson {
   readonly mode?: string;
 }
 
-interface RunFlags extends ExecuteFlags {
+interface RunFlags extends ExecuteFlags, SecretFlags {
   readonly maxSlowdown?: number;
   readonly idempotencyKey?: string;
 }
@@ -47,8 +49,9 @@ interface RunFlags extends ExecuteFlags {
 async function run(wanted: string, size: string, flags: RunFlags): Promise<void> {
   const inputSize = wholeNumber('SIZE', size);
   const client = makeClient(flags);
+  const secrets = await readSecrets(flags);
   const task = await findTask(client, wanted);
-  const body = { ...executeBody(task, inputSize, flags), max_slowdown: flags.maxSlowdown };
+  const body = { ...executeBody(task, inputSize, flags), max_slowdown: flags.maxSlowdown, secrets };
   const done = showProgress(`running ${task.name} at ${inputSize}`);
   const asked = client
     .post<RunAnswerJson>('/controller/task/run', body, repeatable(flags.idempotencyKey))

@@ -71,6 +71,7 @@ function describe(run: RunDetailJson): readonly Pair[] {
     ['started', run.started_at ?? 'not yet'],
     ['finished', run.finished_at ?? 'not yet'],
   ];
+  if (run.secrets.length > 0) pairs.push(['own secrets', run.secrets.join(', ')]);
   if (result && result.exit_status !== null) pairs.push(['exit status', String(result.exit_status)]);
   if (run.choice !== null) pairs.push(['why so many', describeChoice(run.choice)]);
   if (result?.enforcement_reason) pairs.push(['enforcement', result.enforcement_reason]);

@@ -11,12 +11,14 @@ import {
 import { CliError, EXIT } from '../exit-codes.ts';
 import { note, show, showProgress } from '../output.ts';
 import { exitCodeOfRun, showResult } from '../run-result.ts';
+import { readSecrets, type SecretFlags, secretOption } from '../secrets.ts';
 import { untilInterrupted } from '../signals.ts';
 
 export function registerSubmit(program: Command): void {
   withApiOptions(program.command('submit <function> [parameters]'), { patient: true })
     .description('hand in a run of a function with parameters (JSON); prints the id of the run')
     .addOption(maxSlowdownOption())
+    .addOption(secretOption())
     .option('--wait <time>', 'wait this long for its end and show the result, such as 60s')
     .option('--idempotency-key <key>', 'the same key again gets the same run')
     .action(submit);
@@ -24,7 +26,7 @@ export function registerSubmit(program: Command): void {
 
 type SubmittedJson = Pick<RunDetailJson, 'run_id' | 'state'> & Partial<RunDetailJson>;
 
-interface SubmitFlags extends ApiFlags {
+interface SubmitFlags extends ApiFlags, SecretFlags {
   readonly maxSlowdown?: number;
   readonly wait?: string;
   readonly idempotencyKey?: string;
@@ -35,6 +37,7 @@ async function submit(name: string, parameters: string | undefined, flags: Submi
     function_name: name,
     ...(parameters === undefined ? {} : { parameters: parseParameters(parameters) }),
     max_slowdown: flags.maxSlowdown,
+    secrets: await readSecrets(flags),
   };
   const waitSeconds = flags.wait === undefined ? undefined : durationMs('--wait', flags.wait) / 1000;
   const headers = repeatable(flags.idempotencyKey);

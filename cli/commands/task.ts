@@ -10,6 +10,7 @@ import { formatAge, formatBytes } from '../format.ts';
 import { findTask } from '../lookup.ts';
 import { show, showProgress } from '../output.ts';
 import { describeProfile } from '../profile-table.ts';
+import { readSecrets, type SecretFlags, secretOption } from '../secrets.ts';
 import { type Column, formatPairs, formatTable, wrap } from '../table.ts';
 
 export function registerTask(program: Command): void {
@@ -18,6 +19,7 @@ export function registerTask(program: Command): void {
     .description('upload a file; prints the id of the new task')
     .option('--name <name>', "function name for submit (default: the file's name without extension)")
     .option('--command <command>', "how to start it (default: by the file's extension or #! line)")
+    .addOption(secretOption())
     .action(upload);
   withApiOptions(task.command('list')).description('all tasks, newest first').action(list);
   withApiOptions(task.command('show <task>'))
@@ -25,7 +27,7 @@ export function registerTask(program: Command): void {
     .action(showTask);
 }
 
-interface UploadFlags extends ApiFlags {
+interface UploadFlags extends ApiFlags, SecretFlags {
   readonly name?: string;
   readonly command?: string;
 }
@@ -34,7 +36,9 @@ async function upload(file: string, flags: UploadFlags): Promise<void> {
   const client = makeClient(flags);
   await checkReadable(file);
   const content = await openAsBlob(file);
-  const form = await makeForm({ name: flags.name, command: flags.command }, basename(file), content);
+  const secrets = await readSecrets(flags);
+  const fields = { name: flags.name, command: flags.command, secrets: secrets && JSON.stringify(secrets) };
+  const form = await makeForm(fields, basename(file), content);
   const done = showProgress(`uploading ${basename(file)} (${formatBytes(content.size)})`);
   const answer = await client.post<{ readonly task_id: string }>('/controller/task/new', form).finally(done);
   show(flags, answer, ({ task_id: id }) => [id]);
@@ -80,6 +84,7 @@ const describe = (task: TaskDetailJson): readonly string[] => [
     ['file', `${task.file_name}, ${formatBytes(task.size)}`],
     ['sha256', task.sha256],
     ['command', task.command ?? 'none: give --command when you run it'],
+    ...(task.secrets.length === 0 ? [] : [['secrets', task.secrets.join(', ')] as const]),
     ['created', task.created_at],
   ]),
   ...(task.drift === null ? [] : ['', ...wrap(`Since ${task.drift.since} ${task.drift.message}.`)]),

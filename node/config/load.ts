@@ -60,6 +60,7 @@ const OTHER_VARIABLES: readonly string[] = [
   'FSCHED_INPUT_SIZE',
   'FSCHED_PARAMETERS',
   'FSCHED_RUN_ID',
+  'FSCHED_SECRETS_DIR',
   'FSCHED_TASK_ID',
 ];
 

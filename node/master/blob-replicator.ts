@@ -3,10 +3,11 @@
  * refers to it be committed. The other voters fetch it by themselves (`node/store/blob-keeper.ts`).
  */
 
-import { type Answer, fail, succeed } from '../../protocols/schema/outcome.ts';
+import { type Answer, fail } from '../../protocols/schema/outcome.ts';
 import type { Configuration, NodeId } from '../consensus/types.ts';
 import type { Mesh } from '../mesh/types.ts';
 import type { Logger } from '../ports.ts';
+import { storeOnMajority } from './majority.ts';
 
 export interface BlobReplicatorDependencies {
   readonly self: NodeId;
@@ -23,37 +24,16 @@ export class BlobReplicator {
   }
 
   /** Resolves as soon as a majority has it; the pushes still under way go on. */
-  replicate(sha256: string): Promise<Answer<void>> {
+  async replicate(sha256: string): Promise<Answer<void>> {
     const { voters } = this.#deps.configuration();
-    const needed = Math.floor(voters.length / 2) + 1;
-    const others = voters.filter((voter) => voter !== this.#deps.self);
-    let stored = voters.length - others.length;
-    let failed = 0;
-    let why = '';
-    if (stored >= needed) {
-      for (const voter of others) void this.#push(voter, sha256);
-      return Promise.resolve(succeed(undefined));
-    }
-    return new Promise((resolve) => {
-      for (const voter of others) {
-        void this.#push(voter, sha256).then((reason) => {
-          if (reason === null) stored += 1;
-          else {
-            failed += 1;
-            why = reason;
-          }
-          if (stored >= needed) resolve(succeed(undefined));
-          else if (voters.length - failed < needed) {
-            resolve(
-              fail({
-                code: 'UNAVAILABLE',
-                message: `the file could not be stored on ${needed} of the ${voters.length} voters (${why}); nothing was changed, try again`,
-                retryAfterSeconds: 2,
-              }),
-            );
-          }
-        });
-      }
+    const outcome = await storeOnMajority({ voters, self: this.#deps.self }, (voter) =>
+      this.#push(voter, sha256),
+    );
+    if (outcome.ok) return outcome;
+    return fail({
+      code: 'UNAVAILABLE',
+      message: `the file ${outcome.error}; nothing was changed, try again`,
+      retryAfterSeconds: 2,
     });
   }
 

@@ -5,12 +5,15 @@
  */
 
 import type { Dispatch } from '../../protocols/schema/attempt.ts';
+import { succeed } from '../../protocols/schema/outcome.ts';
 import { isPlaced, type Run } from '../../protocols/schema/run.ts';
+import type { Task } from '../../protocols/schema/task.ts';
 import type { NodeId } from '../consensus/types.ts';
 import type { Mesh } from '../mesh/types.ts';
 import type { Clock, Logger } from '../ports.ts';
 import type { Tables } from '../state/tables.ts';
 import type { Propose } from './propose.ts';
+import type { Vault } from './vault.ts';
 
 /** A worker may have to fetch the task's file before it answers. */
 const DISPATCH_TIMEOUT_MS = 60_000;
@@ -24,6 +27,7 @@ const MAX_UNANSWERED = 64;
 export interface DispatcherDependencies {
   readonly tables: Tables;
   readonly propose: Propose;
+  readonly vault: Pick<Vault, 'open'>;
   readonly call: Mesh['call'];
   readonly clock: Clock;
   readonly logger: Logger;
@@ -64,6 +68,13 @@ export class Dispatcher {
     const { assignment, spec } = run;
     const task = this.#deps.tables.task(spec.taskId);
     if (!assignment || !task || !isPlaced(run)) return;
+    const secrets = this.#secrets(run, task);
+    if (!secrets.ok) {
+      // Not given up: reconciliation tries what was never sent again, and the key may have come by then.
+      if (secrets.error.code === 'NO_KEY') this.#deps.logger.warn({ run: spec.id }, secrets.error.message);
+      else await this.requeue(run, secrets.error.message);
+      return;
+    }
     const sent = { attempt: assignment.attempt, acknowledged: false };
     this.#sent.set(spec.id, sent);
     const answer = await this.#call(assignment.node, {
@@ -76,6 +87,7 @@ export class Dispatcher {
       command: spec.command,
       inputSize: spec.inputSize,
       parameters: spec.parameters,
+      secrets: secrets.value,
       timeLimitMs: spec.timeLimitMs,
       domain: assignment.domain,
       ways: assignment.ways,
@@ -96,6 +108,16 @@ export class Dispatcher {
         : `its node answered ${answer.value.type}`;
     this.#suspect(assignment.node, answer.ok ? SUSPECT_REFUSED_MS : SUSPECT_UNREACHABLE_MS);
     await this.requeue(run, why);
+  }
+
+  /** The run's own come before the task's of the same name. */
+  #secrets({ spec }: Run, task: Task): ReturnType<Vault['open']> {
+    const own = this.#deps.vault.open(`run ${spec.id}`, spec.secrets);
+    if (!own.ok) return own;
+    const names = new Set(own.value.map(({ name }) => name));
+    const others = task.secrets.filter(({ name }) => !names.has(name));
+    const shared = this.#deps.vault.open(`task ${task.id}`, others);
+    return shared.ok ? succeed([...shared.value, ...own.value]) : shared;
   }
 
   /** Gives up the run's current attempt. */

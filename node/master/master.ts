@@ -14,6 +14,7 @@ import type { Consensus, NodeId } from '../consensus/types.ts';
 import type { CapacityBoard } from '../membership/capacity-board.ts';
 import type { Mesh } from '../mesh/types.ts';
 import type { Clock, Logger, Random } from '../ports.ts';
+import type { KeyRing } from '../secrets/key-ring.ts';
 import type { Tables } from '../state/tables.ts';
 import type { ApplyResult } from '../state/types.ts';
 import { Admission } from './admission.ts';
@@ -35,6 +36,7 @@ import { Scheduler } from './scheduler.ts';
 import { TaskService } from './task-service.ts';
 import { TokenService } from './token-service.ts';
 import { Trainer } from './trainer.ts';
+import { Vault } from './vault.ts';
 import { WayPlanner } from './way-planner.ts';
 
 export interface MasterOptions extends FoundingTokenOptions {
@@ -50,6 +52,8 @@ export interface MasterDependencies {
   readonly board: CapacityBoard;
   readonly mesh: Pick<Mesh, 'id' | 'call' | 'pushBlob'>;
   readonly shelf: WritableShelf;
+  /** Of the cluster, that this node holds. */
+  readonly keys: KeyRing;
   readonly host: ModelHost;
   readonly ownToken: FoundingTokenDependencies['ownToken'];
   /** Waits for a run to end. */
@@ -67,6 +71,7 @@ export class Master {
   readonly #autopilot: Autopilot;
   readonly #putFoundingToken: () => Promise<void>;
   readonly admission: Admission;
+  readonly #vault: Vault;
   readonly scheduler: Scheduler;
   readonly tasks: TaskService;
   readonly planner: WayPlanner;
@@ -81,17 +86,20 @@ export class Master {
     const propose = proposeTo(consensus, dependencies);
     this.#propose = propose;
     const call = mesh.call.bind(mesh);
+    const configuration = () => consensus.status().configuration;
     const replicator = new BlobReplicator({
       ...dependencies,
       self: mesh.id,
-      configuration: () => consensus.status().configuration,
+      configuration,
       pushBlob: mesh.pushBlob.bind(mesh),
     });
     const replicate = replicator.replicate.bind(replicator);
-    const dispatcher = new Dispatcher({ ...dependencies, propose, call });
     const term = (): number => consensus.status().term;
+    const vault = new Vault({ ...dependencies, self: mesh.id, configuration, term, call, propose });
+    this.#vault = vault;
+    const dispatcher = new Dispatcher({ ...dependencies, propose, call, vault });
     this.scheduler = new Scheduler(options, { ...dependencies, dispatcher, propose, term });
-    this.tasks = new TaskService(options, { ...dependencies, shelf, replicate, propose });
+    this.tasks = new TaskService(options, { ...dependencies, shelf, replicate, propose, vault });
     this.planner = new WayPlanner({
       ...dependencies,
       self: mesh.id,
@@ -102,6 +110,7 @@ export class Master {
       ...dependencies,
       scheduler: this.scheduler,
       planner: this.planner,
+      vault,
     });
     this.benchmarks = new BenchmarkService(options, {
       ...dependencies,
@@ -127,11 +136,13 @@ export class Master {
     this.scheduler.start();
     this.#reconciler.start();
     this.#autopilot.start();
+    this.#vault.start();
     this.trainer.start();
   }
 
   stop(): void {
     this.trainer.stop();
+    this.#vault.stop();
     this.#autopilot.stop();
     this.#reconciler.stop();
     this.scheduler.stop();

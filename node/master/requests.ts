@@ -1,7 +1,14 @@
 /** What the master is asked for, whoever asks: REST's bodies as plain data. */
 import type { Readable } from 'node:stream';
+import type { Secret } from '../../protocols/schema/secret.ts';
 import type { ProfilerName } from '../../protocols/schema/task.ts';
 import type { AuditEntry, MemberRole, Scope } from '../../protocols/schema/token.ts';
+
+export interface UploadFields {
+  readonly name: string | null;
+  readonly command: string | null;
+  readonly secrets: readonly Secret[];
+}
 
 export interface Upload {
   readonly fileName: string;
@@ -10,7 +17,7 @@ export interface Upload {
    * The form's other fields. A client may send them after the file, so they are known only once `content` has ended:
    * called before that, it throws. `name` is the function name; null: the file name without its extension.
    */
-  readonly fields: () => { readonly name: string | null; readonly command: string | null };
+  readonly fields: () => UploadFields;
 }
 
 export interface ExecuteRequest {
@@ -22,6 +29,8 @@ export interface ExecuteRequest {
 }
 
 export interface RunRequest extends ExecuteRequest {
+  /** In the order of their names. */
+  readonly secrets: readonly Secret[];
   /** How much slower than with the full cache it may be, 1 or more; null: the default. */
   readonly maxSlowdown: number | null;
 }
@@ -36,6 +45,8 @@ export interface BenchmarkRequest extends ExecuteRequest {
 export interface SubmitRequest {
   readonly functionName: string;
   readonly parameters: unknown;
+  /** In the order of their names. */
+  readonly secrets: readonly Secret[];
   readonly maxSlowdown: number | null;
   readonly idempotencyKey: string | null;
 }

@@ -3,13 +3,15 @@
 import { MAX_PARAMETERS_BYTES } from '../../protocols/schema/fields.ts';
 import { type Answer, fail, succeed } from '../../protocols/schema/outcome.ts';
 import type { Mode, Run, RunChoice, RunSpec } from '../../protocols/schema/run.ts';
+import type { Secret } from '../../protocols/schema/secret.ts';
 import type { Task } from '../../protocols/schema/task.ts';
 import type { Clock, Random } from '../ports.ts';
-import { hasParameters } from '../state/parameters.ts';
+import { hasParameters, hasSecrets } from '../state/inputs.ts';
 import type { Tables } from '../state/tables.ts';
 import type { ExecuteRequest, RunRequest, SubmitRequest } from './requests.ts';
 import type { Scheduler } from './scheduler.ts';
 import { inputSizeOf } from './submission.ts';
+import type { Vault } from './vault.ts';
 import { recordedChoice, type WayPlan, type WayPlanner } from './way-planner.ts';
 
 export interface RunServiceOptions {
@@ -20,6 +22,7 @@ export interface RunServiceDependencies {
   readonly tables: Tables;
   readonly scheduler: Pick<Scheduler, 'admit'>;
   readonly planner: Pick<WayPlanner, 'plan'>;
+  readonly vault: Pick<Vault, 'seal'>;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -60,15 +63,18 @@ export class RunService {
   async run(request: RunRequest): Promise<Answer<Run | null>> {
     const task = this.#deps.tables.task(request.taskId);
     if (!task) return unknownTask(request.taskId);
+    const refused = refuseCommand(task, request.command);
+    if (refused) return refused;
     const isSame = (spec: RunSpec) =>
       spec.taskId === task.id &&
       spec.command === request.command &&
-      isSameInput(spec, request.inputSize, null);
+      isSameInput(spec, { ...request, parameters: null });
     const repeated = this.#repeated(request.idempotencyKey, isSame);
     if (repeated) return repeated;
     const plan = this.#deps.planner.plan(task, request);
     if (plan.mode === 'INOP') return succeed(null);
-    return this.#admit(this.#spec(task, { ...request, parameters: null }, share(plan)), isSame);
+    const spec = this.#spec(task, { ...request, parameters: null }, share(plan));
+    return this.#admit(spec, request.secrets, isSame);
   }
 
   /** As `run`, but a function that was never benchmarked runs too, with an equal share of a domain. */
@@ -90,7 +96,8 @@ export class RunService {
     }
     // By name: a newer task may have taken it since.
     const isSame = (spec: RunSpec) =>
-      tables.task(spec.taskId)?.name === request.functionName && isSameInput(spec, inputSize, parameters);
+      tables.task(spec.taskId)?.name === request.functionName &&
+      isSameInput(spec, { inputSize, parameters, secrets: request.secrets });
     const repeated = this.#repeated(request.idempotencyKey, isSame);
     if (repeated) return repeated;
     const task = tables.taskNamed(request.functionName);
@@ -119,13 +126,15 @@ export class RunService {
       timeLimitMs: null,
       idempotencyKey: request.idempotencyKey,
     };
-    return this.#admit(this.#spec(task, spec, share(plan)), isSame);
+    return this.#admit(this.#spec(task, spec, share(plan)), request.secrets, isSame);
   }
 
   /** One measurement of a benchmark. */
   measure(request: ExecuteRequest, plan: MeasurePlan): Promise<Answer<Run>> {
     const task = this.#deps.tables.task(request.taskId);
     if (!task) return Promise.resolve(unknownTask(request.taskId));
+    const refused = refuseCommand(task, request.command);
+    if (refused) return Promise.resolve(refused);
     const spec = this.#spec(
       task,
       { ...request, parameters: null, idempotencyKey: null },
@@ -142,6 +151,7 @@ export class RunService {
       inputSize: request.inputSize,
       parameters: request.parameters,
       droppedParameters: null,
+      secrets: [],
       purpose: 'run',
       ...share,
       pinnedTo: null,
@@ -162,8 +172,14 @@ export class RunService {
    * Of two requests with one key that come together, both find no run before; the tables take one, and the other is
    * told of it.
    */
-  async #admit(spec: RunSpec, isSame: (spec: RunSpec) => boolean): Promise<Answer<Run>> {
-    const admitted = await this.#deps.scheduler.admit(spec);
+  async #admit(
+    spec: RunSpec,
+    secrets: readonly Secret[],
+    isSame: (spec: RunSpec) => boolean,
+  ): Promise<Answer<Run>> {
+    const sealed = await this.#deps.vault.seal(`run ${spec.id}`, secrets);
+    if (!sealed.ok) return sealed;
+    const admitted = await this.#deps.scheduler.admit({ ...spec, secrets: sealed.value });
     if (!admitted.ok || admitted.value.spec.id === spec.id) return admitted;
     return sameOrConflict(admitted.value, isSame);
   }
@@ -178,9 +194,23 @@ function sameOrConflict(run: Run, isSame: (spec: RunSpec) => boolean): Answer<Ru
   });
 }
 
-function isSameInput(spec: RunSpec, inputSize: number, parameters: string | null): boolean {
-  return spec.inputSize === inputSize && hasParameters(spec, parameters);
+/** Whoever may run a task could else have its secrets printed by another program than the one that they are for. */
+function refuseCommand({ id, command, secrets }: Task, asked: string): Answer<never> | null {
+  if (secrets.length === 0 || command === asked) return null;
+  return fail({
+    code: 'UNPROCESSABLE',
+    message: `task ${id} has secrets, which are for its own command only (${command}): give that one, or upload the file again with another`,
+  });
 }
+
+interface Input {
+  readonly inputSize: number;
+  readonly parameters: string | null;
+  readonly secrets: readonly Secret[];
+}
+
+const isSameInput = (spec: RunSpec, { inputSize, parameters, secrets }: Input): boolean =>
+  spec.inputSize === inputSize && hasParameters(spec, parameters) && hasSecrets(spec, secrets);
 
 export function unknownTask(id: string): {
   readonly ok: false;

@@ -28,6 +28,7 @@ import {
   waitingOf,
 } from './placement.ts';
 import { type Propose, unavailable } from './propose.ts';
+import { STALE_KEY } from './vault.ts';
 
 /** A node is placed on only while its notices are younger than this. */
 export const CAPACITY_FRESH_MS = 5_000;
@@ -117,6 +118,7 @@ export class Scheduler {
     const assignment = placement ? this.#assignment(candidate, placement) : null;
     const outcome = await this.#proposeFor({ spec, assignment }, { type: 'run-create', spec, assignment });
     if (!outcome.ok) return unavailable(outcome.error);
+    if (!outcome.value.ok && outcome.value.code === 'STALE') return fail(STALE_KEY);
     const run = this.#deps.tables.run(outcome.value.runId ?? spec.id);
     if (!run) return fail({ code: 'NOT_FOUND', message: `there is no task ${spec.taskId}; upload it first` });
     return succeed(run);

@@ -8,6 +8,7 @@ import { splitCommand } from '../worker/command.ts';
 import { type Propose, unavailable } from './propose.ts';
 import type { Upload } from './requests.ts';
 import { functionNameOf, interpreterOf, shebangOf } from './submission.ts';
+import { STALE_KEY, type Vault } from './vault.ts';
 
 export interface TaskServiceOptions {
   readonly maxUploadBytes: number;
@@ -17,6 +18,7 @@ export interface TaskServiceDependencies {
   readonly shelf: WritableShelf;
   readonly replicate: (sha256: string) => Promise<Answer<void>>;
   readonly propose: Propose;
+  readonly vault: Pick<Vault, 'seal'>;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -37,22 +39,34 @@ export class TaskService {
       this.#options.maxUploadBytes,
     );
     if (!stored.ok) return refuseUpload(stored.error);
-    const { name, command } = upload.fields();
+    const { name, command, secrets } = upload.fields();
     const words = command === null ? null : splitCommand(command);
     if (words && !words.ok) return fail({ code: 'BAD_REQUEST', message: words.error.message });
+    const start = command ?? interpreterOf(upload.fileName) ?? shebangOf(Buffer.concat(head));
+    if (start === null && secrets.length > 0) {
+      return fail({
+        code: 'BAD_REQUEST',
+        message: `secrets are for one command only, and it is not known how to start ${upload.fileName}: send the field "command" too`,
+      });
+    }
     const replicated = await this.#deps.replicate(stored.value.sha256);
     if (!replicated.ok) return replicated;
+    const id = this.#deps.random.id();
+    const sealed = await this.#deps.vault.seal(`task ${id}`, secrets);
+    if (!sealed.ok) return sealed;
     const task: Task = {
-      id: this.#deps.random.id(),
+      id,
       name: name ?? functionNameOf(upload.fileName),
       fileName: upload.fileName,
       sha256: stored.value.sha256,
       size: stored.value.size,
-      command: command ?? interpreterOf(upload.fileName) ?? shebangOf(Buffer.concat(head)),
+      command: start,
+      secrets: sealed.value,
       createdAtMs: this.#deps.clock.nowMs(),
     };
     const outcome = await this.#deps.propose({ type: 'task-create', task });
-    return outcome.ok ? succeed(task) : unavailable(outcome.error);
+    if (!outcome.ok) return unavailable(outcome.error);
+    return outcome.value.ok ? succeed(task) : fail(STALE_KEY);
   }
 }
 

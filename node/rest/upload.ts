@@ -5,13 +5,16 @@ import { PassThrough, type Readable } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
 import { MAX_COMMAND_BYTES, MAX_NAME_BYTES } from '../../protocols/schema/fields.ts';
 import type { Answer } from '../../protocols/schema/outcome.ts';
+import type { Secret } from '../../protocols/schema/secret.ts';
 import type { Task } from '../../protocols/schema/task.ts';
 import { hasControlCharacters } from '../../protocols/schema/text.ts';
+import type { UploadFields } from '../master/requests.ts';
 import type { RestBackend } from './backend.ts';
 import { ApiError, toApiError, unwrap } from './errors.ts';
+import { MAX_SECRETS_JSON_BYTES, parseSecrets } from './schemas/secrets.ts';
 
 /** What a form may add to the file in boundaries, part headers and fields. */
-const FORM_OVERHEAD_BYTES = 64 * 1024;
+const FORM_OVERHEAD_BYTES = 64 * 1024 + MAX_SECRETS_JSON_BYTES;
 
 const NO_FILE =
   'no file specified: send the task as multipart form data in the field "file", for example curl -F file=@task.py';
@@ -72,7 +75,14 @@ const busboyOptions = (maxUploadBytes: number) => ({
   // A path must be seen to be refused; by default it is cut off.
   preservePath: true,
   throwFileSizeLimit: false,
-  limits: { fileSize: maxUploadBytes, files: 2, fields: 16, parts: 20, fieldSize: 8192, headerPairs: 32 },
+  limits: {
+    fileSize: maxUploadBytes,
+    files: 2,
+    fields: 16,
+    parts: 20,
+    fieldSize: MAX_SECRETS_JSON_BYTES,
+    headerPairs: 32,
+  },
 });
 
 /** Copies the file without ending `content`. */
@@ -100,17 +110,19 @@ async function pump(
 class FormFields {
   #name: string | null = null;
   #command: string | null = null;
+  #secrets: readonly Secret[] = [];
 
   take(field: string, value: unknown, truncated: boolean): void {
     if (field === 'file') throw new ApiError('BAD_REQUEST', NO_FILE);
     if (field === 'name') this.#name = checkText(field, value, truncated, MAX_NAME_BYTES);
     if (field === 'command') this.#command = checkText(field, value, truncated, MAX_COMMAND_BYTES);
+    if (field === 'secrets') this.#secrets = parseSecrets(truncated ? '' : String(value));
   }
 
-  final(content: Readable): { readonly name: string | null; readonly command: string | null } {
+  final(content: Readable): UploadFields {
     if (!content.readableEnded)
       throw new Error('the fields of an upload are known only once its content has ended');
-    return { name: this.#name, command: this.#command };
+    return { name: this.#name, command: this.#command, secrets: this.#secrets };
   }
 }
 
@@ -148,7 +160,7 @@ function toFormError(error: unknown): unknown {
   if (code === 'FST_PARTS_LIMIT' || code === 'FST_FIELDS_LIMIT') {
     return new ApiError(
       'BAD_REQUEST',
-      'the form has too many fields: "file", "name" and "command" are known',
+      'the form has too many fields: "file", "name", "command" and "secrets" are known',
     );
   }
   // Whatever else busboy says is about the form's syntax; the backend's own exceptions come by `creating`.

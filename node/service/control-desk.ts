@@ -13,11 +13,13 @@ import type { ApplyResult } from '../state/types.ts';
 import type { DispatchRefusal } from '../worker/attempt.ts';
 import type { Delivery } from '../worker/outbox.ts';
 import type { Worker } from '../worker/worker.ts';
+import type { KeyKeeper } from './key-keeper.ts';
 
 export interface ControlDeskDependencies {
   readonly master: () => Pick<Master, 'control'> | null;
   readonly consensus: Pick<Consensus<ApplyResult>, 'status' | 'onChange'>;
   readonly worker: Pick<Worker, 'dispatch' | 'cancel' | 'held' | 'output'>;
+  readonly keys: Pick<KeyKeeper, 'keep' | 'give'>;
   readonly clock: Clock;
 }
 
@@ -50,6 +52,11 @@ export class ControlDesk {
       case 'held':
         if (!(await this.isMaster(from))) return NOT_MASTER;
         return { type: 'held', attempts: this.#deps.worker.held() };
+      case 'cluster-key-keep':
+        if (!(await this.isMaster(from, request.term))) return NOT_MASTER;
+        return this.#deps.keys.keep(request.key);
+      case 'cluster-key-ask':
+        return this.#deps.keys.give(from, request.id);
       case 'output': {
         if (!(await this.isMaster(from))) return NOT_MASTER;
         const { runId, attempt, stream, offset } = request;

@@ -36,15 +36,19 @@ export function decodeCommand(data: Uint8Array): Command | null {
   }
 }
 
-/** What format 2 knows beyond format 1, as it was then: members that nothing was known of but their address. */
+/** What format 2 knows beyond format 1, as it was then: members of an address only, and no secrets. */
 function fromFormat1(command: unknown): unknown {
   if (!isRecord(command)) return command;
-  const { type, member } = command;
+  const { type, member, task, spec } = command;
   switch (type) {
     case 'member-put':
       return { ...command, member: { ...OLD_MEMBER, ...Object(member) } };
     case 'member-remove':
       return { ...command, atMs: 0 };
+    case 'task-create':
+      return { ...command, task: { ...Object(task), secrets: [] } };
+    case 'run-create':
+      return { ...command, spec: { ...Object(spec), secrets: [] } };
     default:
       return command;
   }
@@ -52,5 +56,5 @@ function fromFormat1(command: unknown): unknown {
 
 const OLD_MEMBER = { apiToken: null, mayVote: true, joinedBy: null } as const;
 
-const isRecord = (value: unknown): value is { readonly type?: unknown; readonly member?: unknown } =>
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,5 +1,5 @@
 /**
- * The replicated tables: members, tasks, profiles, runs, run times, models, tokens, the audit trail. The state machine of the log: the same
+ * The replicated tables: members, tasks, profiles, runs, run times, models, tokens, the id of the cluster's key, the audit trail. The state machine of the log: the same
  * entries give the same tables on every node. Indexes are derived and never stored.
  */
 import { createHash } from 'node:crypto';
@@ -12,9 +12,10 @@ import type { AuditEntry } from '../../protocols/schema/token.ts';
 import type { NodeId, StateMachine } from '../consensus/types.ts';
 import type { Cancel } from '../ports.ts';
 import { AuditTrail } from './audit-trail.ts';
+import { ClusterKeyTable } from './cluster-keys.ts';
 import { decodeCommand } from './commands.ts';
+import { dropInputs } from './inputs.ts';
 import { ModelTable } from './models.ts';
-import { dropParameters } from './parameters.ts';
 import { assignRun, cancelRun, createRun, finishRun, requeueRun, startRun } from './run-lifecycle.ts';
 import { RunTimeTable } from './run-times.ts';
 import { TokenTable } from './tokens.ts';
@@ -66,6 +67,7 @@ export class Tables implements StateMachine<ApplyResult> {
   readonly #models = new ModelTable();
   readonly #tokens = new TokenTable();
   readonly #audit = new AuditTrail();
+  readonly #clusterKeys = new ClusterKeyTable();
   readonly #versions = { ...NO_CHANGES };
   readonly #listeners = new Set<AppliedListener>();
   readonly #keptFinishedRuns: number;
@@ -103,6 +105,7 @@ export class Tables implements StateMachine<ApplyResult> {
     this.#models.clear();
     this.#tokens.clear();
     this.#audit.clear();
+    this.#clusterKeys.clear();
     Object.assign(this.#versions, NO_CHANGES);
     this.#finishedBytes = 0;
   }
@@ -166,6 +169,9 @@ export class Tables implements StateMachine<ApplyResult> {
   audit(): readonly AuditEntry[] {
     return this.#audit.entries();
   }
+  get clusterKey(): Pick<ClusterKeyTable, 'current' | 'removals' | 'isFresh'> {
+    return this.#clusterKeys;
+  }
   versions(): TableVersions {
     return { ...this.#versions };
   }
@@ -178,7 +184,7 @@ export class Tables implements StateMachine<ApplyResult> {
     const profiles = [...this.#profiles.values()].flatMap((bySize) => [...bySize.values()]);
     const runs = [...this.#runs.values()];
     const learned = [this.#runTimes.all(), this.#models];
-    const doors = [this.#tokens, this.#audit];
+    const doors = [this.#tokens, this.#audit, this.#clusterKeys];
     const tables = [this.members(), this.tasks(), profiles, runs, learned, doors, this.#versions];
     return createHash('sha256').update(JSON.stringify(tables)).digest('hex');
   }
@@ -200,8 +206,12 @@ export class Tables implements StateMachine<ApplyResult> {
       case 'audit':
         this.#audit.append(command.entry);
         return OK;
+      case 'cluster-key-put':
+        return this.#clusterKeys.put(command.id, command.removals) ? this.#changed('members') : STALE;
       case 'task-create':
         return this.#createTask(command.task);
+      case 'task-secrets':
+        return this.#sealTask(command);
       case 'profile-put':
         return this.#putProfile(command.profile);
       case 'run-create':
@@ -254,13 +264,25 @@ export class Tables implements StateMachine<ApplyResult> {
     if (!member) return NOT_FOUND;
     this.#members.delete(id);
     this.#tokens.remove(member, atMs);
+    this.#clusterKeys.memberRemoved();
     return this.#changed('members');
   }
 
   #createTask(task: Task): ApplyResult {
     if (this.#tasks.has(task.id)) return EXISTS;
+    if (!this.#clusterKeys.accepts(task.secrets)) return STALE;
     this.#tasks.set(task.id, task);
     this.#taskByName.set(task.name, task);
+    return this.#changed('tasks');
+  }
+
+  #sealTask({ taskId, secrets }: Extract<Command, { type: 'task-secrets' }>): ApplyResult {
+    const task = this.#tasks.get(taskId);
+    if (!task) return NOT_FOUND;
+    if (!this.#clusterKeys.accepts(secrets)) return STALE;
+    const sealed = { ...task, secrets };
+    this.#tasks.set(taskId, sealed);
+    if (this.#taskByName.get(task.name) === task) this.#taskByName.set(task.name, sealed);
     return this.#changed('tasks');
   }
 
@@ -277,6 +299,7 @@ export class Tables implements StateMachine<ApplyResult> {
     const same = spec.idempotencyKey === null ? undefined : this.#runByKey.get(spec.idempotencyKey);
     if (same !== undefined) return { ok: false, code: 'EXISTS', runId: same };
     if (this.#runs.has(spec.id)) return { ok: false, code: 'EXISTS', runId: spec.id };
+    if (!this.#clusterKeys.accepts(spec.secrets)) return STALE;
     this.#runs.set(spec.id, createRun(spec, assignment));
     this.#active.add(spec.id);
     if (spec.idempotencyKey !== null) this.#runByKey.set(spec.idempotencyKey, spec.id);
@@ -290,7 +313,7 @@ export class Tables implements StateMachine<ApplyResult> {
     const next = step(run);
     if (!next) return STALE;
     const over = isTerminal(next);
-    const kept = over ? dropParameters(next) : next;
+    const kept = over ? dropInputs(next) : next;
     this.#runs.set(runId, kept);
     if (over) {
       this.#active.delete(runId);

@@ -14,7 +14,7 @@ import type { Instrument } from './profilers/types.ts';
 export interface LaunchOrder
   extends Pick<
     Dispatch,
-    'runId' | 'attempt' | 'taskId' | 'fileName' | 'command' | 'inputSize' | 'parameters'
+    'runId' | 'attempt' | 'taskId' | 'fileName' | 'command' | 'inputSize' | 'parameters' | 'secrets'
   > {
   /** The task's file on this node; it is copied. */
   readonly filePath: string;

@@ -14,6 +14,7 @@ import type { Leftovers } from './leftovers.ts';
 import type { PipePool } from './pipe-pool.ts';
 import { openStreams, type ProgramStreams } from './program-streams.ts';
 import { killAttempt } from './reaper.ts';
+import type { SecretFiles } from './secret-files.ts';
 import { latched, StartLatch } from './start-latch.ts';
 import { recordRoot } from './work-directory.ts';
 
@@ -23,6 +24,8 @@ export interface Prepared {
   readonly directory: string;
   readonly program: readonly [string, ...string[]];
   readonly environment: Readonly<Record<string, string>>;
+  /** Directory of its secrets; null: it has none. */
+  readonly secrets: string | null;
   /** What was put into the directory. */
   readonly bytes: number;
 }
@@ -36,6 +39,7 @@ export interface StartDependencies {
   /** Null: what it keeps on disk isn't watched. */
   readonly disk: DiskWatch | null;
   readonly leftovers: Leftovers;
+  readonly secretFiles: SecretFiles;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -87,10 +91,10 @@ export async function startProgram(
 
 /** Behind a latch, when there is something to be done before the program's first instruction. */
 async function spawnProgram(
-  { order, directory, program, environment }: Prepared,
+  { order, directory, program, environment, secrets }: Prepared,
   { isolator, pipes, shell }: StartDependencies,
 ): Promise<Spawned> {
-  const words = isolator.wrap(order.user, order.cpus, directory, program);
+  const words = isolator.wrap(order.user, order.cpus, directory, program, secrets);
   const group = isolator.createGroup(basename(directory));
   const held = group !== null || order.enter != null;
   const [file, ...args] = held ? latched(shell, words) : words;
@@ -141,7 +145,7 @@ async function enter(
 function supervise(
   { order, directory, bytes }: Prepared,
   { child, pid, streams, group }: Spawned,
-  { isolator, kill, disk, leftovers, clock, logger }: StartDependencies,
+  { isolator, kill, disk, leftovers, secretFiles, clock, logger }: StartDependencies,
   startedAtNs: () => bigint,
 ): Pick<LaunchedProcess, 'output' | 'ended'> {
   const { runId, attempt, outputLimitBytes } = order;
@@ -159,7 +163,14 @@ function supervise(
     await killAttempt({ runId, attempt, directory, root, user }, { clock, logger });
   };
   const cleanUp = async () => {
-    await Promise.all([recorded, group?.remove(), order.instrument?.collect(directory)]);
+    await Promise.all([
+      recorded,
+      group?.remove(),
+      order.instrument?.collect(directory),
+      secretFiles.remove(basename(directory)).catch((error: unknown) => {
+        logger.error({ err: error, runId }, 'secrets of a run could not be removed');
+      }),
+    ]);
     await leftovers.remove(directory);
     unwatch?.();
   };

@@ -7,6 +7,7 @@ import {
   DomainId,
   FileName,
   InputSize,
+  listOf,
   MAX_OUTPUT_BYTES,
   MAX_PARAMETERS_BYTES,
   moment,
@@ -22,6 +23,7 @@ import {
   Ways,
 } from './fields.ts';
 import { executed, ReportedState } from './run.ts';
+import { MAX_SECRETS, Secret } from './secret.ts';
 import { Measure } from './task.ts';
 
 /** Which try at which run this is about, and by whose order. */
@@ -35,6 +37,8 @@ export const Dispatch = Type.Object({
   command: Command,
   inputSize: InputSize,
   parameters: nullable(Type.String({ maxLength: MAX_PARAMETERS_BYTES })),
+  /** Of the task and of the run: opened, so that only members that may become master need the key. */
+  secrets: listOf(Secret, 2 * MAX_SECRETS),
   timeLimitMs: TimeLimitMs,
   domain: DomainId,
   ways: Ways,

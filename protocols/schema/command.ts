@@ -1,9 +1,21 @@
 /** Commands of the log. Times were read by the proposer, because the state machine has no clock. */
 import Type from 'typebox';
-import { Attempt, moment, NodeId, nullable, RunId, sentence, Term, type Value, whole } from './fields.ts';
+import {
+  Attempt,
+  moment,
+  NodeId,
+  nullable,
+  RunId,
+  sentence,
+  TaskId,
+  Term,
+  type Value,
+  whole,
+} from './fields.ts';
 import { Member } from './member.ts';
 import { DroppedModel, NewModel } from './model.ts';
 import { Assignment, ReportedState, RunResult, RunSpec } from './run.ts';
+import { KeyId, SealedSecrets } from './secret.ts';
 import { Profile, Task } from './task.ts';
 import { ApiToken, AuditEntry, JoinToken, TokenId } from './token.ts';
 
@@ -23,7 +35,12 @@ export const Command = Type.Union([
   /** Of either kind. */
   command('token-revoke', { id: TokenId, atMs: moment() }),
   command('audit', { entry: AuditEntry }),
+  /** A majority has the key on disk. `STALE` when a member was removed since it was made (`removals`). */
+  command('cluster-key-put', { id: KeyId, removals: whole() }),
+  /** `STALE`, as for a run: its secrets aren't sealed under the current key. */
   command('task-create', { task: Task }),
+  /** The same secrets, sealed under the current key. */
+  command('task-secrets', { taskId: TaskId, secrets: SealedSecrets }),
   command('profile-put', { profile: Profile }),
   command('run-create', { spec: RunSpec, assignment: nullable(Assignment) }),
   command('run-assign', { runId: RunId, assignment: Assignment }),

@@ -15,10 +15,12 @@ import {
   RunId,
   Sha256,
   sentence,
+  Term,
   type Value,
   whole,
 } from './fields.ts';
 import { KnownPeer, NewMember } from './member.ts';
+import { ClusterKey, KeyId } from './secret.ts';
 import { TokenId } from './token.ts';
 
 /** Attempts that one node runs, or still has to report. */
@@ -60,6 +62,10 @@ export const ControlRequest = Type.Union([
   /** To a worker. */
   message('dispatch', { dispatch: Dispatch }),
   message('cancel', { runId: RunId, attempt: Attempt }),
+  /** From the master of the term, to members that may become one: it will be used once a majority has it on disk. */
+  message('cluster-key-keep', { term: Term, key: ClusterKey }),
+  /** To a member that may become master, from another. */
+  message('cluster-key-ask', { id: KeyId }),
   /** To a worker: what do you hold? */
   message('held', {}),
   /** To a worker: output so far of an attempt that runs. */
@@ -72,6 +78,7 @@ export const ControlResponse = Type.Union([
   message('not-master', { master: nullable(NodeId) }),
   /** An expected refusal; `code` is of the request's own room, for example one of a dispatch. */
   Refused,
+  message('cluster-key', { key: ClusterKey }),
   message('held', { attempts: listOf(HeldAttempt, MAX_HELD) }),
   message('output', { bytes: bytes(MAX_OUTPUT_BYTES), ended: Type.Boolean() }),
 ]);

@@ -31,6 +31,7 @@ import {
   Ways,
   whole,
 } from './fields.ts';
+import { SealedSecrets } from './secret.ts';
 import { Measure } from './task.ts';
 
 export const Mode = oneOf(['INOP', 'BENCHMARKED', 'ASSISTED'], {
@@ -208,6 +209,8 @@ export const RunSpec = Type.Object({
   parameters: nullable(Type.String({ maxLength: MAX_PARAMETERS_BYTES })),
   /** What `parameters` were, once the run is over: nobody runs them again, and ten thousand runs keep theirs. */
   droppedParameters: nullable(Type.Object({ bytes: whole(), sha256: Sha256 })),
+  /** Beside the task's, which give way to those of the same name. */
+  secrets: SealedSecrets,
   purpose: oneOf(['run', 'benchmark']),
   mode: Mode,
   /** Ways wanted; clamped to the largest domain at placement. */

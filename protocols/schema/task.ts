@@ -21,6 +21,7 @@ import {
   Ways,
   whole,
 } from './fields.ts';
+import { SealedSecrets } from './secret.ts';
 
 export const Task = Type.Object(
   {
@@ -30,6 +31,8 @@ export const Task = Type.Object(
     sha256: Sha256,
     size: whole({ description: 'Bytes.' }),
     command: nullable(Command),
+    /** Sealed anew when the key changes; all else stays as it is. */
+    secrets: SealedSecrets,
     createdAtMs: moment(),
   },
   { description: 'An uploaded file that can be run. It never changes.' },

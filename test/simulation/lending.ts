@@ -274,6 +274,7 @@ const TASK_ROW = {
   sha256: '0'.repeat(64),
   size: 1,
   command: null,
+  secrets: [],
   createdAtMs: 1,
 };
 

@@ -7,6 +7,7 @@ import { tokenId } from '../../protocols/proof/token-keys.ts';
 import type { Command } from '../../protocols/schema/command.ts';
 import type { ModelVersion } from '../../protocols/schema/model.ts';
 import type { RunResult, RunSpec } from '../../protocols/schema/run.ts';
+import type { SealedSecret } from '../../protocols/schema/secret.ts';
 import { apiTokenOf, joinTokenOf, memberOf, peerId, resultOf, specOf } from '../builders/nouns.ts';
 import { LendingMachine } from './lending.ts';
 import type { Prng } from './prng.ts';
@@ -96,6 +97,7 @@ function drawCommand(random: Prng, atMs: number): Command {
     };
   }
   if (dice < 0.12) return drawDoor(random, node, atMs);
+  if (dice < 0.13) return drawKey(random, atMs);
   if (dice < 0.2) return { type: 'task-create', task: drawTask(random, atMs) };
   if (dice < 0.55) return { type: 'run-create', spec: drawSpec(random, atMs), assignment: null };
   if (dice < 0.7) {
@@ -113,6 +115,17 @@ function drawCommand(random: Prng, atMs: number): Command {
   if (dice < 0.96) return { type: 'model-select', version: random.between(0, 8) };
   return { type: 'run-cancel', runId, atMs };
 }
+
+const sealedUnder = (random: Prng): readonly SealedSecret[] =>
+  random.chance(0.7)
+    ? []
+    : [{ name: 'SECRET', size: 1, sealed: { keyId: String(random.between(1, 3)).repeat(32), box: 'AAAA' } }];
+
+/** A key for secrets, or those of a task under it. */
+const drawKey = (random: Prng, atMs: number): Command =>
+  random.chance(0.5)
+    ? { type: 'cluster-key-put', id: String(random.between(1, 3)).repeat(32), removals: random.between(0, 2) }
+    : { type: 'task-secrets', taskId: `task${(atMs % 30) + 1}`, secrets: sealedUnder(random) };
 
 /** Tokens, who comes in by them, and who is put out: all that keeps the doors. */
 function drawDoor(random: Prng, node: string, atMs: number): Command {
@@ -170,6 +183,7 @@ const drawTask = (random: Prng, createdAtMs: number) => ({
   sha256: '0'.repeat(64),
   size: 1,
   command: null,
+  secrets: sealedUnder(random),
   createdAtMs,
 });
 
@@ -180,6 +194,7 @@ const drawSpec = (random: Prng, createdAtMs: number): RunSpec =>
     inputSize: 1,
     mode: 'INOP',
     ways: 2,
+    secrets: sealedUnder(random),
     timeLimitMs: 1000,
     idempotencyKey: random.chance(0.3) ? `key${random.between(1, 20)}` : null,
     createdAtMs,

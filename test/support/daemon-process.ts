@@ -10,6 +10,7 @@ import { createInterface } from 'node:readline';
 import { FIXED_DEFAULTS } from '../../node/config/config.ts';
 import { loadCredential } from '../../node/mesh/key-file.ts';
 import { inspectPeer } from '../../node/mesh/strangers.ts';
+import { tagOf } from '../../node/worker/work-directory.ts';
 import { eventually, HANG_MS } from './eventually.ts';
 
 export const BUNDLE = join(import.meta.dirname, '../../dist/fsched.js');
@@ -284,6 +285,9 @@ export class TestCluster implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.nodes.map((node) => node.kill('SIGKILL')));
+    // Of secrets, in memory: what was killed couldn't remove it.
+    for (const { dataDir } of this.nodes)
+      await rm(`/dev/shm/fsched-${tagOf(join(dataDir, 'work'))}`, { recursive: true, force: true });
     await rm(this.#root, { recursive: true, force: true });
   }
 }

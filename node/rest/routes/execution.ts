@@ -18,11 +18,15 @@ import {
 } from '../schemas/execution.ts';
 import { masterErrors } from '../schemas/fields.ts';
 import { presentResult, presentRunDetail, RunDetail } from '../schemas/runs.ts';
+import { toSecrets } from '../schemas/secrets.ts';
 import { presentBestTime } from '../schemas/tasks.ts';
 import { type App, clientSignal, idempotencyKey, type RouteContext } from './context.ts';
 
 /** What the schema can't say: bytes instead of characters, digits as a number. */
-function toRequest(body: Omit<RunBodyJson, 'max_slowdown'>, request: FastifyRequest): ExecuteRequest {
+function toRequest(
+  body: Omit<RunBodyJson, 'max_slowdown' | 'secrets'>,
+  request: FastifyRequest,
+): ExecuteRequest {
   if (Buffer.byteLength(body.command) > MAX_COMMAND_BYTES) {
     throw new ApiError('BAD_REQUEST', `"command" must be at most ${MAX_COMMAND_BYTES} bytes`);
   }
@@ -56,12 +60,13 @@ export function executionRoutes(app: App, context: RouteContext): void {
       description:
         'Runs a task that was benchmarked, or whose runs have told what cache it needs. A request that is repeated with the same Idempotency-Key header gets the same run. A program that fails is a result too: see `state`, `exit_status` and `error`.',
       body: RunBody,
-      response: { 200: RunAnswer, ...masterErrors(400, 404, 409, 413, 415, 429) },
+      response: { 200: RunAnswer, ...masterErrors(400, 404, 409, 413, 415, 422, 429) },
     },
     handler: async (request, reply) => {
       const asked = {
         ...toRequest(request.body, request),
         maxSlowdown: request.body.max_slowdown ?? null,
+        secrets: toSecrets(request.body.secrets),
       };
       const outcome = unwrap(await backend.run(asked, clientSignal(reply)));
       reply.header('fsched-mode', outcome.mode);
@@ -118,9 +123,10 @@ export function executionRoutes(app: App, context: RouteContext): void {
     handler: async (request, reply) => {
       const { function_name: functionName, parameters, max_slowdown: maxSlowdown = null } = request.body;
       checkNesting(parameters);
+      const secrets = toSecrets(request.body.secrets);
       const key = idempotencyKey(request);
       const run = unwrap(
-        await backend.submit({ functionName, parameters, maxSlowdown, idempotencyKey: key }),
+        await backend.submit({ functionName, parameters, secrets, maxSlowdown, idempotencyKey: key }),
       );
       const wait = request.query.wait ?? 0;
       const ended = wait > 0 ? await awaitEnd(run.spec.id, wait, request, reply) : null;

@@ -4,6 +4,7 @@ import { Command, FunctionName, TaskId } from '../../../protocols/schema/fields.
 import { PROFILERS } from '../../../protocols/schema/task.ts';
 import { InputSizeField, MaxSlowdownField, TimeLimitField } from './fields.ts';
 import { Result, resultExample } from './runs.ts';
+import { SecretsField } from './secrets.ts';
 
 const executed = {
   command: Command,
@@ -13,7 +14,7 @@ const executed = {
 };
 
 export const RunBody = Type.Object(
-  { ...executed, max_slowdown: Type.Optional(MaxSlowdownField) },
+  { ...executed, max_slowdown: Type.Optional(MaxSlowdownField), secrets: Type.Optional(SecretsField) },
   { examples: [{ command: 'python3', task_id: 'task123', input_size: 1024 }] },
 );
 export type RunBodyJson = Static<typeof RunBody>;
@@ -87,6 +88,7 @@ export const SubmitBody = Type.Object(
       }),
     ),
     max_slowdown: Type.Optional(MaxSlowdownField),
+    secrets: Type.Optional(SecretsField),
   },
   { examples: [{ function_name: 'my_function', parameters: { arg1: 'value1' } }] },
 );

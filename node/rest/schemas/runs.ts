@@ -17,6 +17,7 @@ import {
 import type { RunView } from '../backend.ts';
 import { jsonOf, jsonProperties, timestamp, toJson } from '../json.ts';
 import { Timestamp } from './fields.ts';
+import { namesOf, SecretNames } from './secrets.ts';
 
 const choice = jsonOf(nullable(RunChoice));
 const { pid, cpus } = jsonProperties(RunResult.properties);
@@ -125,6 +126,7 @@ const RunSummary = Type.Object({
       { description: 'What the profiler read; counts are those of a simulation.' },
     ),
   ),
+  secrets: { ...SecretNames, description: "Names of its own secrets, beside the task's." },
   attempts: Type.Integer(),
   started_at: nullable(Timestamp),
   finished_at: nullable(Timestamp),
@@ -147,6 +149,7 @@ const summaryExample: RunSummaryJson = {
   choice: choiceExample,
   measure: null,
   measurement: null,
+  secrets: [],
   attempts: 1,
   created_at: '2025-01-31T12:00:00.000Z',
   started_at: '2025-01-31T12:00:00.010Z',
@@ -206,6 +209,7 @@ export const presentRun = (run: Run): RunSummaryJson => ({
   choice: toJson(run.spec.choice),
   measure: toJson(run.spec.measure),
   measurement: presentMeasurement(run.result?.measurement ?? null),
+  secrets: namesOf(run.spec.secrets),
   attempts: run.attempts,
   created_at: timestamp(run.spec.createdAtMs),
   started_at: timestampOrNull(run.startedAtMs),

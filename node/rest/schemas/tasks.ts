@@ -6,6 +6,7 @@ import { Profile, Task as TaskNoun } from '../../../protocols/schema/task.ts';
 import { DriftView } from '../../../protocols/schema/views.ts';
 import type { TaskView } from '../backend.ts';
 import { jsonOf, jsonProperties, toJson } from '../json.ts';
+import { namesOf, SecretNames, SecretsField } from './secrets.ts';
 
 export const TaskIdBody = Type.Object(
   { task_id: Type.String() },
@@ -27,15 +28,21 @@ export const UploadForm = Type.Object(
         description: "How POST /submit starts it; default: by the file's extension or #! line.",
       }),
     ),
+    secrets: Type.Optional(SecretsField),
   },
   { description: 'The file, and optional fields before or after it.' },
 );
 
-const { id, ...taskProperties } = jsonProperties(TaskNoun.properties);
-const Task = Type.Object({ task_id: id, ...taskProperties });
+const { secrets: _sealed, ...shownProperties } = TaskNoun.properties;
+const { id, ...taskProperties } = jsonProperties(shownProperties);
+const Task = Type.Object({ task_id: id, ...taskProperties, secrets: SecretNames });
 export type TaskJson = Static<typeof Task>;
 
-export const presentTask = ({ id: task_id, ...task }: TaskNoun): TaskJson => ({ task_id, ...toJson(task) });
+export const presentTask = ({ id: task_id, secrets, ...task }: TaskNoun): TaskJson => ({
+  task_id,
+  ...toJson(task),
+  secrets: namesOf(secrets),
+});
 
 const { taskId: _, points, ...profileProperties } = Profile.properties;
 const ProfileBody = Type.Object({
@@ -79,6 +86,7 @@ const taskExample = {
   size: 512,
   command: 'python3',
   created_at: '2025-01-31T12:00:00.000Z',
+  secrets: ['DB_PASSWORD'],
 };
 
 export const TaskList = Type.Object(

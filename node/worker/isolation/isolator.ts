@@ -9,7 +9,7 @@ import type { CgroupTree } from './cgroup-tree.ts';
 import type { RunCgroup } from './run-cgroup.ts';
 import type { Identity } from './run-user.ts';
 import type { RunUsers } from './run-users.ts';
-import type { Sandbox } from './sandbox.ts';
+import { type Sandbox, SHOWN_SECRETS } from './sandbox.ts';
 import type { IsolationOptions, LentUser, RunUser } from './types.ts';
 import { formatUidRange } from './uid-range.ts';
 
@@ -63,6 +63,11 @@ export class Isolator implements AsyncDisposable {
     return this.#parts.identity.kind !== 'daemon';
   }
 
+  /** Where a program finds the secrets that are in this directory. */
+  shownSecrets(directory: string): string {
+    return this.sandboxed ? SHOWN_SECRETS : directory;
+  }
+
   get sandboxed(): boolean {
     return this.#parts.sandbox !== null;
   }
@@ -77,6 +82,7 @@ export class Isolator implements AsyncDisposable {
     cpus: readonly number[],
     directory: string,
     program: readonly [string, ...string[]],
+    secrets: string | null = null,
   ): readonly [string, ...string[]] {
     const { chain, sandbox } = this.#parts;
     const by = (tool: string | null, args: readonly string[]) =>
@@ -85,7 +91,7 @@ export class Isolator implements AsyncDisposable {
     // root may raise them. The signal of the daemon's death is last: a change of user clears it.
     const words: string[] = [
       ...by(chain.taskset, cpus.length === 0 ? [] : ['-c', formatCpuList(cpus)]),
-      ...(sandbox?.wrap(directory, program[0]) ?? []),
+      ...(sandbox?.wrap(directory, program[0], secrets) ?? []),
       ...by(chain.prlimit, this.#limits(lent)),
       ...by(chain.setpriv, this.#privileges(lent)),
       ...program,

@@ -54,6 +54,9 @@ const SETTINGS = [
   'timezone',
 ].map((name) => `/etc/${name}`);
 
+/** Where programs find their secrets. */
+export const SHOWN_SECRETS = '/run/secrets';
+
 export class Sandbox {
   readonly #program: string;
   readonly #base: readonly string[];
@@ -82,8 +85,11 @@ export class Sandbox {
     this.#filter?.close();
   }
 
-  /** The words before a program that may write in `directory`, where it works. Reads the file system. */
-  wrap(directory: string, program: string): readonly string[] {
+  /**
+   * The words before a program that may write in `directory`, where it works, and may read that of its `secrets`. Reads
+   * the file system.
+   */
+  wrap(directory: string, program: string, secrets: string | null): readonly string[] {
     const { options, shown } = this.#showProgram(program, directory);
     // Not where something is shown: to make its name there would be to make it in the directory.
     const scratch = SCRATCH.filter((place) => ![directory, ...shown].some((path) => isInside(path, place)));
@@ -91,6 +97,7 @@ export class Sandbox {
       this.#program,
       ...this.#base,
       ...options,
+      ...(secrets === null ? [] : ['--ro-bind', secrets, SHOWN_SECRETS]),
       ...scratch.flatMap((place) => ['--bind', directory, place]),
       // Parents that bubblewrap makes by itself would be closed to other users.
       ...parentsOf(directory).flatMap((parent) => ['--dir', parent]),

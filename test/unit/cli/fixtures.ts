@@ -99,6 +99,7 @@ export const task: TaskJson = {
   sha256: 'ab'.repeat(32),
   size: 2048,
   command: 'python3',
+  secrets: [],
   created_at: '2025-01-31T12:00:00.000Z',
 };
 export const otherTask: TaskJson = { ...task, task_id: '3f1c0000000000000000000000000000', name: 'other' };
@@ -183,6 +184,7 @@ export const run: RunDetailJson = {
   choice: result.choice,
   measure: null,
   measurement: null,
+  secrets: [],
   attempts: 1,
   created_at: '2025-01-31T12:00:00.000Z',
   started_at: '2025-01-31T12:00:00.010Z',

@@ -2,15 +2,21 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { RunService } from '../../../node/master/run-service.ts';
 import { WayPlanner } from '../../../node/master/way-planner.ts';
+import { keyIdOf, seal } from '../../../node/secrets/sealing.ts';
 import { CurveFitPredictor } from '../../../predictor/eval/baselines/curve-fit.ts';
 import { succeed } from '../../../protocols/schema/outcome.ts';
+import type { Secret } from '../../../protocols/schema/secret.ts';
 import type { ProfilerName } from '../../../protocols/schema/task.ts';
 import { FakeClock, settled } from '../../support/fake-clock.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 import { TASK, tablesWithTask } from '../state/fixtures.ts';
 
+const KEY = new Uint8Array(32);
+
 function setUp() {
   const { tables, apply } = tablesWithTask();
+  apply({ type: 'cluster-key-put', id: keyIdOf(KEY), removals: 0 });
+  const sealing: string[] = [];
   let ids = 0;
   const service = new RunService(
     { timeLimitMs: 60_000 },
@@ -34,20 +40,27 @@ function setUp() {
         clock: new FakeClock(),
         logger: silentLogger,
       }),
+      vault: {
+        seal: async (owner, secrets) => {
+          sealing.push(owner);
+          return succeed(secrets.map((secret) => seal(KEY, owner, secret)));
+        },
+      },
       clock: new FakeClock(),
       random: { next: () => 0.5, id: () => `run-${++ids}` },
     },
   );
-  const submit = async (parameters: unknown) => {
+  const submit = async (parameters: unknown, secrets: readonly Secret[] = []) => {
     const answer = await service.submit({
       functionName: TASK.name,
       parameters,
+      secrets,
       maxSlowdown: null,
       idempotencyKey: 'once',
     });
     return answer.ok ? answer.value.spec.id : answer.error.code;
   };
-  return { apply, submit, service };
+  return { apply, submit, service, sealing };
 }
 
 describe('a run of a function', () => {
@@ -66,6 +79,7 @@ describe('a run of a function', () => {
     const answer = await service.submit({
       functionName: TASK.name,
       parameters: { input_size: inputSize },
+      secrets: [],
       maxSlowdown: null,
       idempotencyKey: null,
     });
@@ -101,7 +115,50 @@ describe('a run of a function', () => {
   });
 });
 
+test('the secrets of a task are for its own command: no other program is run or measured with them', async () => {
+  const { apply, service } = setUp();
+  const measured = { inputSize: 100, profiler: 'wallclock', points: [{ ways: 1, seconds: [1] }] } as const;
+  const where = { note: null, ways: 1, wayBytes: 1024, cpuModel: 'x', node: 'n', measuredAtMs: 1 };
+  apply({ type: 'profile-put', profile: { taskId: TASK.id, command: 'python3', ...measured, ...where } });
+  const request = {
+    taskId: TASK.id,
+    inputSize: 100,
+    timeLimitMs: null,
+    idempotencyKey: null,
+    maxSlowdown: null,
+  };
+  const run = async (command: string) => service.run({ ...request, command, secrets: [] });
+  const measure = async (command: string) =>
+    service.measure({ ...request, command }, { ways: 1, measure: null, pinnedTo: null, timeLimitMs: 1 });
+  const thief = "sh -c 'cat $FSCHED_SECRETS_DIR/*'";
+  assert.ok((await run(thief)).ok, 'without secrets it may');
+  const secret = { name: 'A', value: new Uint8Array(1) };
+  apply({ type: 'task-secrets', taskId: TASK.id, secrets: [seal(KEY, `task ${TASK.id}`, secret)] });
+  for (const ask of [run, measure]) {
+    const refused = await ask(thief);
+    assert.ok(!refused.ok && refused.error.code === 'UNPROCESSABLE');
+    assert.match(refused.error.message, /for its own command only \(python3\)/);
+    assert.ok((await ask('python3')).ok);
+  }
+});
+
 describe('a submission that is repeated with its Idempotency-Key', () => {
+  test('is the same run when its secrets have the same names and sizes, though they are sealed anew', async () => {
+    const { apply, submit, sealing } = setUp();
+    const [a, b] = ['aaa', 'bbb'].map((text) => new TextEncoder().encode(text)) as [Uint8Array, Uint8Array];
+    assert.equal(await submit(1, [{ name: 'A', value: a }]), 'run-1');
+    assert.deepEqual(sealing, ['run run-1'], 'for this run only');
+    for (const over of [false, true]) {
+      if (over) apply({ type: 'run-cancel', runId: 'run-1', atMs: 5 });
+      assert.equal(await submit(1, [{ name: 'A', value: a }]), 'run-1');
+      // Nothing is kept that would tell the two apart.
+      assert.equal(await submit(1, [{ name: 'A', value: b }]), 'run-1');
+      assert.equal(await submit(1, [{ name: 'A', value: a.subarray(1) }]), 'CONFLICT');
+      assert.equal(await submit(1, [{ name: 'B', value: a }]), 'CONFLICT');
+      assert.equal(await submit(1), 'CONFLICT');
+    }
+  });
+
   test('is the same run even when a newer task has taken the name, with another command', async () => {
     const { apply, submit } = setUp();
     assert.equal(await submit({ word: 'a' }), 'run-1');

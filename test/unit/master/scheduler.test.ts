@@ -5,14 +5,16 @@ import { NODE_LOST_MS, Reconciler } from '../../../node/master/reconciler.ts';
 import { Scheduler } from '../../../node/master/scheduler.ts';
 import { CapacityBoard } from '../../../node/membership/capacity-board.ts';
 import type { Mesh } from '../../../node/mesh/types.ts';
+import { keyIdOf, open, seal } from '../../../node/secrets/sealing.ts';
 import type { HeldAttempt } from '../../../protocols/schema/attempt.ts';
 import type { CapacityNotice } from '../../../protocols/schema/capacity.ts';
 import type { ControlRequest, ControlResponse } from '../../../protocols/schema/messages.ts';
 import { fail, succeed } from '../../../protocols/schema/outcome.ts';
 import { domainOf, memberOf, noticeOf, peerId } from '../../builders/nouns.ts';
+import { emptyVault } from '../../support/empty-vault.ts';
 import { FakeClock, settled } from '../../support/fake-clock.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
-import { finish, spec, tablesWithTask } from '../state/fixtures.ts';
+import { finish, spec, TASK, tablesWithTask } from '../state/fixtures.ts';
 
 const [NODE_A, NODE_B] = [peerId('node-a'), peerId('node-b')];
 
@@ -22,7 +24,13 @@ function notice(node: string, ways = 16, cpus = 4): CapacityNotice {
 }
 
 /** A scheduler over real tables; every proposal is applied at once, as if a majority had it. */
-function setUp(options: { readonly queueLimit?: number; readonly nodes?: readonly CapacityNotice[] } = {}) {
+function setUp(
+  options: {
+    readonly queueLimit?: number;
+    readonly nodes?: readonly CapacityNotice[];
+    readonly open?: typeof emptyVault.open;
+  } = {},
+) {
   const { tables, apply } = tablesWithTask();
   const clock = new FakeClock();
   const board = new CapacityBoard({ clock, logger: silentLogger });
@@ -40,7 +48,14 @@ function setUp(options: { readonly queueLimit?: number; readonly nodes?: readonl
     return answer ? succeed(answer) : fail({ code: 'UNREACHABLE', message: 'no route' });
   };
   const propose = async (command: Parameters<typeof apply>[0]) => succeed(apply(command));
-  const dispatcher = new Dispatcher({ tables, propose, call, clock, logger: silentLogger });
+  const dispatcher = new Dispatcher({
+    tables,
+    propose,
+    call,
+    vault: { ...emptyVault, ...(options.open && { open: options.open }) },
+    clock,
+    logger: silentLogger,
+  });
   const random = { next: () => 0.5, id: () => 'id' };
   const scheduler = new Scheduler(
     { queueLimit: options.queueLimit ?? 10 },
@@ -109,6 +124,63 @@ const hungry = (domain: CapacityNotice['domains'][number]): CapacityNotice['doma
   ...domain,
   ways: 63,
   freeWays: 63,
+});
+
+describe('the secrets of a run', () => {
+  const KEY = new Uint8Array(32);
+  const secret = (name: string, text: string) => ({ name, value: new TextEncoder().encode(text) });
+  const ownSecrets = [seal(KEY, 'run r', secret('A', 'own'))];
+
+  function withSecrets(open: typeof emptyVault.open) {
+    const bench = setUp({ open });
+    const { apply } = bench;
+    apply({ type: 'cluster-key-put', id: keyIdOf(KEY), removals: 0 });
+    const secrets = ['A', 'B'].map((name) => seal(KEY, `task ${TASK.id}`, secret(name, 'shared')));
+    apply({ type: 'task-secrets', taskId: TASK.id, secrets });
+    const handed = () =>
+      bench.calls.flatMap(({ request }) => (request.type === 'dispatch' ? [request.dispatch.secrets] : []));
+    return { ...bench, handed };
+  }
+  const opener: typeof emptyVault.open = (owner, sealed) =>
+    succeed(sealed.map((each) => open(KEY, owner, each) ?? assert.fail(`${each.name} is not for ${owner}`)));
+
+  test('go opened to its node, its own before the task has the same name', async () => {
+    const { scheduler, handed } = withSecrets(opener);
+    await scheduler.admit(spec('r', { secrets: ownSecrets }));
+    assert.deepEqual(handed(), [[secret('B', 'shared'), secret('A', 'own')]]);
+  });
+
+  test('are waited for when this master has not the key yet, and the run is not given up', async () => {
+    let hasKey = false;
+    const { scheduler, handed, reconciler, tables, clock, answers } = withSecrets((owner, sealed) =>
+      hasKey ? opener(owner, sealed) : fail({ code: 'NO_KEY', message: 'not yet' }),
+    );
+    answers.set(NODE_A, ({ type }) => (type === 'held' ? { type, attempts: [] } : { type: 'ok' }));
+    await scheduler.admit(spec('r', { secrets: ownSecrets }));
+    reconciler.start();
+    await clock.pass(10_000);
+    assert.deepEqual([handed(), tables.run('r')?.state, tables.run('r')?.attempts], [[], 'assigned', 1]);
+    hasKey = true;
+    await clock.pass(1_500);
+    assert.equal(handed().length, 1);
+    reconciler.stop();
+  });
+
+  test('that are damaged end the run, with a sentence', async () => {
+    const damaged = { code: 'DAMAGED', message: 'the secret A is damaged: hand it in again' } as const;
+    const { scheduler, tables, clock, handed } = withSecrets(() => fail(damaged));
+    await scheduler.admit(spec('r', { secrets: ownSecrets }));
+    await clock.pass(5_000);
+    assert.deepEqual([tables.run('r')?.state, handed()], ['lost', []]);
+    assert.match(tables.run('r')?.error ?? '', /the secret A is damaged/);
+  });
+
+  test('sealed under a key that was just replaced are refused with a request to ask again', async () => {
+    const { scheduler, apply } = withSecrets(opener);
+    apply({ type: 'cluster-key-put', id: '0'.repeat(32), removals: 0 });
+    const refused = await scheduler.admit(spec('r', { secrets: ownSecrets }));
+    assert.ok(!refused.ok && refused.error.code === 'UNAVAILABLE');
+  });
 });
 
 describe('admission', () => {

@@ -9,6 +9,7 @@ import { fail, succeed } from '../../../protocols/schema/outcome.ts';
 import type { RunSpec } from '../../../protocols/schema/run.ts';
 import type { Profile } from '../../../protocols/schema/task.ts';
 import { CurveFitHost } from '../../support/curve-fit-host.ts';
+import { emptyVault } from '../../support/empty-vault.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 import { assignment, finish, LLC, spec, TASK, tablesWithTask } from '../state/fixtures.ts';
@@ -68,6 +69,7 @@ function setUp(predictor: Predictor = new FakePredictor()) {
     {
       tables,
       planner,
+      vault: emptyVault,
       scheduler: {
         admit: async (wanted) => {
           admitted.push(wanted);
@@ -92,6 +94,7 @@ function setUp(predictor: Predictor = new FakePredictor()) {
     command: 'python3',
     inputSize: 100,
     timeLimitMs: null,
+    secrets: [],
     idempotencyKey: null,
   };
   return { tables, apply, planner, service, admitted, warnings, ran, state, request };
@@ -109,6 +112,7 @@ describe('how many ways', () => {
     await service.submit({
       functionName: 'sort',
       parameters: undefined,
+      secrets: [],
       maxSlowdown: null,
       idempotencyKey: null,
     });

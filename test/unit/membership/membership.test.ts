@@ -316,6 +316,7 @@ describe('at the start', () => {
         sha256: '0'.repeat(64),
         size: 0,
         command: null,
+        secrets: [],
         createdAtMs: 1,
       },
     });

@@ -193,7 +193,7 @@ test('a refusal says which part is wrong and what it must be', () => {
     [
       ControlRequest,
       { type: 'dance' },
-      'the whole must be an object of one of the types admit, admit-joiner, started, report, dispatch, cancel, held, output',
+      'the whole must be an object of one of the types admit, admit-joiner, started, report, dispatch, cancel, cluster-key-keep, cluster-key-ask, held, output',
     ],
     [
       ControlRequest,

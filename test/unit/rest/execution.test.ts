@@ -50,6 +50,7 @@ test('a run answers with the fields of the seed, ours, and the mode', async () =
       inputSize: 1024,
       timeLimitMs: null,
       idempotencyKey: null,
+      secrets: [],
       maxSlowdown: null,
     },
   ]);

@@ -29,6 +29,7 @@ import type { Member } from '../../../protocols/schema/member.ts';
 import type { LearnedFrom, ModelVersion } from '../../../protocols/schema/model.ts';
 import { type Answer, fail, type Outcome, succeed } from '../../../protocols/schema/outcome.ts';
 import type { Mode, Run, RunResult } from '../../../protocols/schema/run.ts';
+import type { Secret } from '../../../protocols/schema/secret.ts';
 import type { Profile, Task } from '../../../protocols/schema/task.ts';
 import type { AuditEntry, Scope } from '../../../protocols/schema/token.ts';
 import type { ClusterView, DriftView, MemberView } from '../../../protocols/schema/views.ts';
@@ -45,6 +46,7 @@ export const aTask = (id: string, createdAtMs = NOW): Task => ({
   sha256: '0'.repeat(64),
   size: 3,
   command: null,
+  secrets: [],
   createdAtMs,
 });
 
@@ -182,6 +184,7 @@ export interface ReceivedUpload {
   sha256: string | null;
   name: string | null;
   command: string | null;
+  secrets: readonly Secret[];
   failed: boolean;
 }
 
@@ -285,6 +288,7 @@ export class FakeBackend implements RestBackend {
       sha256: null,
       name: null,
       command: null,
+      secrets: [],
       failed: false,
     };
     this.uploads.push(received);

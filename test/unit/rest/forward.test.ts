@@ -117,7 +117,7 @@ test('50 MiB up through a follower: streamed with back-pressure, never held', as
       received += (chunk as Buffer).length;
       hash.update(chunk as Buffer);
     }
-    assert.deepEqual(fields(), { name: null, command: null });
+    assert.deepEqual(fields(), { name: null, command: null, secrets: [] });
     return succeed(aTask('big'));
   };
   const { state, answer } = sendLargeForm(follower.port, total);

@@ -20,6 +20,7 @@ test('tasks: newest first; one with its profiles; 404 with a sentence', async ()
     sha256: '0'.repeat(64),
     size: 3,
     command: null,
+    secrets: [],
     created_at: '2025-01-31T12:00:00.000Z',
   });
   const one = await rest.call('GET', '/tasks/t1');
@@ -85,6 +86,7 @@ test('runs: list with filters', async () => {
     choice: null,
     measure: null,
     measurement: null,
+    secrets: [],
     attempts: 0,
     created_at: '2025-01-31T12:00:00.000Z',
     started_at: null,

@@ -16,7 +16,13 @@ test('submit accepts with 202 and says where to look', async () => {
   assert.equal(reply.headers.location, '/runs/q1');
   assert.deepEqual(reply.json, { run_id: 'q1', status_url: '/runs/q1', state: 'queued' });
   assert.deepEqual(rest.backend.submissions, [
-    { functionName: 'my_function', parameters: { arg1: 'value1' }, maxSlowdown: null, idempotencyKey: null },
+    {
+      functionName: 'my_function',
+      parameters: { arg1: 'value1' },
+      secrets: [],
+      maxSlowdown: null,
+      idempotencyKey: null,
+    },
   ]);
 });
 

@@ -36,6 +36,7 @@ test('an upload is streamed to the backend, with fields before and after the fil
       sha256: createHash('sha256').update(content).digest('hex'),
       name: 'sorter',
       command: 'python3 -u',
+      secrets: [],
       failed: false,
     },
   ]);

@@ -36,6 +36,16 @@ function setUp(known: Partial<ConsensusStatus> = { term: 5, leader: MASTER }) {
       held: () => [],
       output: () => null,
     },
+    keys: {
+      keep: async () => {
+        done.push('key kept');
+        return { type: 'ok' };
+      },
+      give: (to) => {
+        done.push(`key given to ${to}`);
+        return { type: 'ok' };
+      },
+    },
     clock,
   });
   const learn = (news: Partial<ConsensusStatus>): void => {
@@ -68,6 +78,25 @@ describe('what runs on a worker, and what it says,', () => {
       assert.equal(await answer, 'NOT_MASTER');
     });
   }
+});
+
+describe('the key of the cluster', () => {
+  const keep: ControlRequest = { type: 'cluster-key-keep', term: 5, key: new Uint8Array(32) };
+
+  test('is taken from the master of this term only', async () => {
+    const { ask, done } = setUp();
+    assert.equal(await ask(LIAR, keep), 'NOT_MASTER');
+    assert.equal(await ask(MASTER, { ...keep, term: 4 }), 'NOT_MASTER');
+    assert.deepEqual(done, []);
+    assert.equal(await ask(MASTER, keep), 'ok');
+    assert.deepEqual(done, ['key kept']);
+  });
+
+  test('is asked for by whoever the stream is from, and nobody else', async () => {
+    const { ask, done } = setUp();
+    await ask(LIAR, { type: 'cluster-key-ask', id: '0'.repeat(32) });
+    assert.deepEqual(done, [`key given to ${LIAR}`]);
+  });
 });
 
 describe('orders to a worker', () => {

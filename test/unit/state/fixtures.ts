@@ -13,6 +13,7 @@ export const TASK: Task = {
   sha256: 'a'.repeat(64),
   size: 10,
   command: 'python3',
+  secrets: [],
   createdAtMs: 1,
 };
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { encodeCommand } from '../../../node/state/commands.ts';
-import { hasParameters } from '../../../node/state/parameters.ts';
+import { hasParameters } from '../../../node/state/inputs.ts';
 import { MAX_ATTEMPTS } from '../../../node/state/run-lifecycle.ts';
 import { Tables } from '../../../node/state/tables.ts';
 import type { Command } from '../../../protocols/schema/command.ts';

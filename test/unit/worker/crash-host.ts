@@ -43,7 +43,8 @@ const worker = new Worker(
   },
 );
 await worker.start();
-await worker.dispatch(dispatchOf({ runId: process.argv[3] as string, command: 'sh' }));
+const secrets = [{ name: 'SECRET', value: Uint8Array.of(1) }];
+await worker.dispatch(dispatchOf({ runId: process.argv[3] as string, command: 'sh', secrets }));
 const poll = setInterval(() => {
   const output = Buffer.from(worker.output(process.argv[3] as string, 1, 'stdout', 0)?.bytes ?? []);
   if (!output.includes('\n')) return;

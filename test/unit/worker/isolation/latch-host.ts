@@ -28,6 +28,7 @@ await launcher.launch(
     command: '/bin/sh',
     inputSize: 1,
     parameters: null,
+    secrets: [],
     cpus: [],
     outputLimitBytes: 1000,
     enter: (pid) => {

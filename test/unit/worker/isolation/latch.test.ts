@@ -51,6 +51,7 @@ async function withLauncher(
           command,
           inputSize: 1,
           parameters: null,
+          secrets: [],
           cpus: [],
           outputLimitBytes: 1000,
           enter: enter ?? null,
