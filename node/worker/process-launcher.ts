@@ -1,6 +1,6 @@
 /** The real adapter of the process port: Linux processes. */
 import { realpath, rmdir, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { isValid } from '../../protocols/schema/check.ts';
 import { FileName } from '../../protocols/schema/fields.ts';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
@@ -17,7 +17,7 @@ import { Leftovers } from './leftovers.ts';
 import { PipePool } from './pipe-pool.ts';
 import { killAttempt } from './reaper.ts';
 import { KILLED, notStarted, type Prepared, startProgram } from './running-program.ts';
-import { SecretFiles } from './secret-files.ts';
+import { clearSecrets, placeSecrets, removeSecrets } from './secret-files.ts';
 import { findLatchShell } from './start-latch.ts';
 import {
   findLeftovers,
@@ -67,7 +67,6 @@ export class ProcessLauncher implements Launcher {
   readonly #deps: ProcessLauncherDependencies;
   readonly #pipes: PipePool;
   readonly #leftovers: Leftovers;
-  readonly #secretFiles: SecretFiles;
   #swept: Promise<readonly number[]> | null = null;
   #ready: Ready | null = null;
 
@@ -77,8 +76,6 @@ export class ProcessLauncher implements Launcher {
     this.#deps = dependencies;
     this.#pipes = new PipePool(join(options.directory, '.pipes'));
     this.#leftovers = new Leftovers(dependencies);
-    const { directory, openDirectory = directory } = options;
-    this.#secretFiles = new SecretFiles({ tag: tagOf(directory), fallbacks: [openDirectory, directory] });
   }
 
   /** What of runs that are over can't be removed; null: nothing. */
@@ -101,8 +98,6 @@ export class ProcessLauncher implements Launcher {
     const { directory, openDirectory = directory, hidden = [], isolation = PLAIN } = this.#options;
     const { clock, logger } = this.#deps;
     await this.sweep();
-    // No program is left that reads them.
-    await this.#secretFiles.clear();
     const searchPath = this.#searchPath;
     const place = { searchPath, directory, openDirectory, hidden, tag: tagOf(directory) };
     const claimsDirectory = CLAIMS_DIRECTORY;
@@ -131,7 +126,8 @@ export class ProcessLauncher implements Launcher {
 
   async stop(): Promise<void> {
     this.#leftovers.stop();
-    await Promise.all([this.#pipes.stop(), this.#secretFiles.clear()]);
+    await this.#pipes.stop();
+    if (this.#ready !== null) await clearSecrets(this.#ready.isolator.root);
     await this.#ready?.isolator[Symbol.asyncDispose]();
     const { directory, openDirectory = directory } = this.#options;
     // It lies among directories of others, and is empty by now.
@@ -163,7 +159,7 @@ export class ProcessLauncher implements Launcher {
       if (!prepared.ok) return prepared;
       if (kill.aborted) return fail(KILLED);
       const { disk = null } = this.#deps;
-      const own = { disk, pipes: this.#pipes, leftovers: this.#leftovers, secretFiles: this.#secretFiles };
+      const own = { disk, pipes: this.#pipes, leftovers: this.#leftovers };
       const dependencies = { ...this.#deps, ...this.#ready, ...own, kill };
       const program = await startProgram(prepared.value, dependencies);
       started = program.ok;
@@ -174,7 +170,7 @@ export class ProcessLauncher implements Launcher {
       return notStarted(`the program could not be started: ${reason}; free memory on the node`);
     } finally {
       if (directory !== null && !started) {
-        await this.#secretFiles.remove(basename(directory));
+        await removeSecrets(directory);
         await this.#leftovers.remove(directory);
       }
     }
@@ -198,10 +194,7 @@ export class ProcessLauncher implements Launcher {
     const program = order.instrument ? await order.instrument.wrap(command, directory) : command;
     const { size: bytes } = await stat(file);
     await giveTo(owner, directory);
-    const secrets =
-      order.secrets.length === 0
-        ? null
-        : await this.#secretFiles.place(basename(directory), order.secrets, owner);
+    const secrets = order.secrets.length === 0 ? null : await placeSecrets(directory, order.secrets, owner);
     const environment = {
       ...this.#environment(order, directory),
       ...(secrets !== null && { FSCHED_SECRETS_DIR: isolator.shownSecrets(secrets) }),
@@ -243,6 +236,7 @@ export class ProcessLauncher implements Launcher {
     };
     // There may be thousands, and each takes a look at all processes and a process to remove it.
     await Promise.all(Array.from({ length: SWEEPS_AT_A_TIME }, sweep));
+    await clearSecrets(root);
     return count;
   }
 }

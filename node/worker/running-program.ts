@@ -14,7 +14,7 @@ import type { Leftovers } from './leftovers.ts';
 import type { PipePool } from './pipe-pool.ts';
 import { openStreams, type ProgramStreams } from './program-streams.ts';
 import { killAttempt } from './reaper.ts';
-import type { SecretFiles } from './secret-files.ts';
+import { removeSecrets } from './secret-files.ts';
 import { latched, StartLatch } from './start-latch.ts';
 import { recordRoot } from './work-directory.ts';
 
@@ -39,7 +39,6 @@ export interface StartDependencies {
   /** Null: what it keeps on disk isn't watched. */
   readonly disk: DiskWatch | null;
   readonly leftovers: Leftovers;
-  readonly secretFiles: SecretFiles;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -145,7 +144,7 @@ async function enter(
 function supervise(
   { order, directory, bytes }: Prepared,
   { child, pid, streams, group }: Spawned,
-  { isolator, kill, disk, leftovers, secretFiles, clock, logger }: StartDependencies,
+  { isolator, kill, disk, leftovers, clock, logger }: StartDependencies,
   startedAtNs: () => bigint,
 ): Pick<LaunchedProcess, 'output' | 'ended'> {
   const { runId, attempt, outputLimitBytes } = order;
@@ -167,7 +166,7 @@ function supervise(
       recorded,
       group?.remove(),
       order.instrument?.collect(directory),
-      secretFiles.remove(basename(directory)).catch((error: unknown) => {
+      removeSecrets(directory).catch((error: unknown) => {
         logger.error({ err: error, runId }, 'secrets of a run could not be removed');
       }),
     ]);

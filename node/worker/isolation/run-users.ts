@@ -5,6 +5,7 @@
 import type { Clock, Logger } from '../../ports.ts';
 import { killUser } from '../reaper.ts';
 import { removeTree } from '../remove-tree.ts';
+import { removeSecrets } from '../secret-files.ts';
 import { removeShared } from './shared-places.ts';
 import type { LentUser, RunUser } from './types.ts';
 import { type Orphan, UidClaims } from './uid-claims.ts';
@@ -104,6 +105,7 @@ export class OwnUsers implements RunUsers {
     const { clock, logger } = this.#deps;
     if (!(await killUser(user, { clock, logger }))) return false;
     try {
+      await removeSecrets(directory);
       await removeTree(directory);
       if (shared) await removeShared(user);
       return true;

@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { systemClock } from '../../../node/adapters.ts';
 import { type IsolationOptions, UNLIMITED } from '../../../node/worker/isolation/types.ts';
 import { ProcessLauncher } from '../../../node/worker/process-launcher.ts';
-import { SecretFiles } from '../../../node/worker/secret-files.ts';
+import { clearSecrets, placeSecrets, removeSecrets } from '../../../node/worker/secret-files.ts';
 import { tagOf } from '../../../node/worker/work-directory.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 import { LaunchBench } from './launch-bench.ts';
@@ -32,8 +32,11 @@ const range = () => {
 };
 const bench = (isolation: Partial<IsolationOptions>) =>
   LaunchBench.create({ isolation: { limits: UNLIMITED, ...isolation } });
-const memoryOf = ({ directory }: LaunchBench): string =>
-  join('/dev/shm', `fsched-${tagOf(join(directory, 'work'))}`);
+/** The places in memory of a node's runs: of the one directory for them, or of the other. */
+const memoryOf = ({ directory }: LaunchBench): string[] =>
+  ['work', 'open'].map((name) => join('/dev/shm', `fsched-${tagOf(join(directory, name))}`));
+const isThere = (paths: readonly string[], ...more: string[]): boolean =>
+  paths.some((path) => existsSync(join(path, ...more)));
 
 const VALUE = `hunter2-${randomBytes(8).toString('hex')}`;
 const secrets = [
@@ -70,8 +73,8 @@ describe('the secrets of a run', () => {
       await using worker = await bench(isolation);
       const report = await worker.run(LOOK, { command: '/usr/bin/python3', secrets });
       assert.equal(report.stdout, SEEN, `${report.error} ${report.stderr}`);
-      assert.ok(existsSync(memoryOf(worker)));
-      assert.equal(existsSync(join(memoryOf(worker), `${report.runId}-1`)), false);
+      assert.ok(isThere(memoryOf(worker)));
+      assert.equal(isThere(memoryOf(worker), `${report.runId}-1`), false);
       const none = await worker.run('echo "<$FSCHED_SECRETS_DIR>"; ls /run/secrets', { command: 'sh' });
       assert.match(none.stdout, /^<>\n/);
     });
@@ -82,9 +85,10 @@ describe('the secrets of a run', () => {
     const report = await worker.run('', { command: '/bin/no-such-program', secrets });
     assert.equal(report.state, 'failed');
     const files = await worker.run('', { command: 'true', secrets });
-    assert.equal(existsSync(join(memoryOf(worker), `${files.runId}-1`)), false);
+    assert.ok(isThere(memoryOf(worker)));
+    assert.equal(isThere(memoryOf(worker), `${files.runId}-1`), false);
     await worker[Symbol.asyncDispose]();
-    assert.equal(existsSync(memoryOf(worker)), false);
+    assert.equal(isThere(memoryOf(worker)), false);
   });
 
   test('can be neither read by a neighbour nor added to by the program', { skip: NEEDS_ROOT }, async () => {
@@ -134,18 +138,19 @@ describe('the secrets of a run', () => {
   });
 
   test('do without memory where somebody else has its place', { skip: NEEDS_ROOT }, async () => {
-    const fallback = await mkdtemp(join(tmpdir(), 'fsched-secrets-'));
-    const tag = randomBytes(6).toString('hex');
-    const memory = join('/dev/shm', `fsched-${tag}`);
+    const root = await mkdtemp(join(tmpdir(), 'fsched-secrets-'));
+    const memory = join('/dev/shm', `fsched-${tagOf(root)}`);
+    const run = join(root, 'run-1');
     spawnSync('setpriv', ['--reuid', '65534', '--clear-groups', 'mkdir', memory]);
     try {
-      const files = new SecretFiles({ tag, fallbacks: ['/nowhere', fallback] });
-      assert.equal(await files.place('run-1', secrets, null), join(fallback, '.secrets', 'run-1'));
-      await files.clear();
-      assert.deepEqual([existsSync(join(fallback, '.secrets')), existsSync(memory)], [false, true]);
+      assert.equal(await placeSecrets(run, secrets, null), join(root, '.secrets', 'run-1'));
+      await removeSecrets(run);
+      assert.equal(existsSync(join(root, '.secrets', 'run-1')), false);
+      await clearSecrets(root);
+      assert.deepEqual([existsSync(join(root, '.secrets')), existsSync(memory)], [false, true]);
     } finally {
       await rm(memory, { recursive: true, force: true });
-      await rm(fallback, { recursive: true, force: true });
+      await rm(root, { recursive: true, force: true });
     }
   });
 });

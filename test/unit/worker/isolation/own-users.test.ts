@@ -15,6 +15,7 @@ import { UNLIMITED } from '../../../../node/worker/isolation/types.ts';
 import { CLAIMS_DIRECTORY } from '../../../../node/worker/isolation/uid-claims.ts';
 import type { UidRange } from '../../../../node/worker/isolation/uid-range.ts';
 import { ProcessLauncher } from '../../../../node/worker/process-launcher.ts';
+import { tagOf } from '../../../../node/worker/work-directory.ts';
 import { dispatchOf } from '../../../builders/nouns.ts';
 import { eventually } from '../../../support/eventually.ts';
 import { silentLogger } from '../../../support/silent-logger.ts';
@@ -197,6 +198,7 @@ ${after}`;
     const range = rangeOf(1);
     const directory = await mkdtemp(join(tmpdir(), 'fsched-crash-'));
     const elsewhere = await mkdtemp(join(tmpdir(), 'fsched-crash-'));
+    const memory = `/dev/shm/fsched-${tagOf(join(directory, 'work'))}`;
     const runId = `crash${randomBytes(6).toString('hex')}`;
     const host = spawn(
       process.execPath,
@@ -210,6 +212,8 @@ ${after}`;
       host.kill('SIGKILL');
       await once(host, 'exit');
       assert.ok(isAlive(survivor));
+      const secret = join(memory, `${runId}-1`, 'SECRET');
+      assert.equal((await lstat(secret)).uid, range.first);
       assert.equal((await lstat(join(directory, 'work', `${runId}-1`))).uid, range.first);
       const launcher = new ProcessLauncher(
         {
@@ -222,13 +226,15 @@ ${after}`;
       await launcher.start();
       assert.equal(isAlive(survivor), false);
       await assert.rejects(lstat(join(directory, 'work', `${runId}-1`)), { code: 'ENOENT' });
+      // Whoever gets the user next could read it.
+      assert.equal(existsSync(secret), false);
       const lent = await launcher.lendUser('next', 1);
       assert.equal(lent.ok && lent.value.user.uid, range.first);
       if (lent.ok) await lent.value.release();
       await launcher.stop();
     } finally {
       host.kill('SIGKILL');
-      for (const each of [directory, elsewhere]) await rm(each, { recursive: true, force: true });
+      for (const each of [directory, elsewhere, memory]) await rm(each, { recursive: true, force: true });
     }
   });
 });
