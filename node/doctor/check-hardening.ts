@@ -21,6 +21,7 @@ export async function checkHardening(config: NodeConfig, clock: Clock): Promise<
     isMember ? checkMode('join token', tokenFile ?? join(dataDir, 'join-token')) : null,
     checkToken('API token', '--api-token-file', apiTokenFile, join(dataDir, 'api-token')),
     checkMode('peer key', join(dataDir, 'peer-key')),
+    checkMode('cluster key', join(dataDir, 'cluster-key')),
     tlsKey === null ? null : checkMode('TLS key', tlsKey),
   ]);
   const rest = await checkRest(config, clock);

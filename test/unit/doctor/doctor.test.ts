@@ -142,6 +142,14 @@ describe('the doctor', () => {
         assert.deepEqual([open.state, /chmod 600/.test(open.message)], ['missing', true]);
         await chmod(file, 0o600);
       }
+      for (const [what, name] of [
+        ['peer key', 'peer-key'],
+        ['cluster key', 'cluster-key'],
+      ] as const) {
+        await writeFile(join(directory, name), '', { mode: 0o640 });
+        const open = (await examined({ dataDir: directory }))(what);
+        assert.deepEqual([open.state, /chmod 600/.test(open.message)], ['missing', true]);
+      }
     } finally {
       await rm(directory, { recursive: true });
     }
