@@ -240,6 +240,11 @@ export class TestCluster implements AsyncDisposable {
     return this.nodes.filter((node) => node.isUp);
   }
 
+  /** Of the node that is added next, for who wants to put something there before. */
+  get nextDataDir(): string {
+    return join(this.#root, `node-${this.nodes.length + 1}`);
+  }
+
   /** @param root of its data directory, where that shall not lie beside those of the others */
   add(flags: readonly string[] = [], root = this.#root): Promise<DaemonProcess> {
     const name = `node-${this.nodes.length + 1}`;
