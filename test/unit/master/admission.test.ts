@@ -149,6 +149,14 @@ test('a removed member is let in neither by its proof of before nor by a token o
   assert.equal(await ask(FRIEND, joined(FRIEND, row(STRANGER), next)), 'ok');
 });
 
+test('a rotation while a node joins: the old token lets it in no more, the new one does at once', async () => {
+  const { ask, apply } = setUp();
+  const [begun, next] = [joined(FRIEND, row(STRANGER)), 'the next join token'];
+  apply({ type: 'join-token-put', token: joinTokenOf(next), replaces: tokenId(TOKEN) });
+  assert.equal(await ask(FRIEND, begun), 'REVOKED');
+  assert.equal(await ask(FRIEND, joined(FRIEND, row(STRANGER), next)), 'ok');
+});
+
 test('a token for workers makes members that never vote, however they come', async () => {
   const { ask, admission, tables } = setUp({ role: 'worker' });
   assert.equal(await ask(FRIEND, joined(FRIEND, row(STRANGER))), 'ok');

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { loadCredential } from '../../../node/mesh/key-file.ts';
 import { inspectPeer } from '../../../node/mesh/strangers.ts';
-import type { MeshError } from '../../../node/mesh/types.ts';
+import type { MeshDoor, MeshError } from '../../../node/mesh/types.ts';
 import { purposeOf } from '../../../protocols/join/index.ts';
 import { isProof } from '../../../protocols/proof/signature.ts';
 import { joinCredential, joinKey, tokenId } from '../../../protocols/proof/token-keys.ts';
@@ -190,6 +190,11 @@ test('inspect shows the view to who has the key of a member or of the node itsel
   const liar = { ...member, seed: joinCredential(TOKEN).seed };
   assert.equal((await inspectPeer(hostPort(node), liar)).ok, false);
   // By its key a member asks for a view, and for nothing else: it joins by a token.
+  const credential = member as unknown as MeshDoor['credential'];
+  const asking = await fleet.add({ door: { ...door, credential } });
+  const joined = await asking.mesh.join(hostPort(node), joinRequest(asking));
+  assert.equal(joined.ok ? 'JOINED' : joined.error.code, 'WRONG_TOKEN');
+  assert.deepEqual(node.recorder.joins, []);
   assert.equal(await loadCredential(`${node.keyFile}-none`), null);
 });
 
