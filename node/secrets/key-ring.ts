@@ -7,6 +7,7 @@ import Type from 'typebox';
 import { check } from '../../protocols/schema/check.ts';
 import { KEY_BYTES, type KeyId } from '../../protocols/schema/secret.ts';
 import { writeDurably } from '../durable-file.ts';
+import { Turns } from '../turns.ts';
 import { keyIdOf } from './sealing.ts';
 
 /** Of what lies on disk; a change of the format takes the next and goes on reading this. */
@@ -25,8 +26,8 @@ type Keys = ReadonlyMap<KeyId, Uint8Array>;
 export class KeyRing {
   readonly #file: string;
   #keys: Keys;
-  /** The last change, so that each is made of what the one before it left. */
-  #changed: Promise<void> = Promise.resolve();
+  /** Each change is made of what the one before it left. */
+  readonly #changes = new Turns();
 
   private constructor(file: string, keys: Keys) {
     this.#file = file;
@@ -79,15 +80,13 @@ export class KeyRing {
   }
 
   #change(next: (keys: Keys) => Keys): Promise<void> {
-    const change = this.#changed.then(async () => {
+    return this.#changes.take(async () => {
       const keys = next(this.#keys);
       if (keys === this.#keys) return;
       const hex = [...keys.values()].map((key) => Buffer.from(key).toString('hex'));
       await writeDurably(this.#file, `${JSON.stringify({ format: 1, keys: hex })}\n`);
       this.#keys = keys;
     });
-    this.#changed = change.catch(() => {});
-    return change;
   }
 }
 

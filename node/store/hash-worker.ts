@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { type MessagePort, parentPort } from 'node:worker_threads';
+import { Turns } from '../turns.ts';
 import type { HashReply, HashRequest } from './hash-pool.ts';
 
 const READ_BYTES = 1024 * 1024;
@@ -21,9 +22,9 @@ async function answer(request: HashRequest): Promise<HashReply> {
 }
 
 function serve(port: MessagePort): void {
-  let last: Promise<void> = Promise.resolve();
+  const turns = new Turns();
   port.on('message', (request: HashRequest) => {
-    last = last.then(async () => port.postMessage(await answer(request)));
+    void turns.take(async () => port.postMessage(await answer(request)));
   });
 }
 

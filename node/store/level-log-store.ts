@@ -18,6 +18,7 @@ import {
   type StoredLog,
 } from '../consensus/log-store.ts';
 import type { Entry } from '../consensus/types.ts';
+import { Turns } from '../turns.ts';
 
 const FORMAT_KEY = 'format';
 const FORMAT = 'fsched-log-2';
@@ -98,6 +99,8 @@ async function lastIndexOf(database: Database): Promise<number> {
 class LevelLogStore implements LogStore {
   readonly #database: Database;
   readonly #directory: string;
+  /** The database works in several threads: of two batches that are both under way either may come first. */
+  readonly #turns = new Turns();
   #lastIndex: number;
   #closed = false;
 
@@ -139,16 +142,16 @@ class LevelLogStore implements LogStore {
       }
       this.#lastIndex = last;
     }
-    await this.#guarded(() => this.#database.batch(operations, { sync: true }));
+    await this.#batch(operations);
   }
 
   async clear(): Promise<void> {
-    await this.#guarded(async () => {
+    this.#lastIndex = 0;
+    await this.#inTurn(async () => {
       const operations: Operation[] = [{ type: 'del', key: HARD_STATE_KEY }];
       for await (const key of this.#database.keys({ gte: LOG_PREFIX, lt: LOG_END })) {
         operations.push({ type: 'del', key });
       }
-      this.#lastIndex = 0;
       await this.#database.batch(operations, { sync: true });
     });
   }
@@ -160,12 +163,13 @@ class LevelLogStore implements LogStore {
   async put(name: string, value: Uint8Array | null): Promise<void> {
     const key = VALUE_PREFIX + name;
     const operation: Operation = value === null ? { type: 'del', key } : { type: 'put', key, value };
-    await this.#guarded(() => this.#database.batch([operation], { sync: true }));
+    await this.#batch([operation]);
   }
 
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    await this.#turns.done();
     await this.#database.close();
   }
 
@@ -175,6 +179,14 @@ class LevelLogStore implements LogStore {
 
   #damaged(detail: string): LogStoreError {
     return damaged(this.#directory, detail);
+  }
+
+  #batch(operations: Operation[]): Promise<void> {
+    return this.#inTurn(() => this.#database.batch(operations, { sync: true }));
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    return this.#guarded(() => this.#turns.take(work));
   }
 
   async #guarded<T>(work: () => Promise<T>): Promise<T> {

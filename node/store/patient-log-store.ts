@@ -9,6 +9,7 @@
 import { type LogStore, LogStoreError, type LogWrite, type StoredLog } from '../consensus/log-store.ts';
 import { pause } from '../pause.ts';
 import type { Clock, Logger } from '../ports.ts';
+import { Turns } from '../turns.ts';
 
 export interface PatientLogStoreDependencies {
   readonly open: () => Promise<LogStore>;
@@ -38,7 +39,7 @@ export class PatientLogStore implements LogStore {
   readonly #givenUp = new AbortController();
   #store: LogStore | null = null;
   /** One after the other, so that what waits is overtaken by nothing. */
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
   #waits = false;
   #closed = false;
 
@@ -83,7 +84,7 @@ export class PatientLogStore implements LogStore {
   async close(): Promise<void> {
     this.giveUp();
     this.#closed = true;
-    await this.#last.catch(() => undefined);
+    await this.#turns.done();
     const store = this.#store;
     this.#store = null;
     await store?.close();
@@ -94,9 +95,7 @@ export class PatientLogStore implements LogStore {
   }
 
   #inTurn<T>(work: (store: LogStore) => Promise<T>): Promise<T> {
-    const done = this.#last.then(() => this.#patiently(work));
-    this.#last = done.catch(() => undefined);
-    return done;
+    return this.#turns.take(() => this.#patiently(work));
   }
 
   async #patiently<T>(work: (store: LogStore) => Promise<T>): Promise<T> {

@@ -18,6 +18,7 @@ const COPIED = [
   'node/llc/masks.ts',
   'node/llc/profiler-traits.ts',
   'node/ports.ts',
+  'node/turns.ts',
   'protocols/proof',
   'protocols/schema',
   'protocols/wire',

@@ -3,6 +3,7 @@
  * command and the spaces in schemata, which a test holds to recorded transcripts. It allocates nothing.
  */
 import type { Clock } from '../../ports.ts';
+import { Turns } from '../../turns.ts';
 import { ResctrlLock } from '../resctrl/lock.ts';
 import { type Errno, ResctrlError, type ResctrlFs } from '../resctrl/port.ts';
 import { LastCommandStatus, Rmids } from './groups.ts';
@@ -52,7 +53,7 @@ export class EmulatedResctrl implements ResctrlFs {
   /** What was last kept; null before the first look. */
   #kept: string | null = null;
   /** The kernel's own mutex: it carries out one call after the other, whoever calls. */
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
 
   constructor({ machine, cdp = false, limboMs = 0 }: EmulatorOptions, dependencies: EmulatorDependencies) {
     this.machine = completeMachine(machine);
@@ -136,7 +137,7 @@ export class EmulatedResctrl implements ResctrlFs {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#last;
+    await this.#turns.done();
   }
 
   /** Before the first operation: what an earlier process left. */
@@ -173,7 +174,7 @@ export class EmulatedResctrl implements ResctrlFs {
   }
 
   #run<T>(kind: 'reads' | 'changes', operation: string, work: () => Promise<Done<T> | Errno>): Promise<T> {
-    const result = this.#last.then(async () => {
+    return this.#turns.take(async () => {
       await this.#recall();
       const done = await work();
       if (kind === 'changes') await this.#keep();
@@ -181,8 +182,6 @@ export class EmulatedResctrl implements ResctrlFs {
       const status = this.#kernel === null ? 'ok' : this.#status.read().trim();
       throw new ResctrlError(done, operation, status === 'ok' ? null : status);
     });
-    this.#last = result.catch(() => {});
-    return result;
   }
 }
 

@@ -5,6 +5,7 @@
  * documentation asks to take flock(2) on the mounted directory (filesystems/resctrl.rst, "Locking between
  * applications"). So a turn here includes that lock.
  */
+import { Turns } from '../../turns.ts';
 
 /** The lock between programs. */
 export interface OuterLock {
@@ -15,7 +16,7 @@ export interface OuterLock {
 
 export class ResctrlLock {
   readonly #outer: OuterLock | null;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
 
   /** @param outer null where there are no other programs */
   constructor(outer: OuterLock | null = null) {
@@ -27,7 +28,7 @@ export class ResctrlLock {
    * programs don't let go. Rejects as these do, and when the lock turns out to have been lost meanwhile.
    */
   hold<T>(work: () => Promise<T>, refused: (cause: unknown) => T = rethrow): Promise<T> {
-    const turn = this.#last.then(async () => {
+    return this.#turns.take(async () => {
       try {
         await this.#outer?.acquire();
       } catch (cause) {
@@ -39,8 +40,6 @@ export class ResctrlLock {
         await this.#outer?.release();
       }
     });
-    this.#last = turn.catch(() => {});
-    return turn;
   }
 }
 
