@@ -1,33 +1,30 @@
 /**
- * The composition root: the one place that builds and wires the parts of a node, from top to bottom. Nothing reaches a
- * part that stands below it. Parts start in the order of their dependence and stop in reverse.
+ * The composition root: the one place that builds and wires the parts of a node, from top to bottom. Parts start in the
+ * order of their dependence and stop in reverse. What a part asks of one that stands below it (who leads, what is wrong)
+ * it asks by a function, which is called only when all stand. The file is long because that order is one thing.
  */
 import { join } from 'node:path';
 import { NeuralModel } from '../predictor/model/neural-model.ts';
 import { MAX_WEIGHTS_BYTES } from '../predictor/model/weights-file.ts';
-import { apiTokenHash, joinKey, tokenId } from '../protocols/proof/token-keys.ts';
+import { joinKey, tokenId } from '../protocols/proof/token-keys.ts';
 import type { ClusterDigest, NodeEnforcement } from '../protocols/schema/capacity.ts';
 import { MAX_OUTPUT_BYTES } from '../protocols/schema/fields.ts';
 import { systemClock, systemRandom } from './adapters.ts';
 import type { NodeConfig } from './config/config.ts';
 import { ConsensusDriver } from './consensus/driver.ts';
 import type { ConsensusStatus } from './consensus/types.ts';
-import { loadApiToken, makeDirectory, StartError, warnIfOpen } from './daemon-checks.ts';
-import { Ballast } from './disk/ballast.ts';
-import { DiskReserve } from './disk/reserve.ts';
-import { readSpace } from './disk/space.ts';
+import { StartError } from './daemon-checks.ts';
+import { apiTokenFile, openDataDirectory, openDisk } from './data-directory.ts';
 import { DEFAULT_POOL_LIMITS } from './llc/allocation/types.ts';
 import { type ChosenPartitions, choosePartitions, type Emulate } from './llc/choose-partitions.ts';
 import { discoverTopology } from './llc/topology.ts';
 import { Master } from './master/master.ts';
 import { CapacityBoard } from './membership/capacity-board.ts';
-import { loadIdentity } from './membership/cluster-identity.ts';
 import { Door } from './membership/door.ts';
 import { HeldToken } from './membership/held-token.ts';
 import { Membership } from './membership/membership.ts';
-import { loadToken } from './membership/token.ts';
 import { openMesh } from './mesh/libp2p-mesh.ts';
-import type { Clock, Logger } from './ports.ts';
+import type { Logger } from './ports.ts';
 import { LocalCallers, trustedUsers } from './rest/local-callers.ts';
 import { createRestServer } from './rest/server.ts';
 import type { TlsFiles } from './rest/tls.ts';
@@ -47,13 +44,8 @@ import { SocketOwners } from './socket-owners.ts';
 import { Tables } from './state/tables.ts';
 import type { ApplyResult } from './state/types.ts';
 import { BlobKeeper } from './store/blob-keeper.ts';
-import { BlobStore } from './store/blob-store.ts';
-import { openLevelLogStore } from './store/level-log-store.ts';
-import { openPatientLogStore, type PatientLogStore } from './store/patient-log-store.ts';
 import { PushIntake } from './store/push-intake.ts';
 import { VERSION } from './version.ts';
-import { canMeasure } from './worker/disk-usage.ts';
-import { DiskWatch } from './worker/disk-watch.ts';
 import { chooseRunAs } from './worker/isolation/run-user.ts';
 import { readMachine } from './worker/machine.ts';
 import { ProcessLauncher, type ProcessLauncherOptions } from './worker/process-launcher.ts';
@@ -126,7 +118,7 @@ async function startParts(
   const makeRoom = async (): Promise<boolean> => (await ballast.giveUp()) || launcher.sweep();
   const { store, token, apiToken, shelf } = await openDataDirectory(
     config,
-    options,
+    options.logger,
     { ...disk, makeRoom },
     stack,
   );
@@ -245,12 +237,14 @@ async function startParts(
 
   const enforcement = (): NodeEnforcement => enforcementOf(llc);
   const takesRuns = (): boolean => reserve.shortage === null;
-  // REST asks for them while it is built.
-  let certificateTrouble = (): string | null => null;
   const troubles = (): string[] =>
-    [reserve.shortage, launcher.trouble, certificateTrouble(), heldToken.trouble, keyKeeper.trouble].filter(
-      (each) => each !== null,
-    );
+    [
+      reserve.shortage,
+      launcher.trouble,
+      rest.certificateTrouble(),
+      heldToken.trouble,
+      keyKeeper.trouble,
+    ].filter((each) => each !== null);
   const identity = { name: config.name, version: VERSION };
   const mayLag = (): boolean => backend.authority().kind === 'other';
   const bearers = new Bearers({ self: mesh.id, name: config.name, apiToken }, { ...common, mayLag });
@@ -282,7 +276,6 @@ async function startParts(
     },
     { ...ports, backend, localUser: (socket) => callers.trusted(socket), logger: log('rest') },
   );
-  certificateTrouble = () => rest.certificateTrouble();
   const self = new SelfDescription(identity, {
     ...common,
     clusterId,
@@ -354,109 +347,8 @@ async function startParts(
   };
 }
 
-interface Disk {
-  readonly reserve: DiskReserve;
-  readonly ballast: Ballast;
-  readonly watch: DiskWatch | null;
-}
-
-/** Before anything is written. */
-async function openDisk(
-  { dataDir, diskReserve, diskLimit, fileLimit }: NodeConfig,
-  ports: { readonly clock: Clock; readonly onChange: () => void; readonly logger: Logger },
-): Promise<Disk> {
-  await makeDirectory(dataDir);
-  const parts = { ...ports, readSpace };
-  const ballast = new Ballast({ path: join(dataDir, 'ballast') }, parts);
-  await ballast.start();
-  const reserve = new DiskReserve({ directory: dataDir, size: diskReserve }, { ...parts, ballast });
-  const canWatch = await canMeasure();
-  if (!canWatch)
-    ports.logger.warn({}, 'what runs keep on disk is not limited: find (findutils) does not work here');
-  const watch = canWatch
-    ? new DiskWatch({ bytes: diskLimit, files: fileLimit }, { ...parts, reserve })
-    : null;
-  return { reserve, ballast, watch };
-}
-
 const tlsFilesOf = ({ tlsCert, tlsKey }: NodeConfig): TlsFiles | null =>
   tlsCert === null || tlsKey === null ? null : { certFile: tlsCert, keyFile: tlsKey };
-
-interface DataDirectory {
-  readonly store: PatientLogStore;
-  /** A join token, which only who is no member yet needs; null: there is none. */
-  readonly token: string | null;
-  /** `apiTokenHash` of this node's own. */
-  readonly apiToken: string;
-  readonly shelf: BlobStore;
-}
-
-async function openDataDirectory(
-  config: NodeConfig,
-  { logger }: StartOptions,
-  { reserve, watch, makeRoom }: Disk & { readonly makeRoom: () => Promise<boolean> },
-  stack: AsyncDisposableStack,
-): Promise<DataDirectory> {
-  // Before all else that it keeps: it holds the lock of the data directory.
-  const store = await openPatientLogStore({
-    open: () => openLevelLogStore({ directory: join(config.dataDir, 'log') }),
-    onFull: () => void watch?.look(),
-    makeRoom,
-    clock: systemClock,
-    logger: logger.child({ room: 'disk' }),
-  });
-  stack.defer(() => store.close());
-  const token = await readJoinToken(config, store, logger);
-  const apiToken = await loadApiToken(apiTokenFile(config), config.apiTokenFile === null, systemRandom);
-  await warnIfOpen(apiTokenFile(config), 'API token', logger);
-  const shelf = stack.use(
-    new BlobStore(
-      { directory: join(config.dataDir, 'blobs') },
-      {
-        clock: systemClock,
-        random: systemRandom,
-        logger: logger.child({ room: 'blobs' }),
-        shortage: () => reserve.shortage,
-      },
-    ),
-  );
-  await shelf.start();
-  return { store, token, apiToken: apiTokenHash(apiToken), shelf };
-}
-
-/**
- * The join token that this node asks with, or is called in by. A member is known by its peer id: whatever file it is
- * told of then, it starts.
- */
-async function readJoinToken(
-  { join: targets, tokenFile, dataDir }: NodeConfig,
-  store: PatientLogStore,
-  logger: Logger,
-): Promise<string | null> {
-  const identity = await loadIdentity(store);
-  const ownFile = join(dataDir, 'join-token');
-  if (identity === null) {
-    // Only who founds a cluster makes a token: one made by a member would be another than the cluster's.
-    const file = tokenFile ?? ownFile;
-    const token = await loadToken(file, targets.length === 0 && tokenFile === null);
-    if (!token.ok) throw new StartError('TOKEN', token.error.message);
-    await warnIfOpen(file, 'join token', logger);
-    return token.value;
-  }
-  // A founder that has done nothing yet may still follow others.
-  const follows = identity.founder && targets.length > 0;
-  const files = follows ? [tokenFile, ownFile] : [ownFile, tokenFile];
-  for (const file of files) {
-    const token = file === null ? null : await loadToken(file, false);
-    if (file === null || !token?.ok) continue;
-    await warnIfOpen(file, 'join token', logger);
-    return token.value;
-  }
-  return null;
-}
-
-const apiTokenFile = ({ apiTokenFile: given, dataDir }: NodeConfig): string =>
-  given ?? join(dataDir, 'api-token');
 
 async function openPartitions(
   { llc, llcGeometry, dataDir, poolBandwidth }: NodeConfig,

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import { type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import type { Clock, Logger } from '../ports.ts';
+import { VERSION } from '../version.ts';
 import { checkConfig, recordDeeds } from './audit.ts';
 import { checkScope, type DoorDependencies, identify, needsToken } from './auth.ts';
 import { ApiError, answerAtOnce, noMaster, toApiError } from './errors.ts';
@@ -55,7 +56,7 @@ export function buildApp(context: AppContext): App {
     return refuse(context, request, reply, new ApiError('NOT_FOUND', message));
   });
   addHooks(app, context);
-  registerOpenApi(app, context.backend.localHealth().version);
+  registerOpenApi(app, VERSION);
   app.addHook('onRoute', checkConfig);
   const methods = collectMethods(app);
   // Registered after the document's plugin, which learns of routes as they are added.

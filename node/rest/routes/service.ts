@@ -1,5 +1,6 @@
 /** What any node answers by itself: health, metrics, the API's description and an index. */
 import Type from 'typebox';
+import { VERSION } from '../../version.ts';
 import { localErrors, RawBody } from '../schemas/fields.ts';
 import { HealthAnswer, Index, presentBriefly, presentHealth } from '../schemas/service.ts';
 import type { App, RouteContext } from './context.ts';
@@ -29,7 +30,7 @@ export function serviceRoutes(app: App, { backend, metrics }: RouteContext): voi
       summary: 'Links',
       response: { 200: Index, ...localErrors() },
     },
-    handler: async () => ({ name: 'fsched', version: backend.localHealth().version, links }),
+    handler: async () => ({ name: 'fsched', version: VERSION, links }),
   });
 
   app.route({

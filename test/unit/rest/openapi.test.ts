@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Check } from 'typebox/schema';
+import { VERSION } from '../../../node/version.ts';
 import { tokenId } from '../../../protocols/proof/token-keys.ts';
 import { type Rest, startRest } from './harness.ts';
 import { SCOPE_OF } from './routes.ts';
@@ -57,7 +58,7 @@ test('the document is a well-formed OpenAPI 3.1 document', async () => {
   await using rest = await startRest();
   const document = await load(rest);
   assert.match(document.openapi, /^3\.1\.\d+$/);
-  assert.deepEqual([document.info.title, document.info.version], ['fsched', '9.9.9']);
+  assert.deepEqual([document.info.title, document.info.version], ['fsched', VERSION]);
   const tags = new Set(document.tags.map((tag) => tag.name));
   const ids = new Set<string>();
   for (const { path, method, operation } of operations(document)) {
