@@ -5,6 +5,8 @@ import { connect, type Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { describe, test } from 'node:test';
 import { connect as connectByTls } from 'node:tls';
+import { systemClock } from '../../../node/adapters.ts';
+import type { Clock } from '../../../node/ports.ts';
 import { Authority, noCertificates } from '../../support/certificates.ts';
 import { FakeBackend } from './fake-backend.ts';
 import { other, sendRaw, startRest, until } from './harness.ts';
@@ -89,12 +91,18 @@ describe('a body that drips', () => {
       await gate;
       return create(upload);
     };
-    await using rest = await startRest(QUICK, backend);
+    let looks = 0;
+    const every: Clock['every'] = (periodMs, task) =>
+      systemClock.every(periodMs, () => {
+        looks += 1;
+        task();
+      });
+    await using rest = await startRest(QUICK, backend, { clock: { ...systemClock, every } });
     const form = new FormData();
     form.set('file', new Blob([new Uint8Array(8 * 1024 * 1024)]), 'a.py');
     const asked = rest.form(form);
-    // Longer than a client may be silent.
-    await new Promise((resolve) => setTimeout(resolve, 600));
+    // A client may be silent for four of them.
+    await until(() => looks >= 12, 'looks at who is slow');
     take();
     assert.equal((await asked).status, 200);
   });
