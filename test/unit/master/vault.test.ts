@@ -35,13 +35,19 @@ async function setUp() {
   const ids = Object.fromEntries(NAMES.map((name) => [name, peerId(name)])) as Record<Name, string>;
   for (const name of NAMES)
     apply({ type: 'member-put', member: memberOf(ids[name], { mayVote: name !== 'w' }) });
+  /** Whoever asks goes on with a majority: the others write their keys later. */
+  const underWay = new Set<Promise<unknown>>();
+  const noted = <T>(work: Promise<T>): Promise<T> => {
+    underWay.add(work);
+    return work;
+  };
   const callFrom =
     (from: string): Mesh['call'] =>
     async (to, request: ControlRequest) => {
       const keeper = keepers.get(to);
       if (down.has(to) || !keeper) return fail({ code: 'UNREACHABLE', message: `${to} is down` });
       asked.push(`${request.type} ${from}>${to}`);
-      if (request.type === 'cluster-key-keep') return succeed(await keeper.keep(request.key));
+      if (request.type === 'cluster-key-keep') return succeed(await noted(keeper.keep(request.key)));
       if (request.type === 'cluster-key-ask') return succeed(keeper.give(from, request.id));
       return assert.fail(request.type);
     };
@@ -89,7 +95,10 @@ async function setUp() {
   return {
     ...{ tables, apply, clock, down, ids, asked, ring, keeper, masterOf, vault },
     ...{ until, current, holders, upload, opened },
-    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all(underWay);
+      await rm(folder, { recursive: true, force: true });
+    },
   };
 }
 
