@@ -46,6 +46,7 @@ export class Nursery implements AsyncDisposable {
   /** @returns what the simulator said when it found the mutant; null when it didn't within `seeds` */
   async hunt(mutant: Mutant, seeds: number): Promise<string | null> {
     const hostile = mutant.hostility === undefined ? [] : ['--hostile', mutant.hostility];
+    const from = ['--from', String(mutant.from ?? 1)];
     const path = join(this.#directory, mutant.file);
     const source = await readFile(path, 'utf8');
     if (source.split(mutant.find).length !== 2) {
@@ -58,10 +59,8 @@ export class Nursery implements AsyncDisposable {
     try {
       await run(
         process.execPath,
-        ['--import', 'tsx', 'test/simulation/main.ts', '--seeds', String(seeds), ...hostile],
-        {
-          cwd: this.#directory,
-        },
+        ['--import', 'tsx', 'test/simulation/main.ts', '--seeds', String(seeds), ...from, ...hostile],
+        { cwd: this.#directory },
       );
       return null;
     } catch (error) {
