@@ -5,6 +5,8 @@
 export const HANG_MS = 300_000;
 
 const POLL_MS = 10;
+/** What is looked at computes for each look, and shall get on with what is waited for. */
+const LOOK_SHARE = 0.2;
 
 /** Tries until `probe` gives something but null, undefined or false; fails with the last error. */
 export async function eventually<T>(
@@ -14,13 +16,15 @@ export async function eventually<T>(
   const deadline = performance.now() + HANG_MS;
   let last: unknown = null;
   while (performance.now() < deadline) {
+    const began = performance.now();
     try {
       const value = await probe();
       if (value !== null && value !== undefined && value !== false) return value;
     } catch (error) {
       last = error;
     }
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    const pause = Math.max(POLL_MS, (performance.now() - began) / LOOK_SHARE);
+    await new Promise((resolve) => setTimeout(resolve, pause));
   }
   throw new Error(`not within ${HANG_MS} ms: ${what}`, { cause: last });
 }
