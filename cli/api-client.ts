@@ -34,6 +34,8 @@ export interface ApiRequest {
   /** A `Form` is streamed, anything else is sent as JSON. */
   readonly body?: unknown;
   readonly headers?: Headers;
+  /** Aborted, it hangs up. */
+  readonly signal?: AbortSignal;
 }
 
 class Form {
@@ -155,7 +157,7 @@ export class ApiClient {
   async text(request: ApiRequest): Promise<string> {
     const response = await this.open(request);
     const whole = await readText(response, MAX_ANSWER_BYTES).catch((cause: unknown) => {
-      throw this.#broken(cause);
+      throw this.explain(cause);
     });
     if (whole === null)
       throw noNode(this.url, `its answer has more than ${MAX_ANSWER_BYTES} bytes, as none of a node has`);
@@ -182,12 +184,14 @@ export class ApiClient {
     return toFailure(status, body, this.url);
   }
 
-  async #send({ method, path, query = {}, body, headers }: ApiRequest): Promise<IncomingMessage> {
+  async #send({ method, path, query = {}, body, headers, signal }: ApiRequest): Promise<IncomingMessage> {
     const token = await this.#token(this.#base);
     const url = new URL(this.url + path);
     for (const [name, value] of Object.entries(query)) {
       if (value !== undefined) url.searchParams.set(name, String(value));
     }
+    const limit = this.#timeoutMs === null ? [] : [AbortSignal.timeout(this.#timeoutMs)];
+    const ended = AbortSignal.any(signal ? [...limit, signal] : limit);
     const json = body === undefined || body instanceof Form ? null : Buffer.from(JSON.stringify(body));
     const options: HttpsRequestOptions = {
       method,
@@ -199,13 +203,17 @@ export class ApiClient {
         ...(body instanceof Form && { 'content-type': body.type, 'content-length': body.content.size }),
         ...headers,
       },
-      ...(this.#timeoutMs !== null && { signal: AbortSignal.timeout(this.#timeoutMs) }),
+      signal: ended,
     };
     // Most speak to a node on their own machine, and TLS takes a while to load.
     const request = url.protocol === 'https:' ? (await import('node:https')).request : requestHttp;
     return new Promise((resolve, reject) => {
-      const outgoing = request(url, options, resolve);
-      outgoing.on('error', (error) => reject(this.#broken(error)));
+      const outgoing = request(url, options, (response) => {
+        // Node's own word for a body that is broken off is that the other end did it.
+        ended.addEventListener('abort', () => response.destroy(ended.reason));
+        resolve(response);
+      });
+      outgoing.on('error', (error) => reject(this.explain(error)));
       if (body instanceof Form) {
         const content = Readable.fromWeb(body.content.stream());
         content.on('error', (error) => outgoing.destroy(error)).pipe(outgoing);
@@ -213,7 +221,8 @@ export class ApiClient {
     });
   }
 
-  #broken(cause: unknown): CliError {
+  /** What broke a connection, for the person. */
+  explain(cause: unknown): CliError {
     const { name, code, message }: NodeJS.ErrnoException =
       cause instanceof Error ? cause : new Error(String(cause));
     if (name === 'NotReadableError')

@@ -1,10 +1,10 @@
-/** Follows a benchmark through the runs that it makes, and cancels it through them. */
+/** Follows a benchmark through the runs that it makes. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RunSummaryJson } from '../node/rest/schemas/runs.ts';
 import { mean } from '../protocols/schema/statistics.ts';
 import type { ApiClient } from './api-client.ts';
 import { formatBytes, plural } from './format.ts';
-import { listRuns, runPath } from './lookup.ts';
+import { listRuns } from './lookup.ts';
 import { drawCurve } from './plot.ts';
 
 const POLL_MS = 400;
@@ -21,7 +21,6 @@ export interface BenchmarkWatchOptions {
 export class BenchmarkWatch implements AsyncDisposable {
   readonly #options: BenchmarkWatchOptions;
   readonly #client: ApiClient;
-  readonly #cancelled = new AbortController();
   readonly #over = new AbortController();
   #followed: Promise<void> = Promise.resolve();
 
@@ -37,15 +36,6 @@ export class BenchmarkWatch implements AsyncDisposable {
     this.#options = options;
   }
 
-  get cancelled(): boolean {
-    return this.#cancelled.signal.aborted;
-  }
-
-  /** From now on every run of the benchmark is cancelled, which ends it. */
-  cancel(): void {
-    this.#cancelled.abort();
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     this.#over.abort();
     await this.#followed;
@@ -55,13 +45,9 @@ export class BenchmarkWatch implements AsyncDisposable {
   async #follow(earlier: ReadonlySet<string>): Promise<void> {
     while (!this.#over.signal.aborted) {
       const runs = (await this.#list()).filter((run) => !earlier.has(run.run_id));
-      const active = runs.filter((run) => !isOver(run));
-      // One that has ended meanwhile is as good as cancelled; the next look finds the next.
-      if (this.cancelled)
-        await Promise.allSettled(active.map((run) => this.#client.delete(runPath(run.run_id))));
-      else if (!this.#over.signal.aborted) this.#options.draw(describeProgress(runs));
-      const signals = this.cancelled ? [this.#over.signal] : [this.#over.signal, this.#cancelled.signal];
-      await delay(POLL_MS, null, { signal: AbortSignal.any(signals) }).catch(() => {});
+      if (this.#over.signal.aborted) return;
+      this.#options.draw(describeProgress(runs));
+      await delay(POLL_MS, null, { signal: this.#over.signal }).catch(() => {});
     }
   }
 

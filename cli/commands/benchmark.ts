@@ -94,17 +94,21 @@ async function benchmark(wanted: string, size: string, flags: BenchmarkFlags): P
   ]);
 }
 
-/** Shows the curve as it grows; an interrupt cancels the run that is under way, and with it the benchmark. */
+/** Shows the curve as it grows. An interrupt hangs up, and a benchmark that nobody waits for is cancelled by its node. */
 async function carryOut(client: ApiClient, body: BenchmarkBodyJson): Promise<{ readonly message: string }> {
   const { task_id: taskId, input_size: inputSize } = body;
   const draw = drawInPlace();
-  await using watch = await BenchmarkWatch.begin(client, { taskId, inputSize, draw });
-  const forget = onInterrupt(() => watch.cancel());
+  await using _watch = await BenchmarkWatch.begin(client, { taskId, inputSize, draw });
+  const interrupted = new AbortController();
+  const forget = onInterrupt(() => interrupted.abort());
+  const { signal } = interrupted;
+  const path = '/controller/task/benchmark';
   try {
-    return await client.post('/controller/task/benchmark', body, repeatable());
+    return await client.json({ method: 'POST', path, body, headers: repeatable(), signal });
   } catch (cause) {
-    if (!watch.cancelled) throw cause;
-    throw new CliError(EXIT.INTERRUPTED, 'the benchmark was cancelled; nothing of it was kept', { cause });
+    if (!signal.aborted) throw cause;
+    const message = 'interrupted: the node ends the benchmark, and nothing of it is kept';
+    throw new CliError(EXIT.INTERRUPTED, message, { cause });
   } finally {
     forget();
   }

@@ -71,7 +71,8 @@ async function copyOutput(
       }
       return;
     } catch (cause) {
-      if (cause instanceof CliError && !MENDS.has(cause.exitCode)) throw cause;
+      const failure = cause instanceof CliError ? cause : client.explain(cause);
+      if (!MENDS.has(failure.exitCode)) throw failure;
       failures += 1;
       if (failures > REATTACH_TRIES) {
         throw new CliError(EXIT.UNREACHABLE, `the output broke off; run "fsched logs ${id}" again`, {

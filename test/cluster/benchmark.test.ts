@@ -158,9 +158,11 @@ describe('a benchmark by cachegrind through a real daemon', { skip: missingTools
     );
     child.kill('SIGINT');
     assert.equal(await ended, 130);
-    assert.match(await said, /benchmark was cancelled; nothing of it was kept/);
-    const { runs } = (await node.get(`/runs?task_id=${task}`)).json;
-    assert.equal(runs[0].state, 'cancelled');
+    assert.match(await said, /the node ends the benchmark, and nothing of it is kept/);
+    await eventually('the end of its run', async () => {
+      const { runs } = (await node.get(`/runs?task_id=${task}`)).json;
+      return runs[0].state === 'cancelled';
+    });
     assert.deepEqual(await profiles(task), []);
   });
 });
