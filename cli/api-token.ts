@@ -52,6 +52,8 @@ async function tokenOfNodeHere(api: URL, environment: Environment): Promise<stri
   const port = Number(api.port) || (api.protocol === 'https:' ? 443 : 80);
   const listeners = await new SocketOwners().listenersOn(port).catch(() => null);
   const stranger = listeners?.find((user) => user !== 0 && user !== found.uid);
+  // Whoever takes the port between this look and the request gets nothing; a node that starts is asked again.
+  if (listeners?.length === 0) return null;
   if (listeners === null || stranger !== undefined) {
     note(
       `the token in ${file} is not shown to what listens at ${api.host}: it runs as user ${stranger ?? 'unknown'}`,

@@ -7,13 +7,19 @@ import { CliError, EXIT } from './exit-codes.ts';
 /** As many runs as the API lists at once. */
 export const LATEST = 1000;
 
-/** The only one that fits, or null where none does. Throws a usage error for several. */
+/** Every id begins with nothing at all: a variable of a script that isn't set would name the only one there is. */
+function refuseEmpty(what: string, wanted: string): void {
+  if (wanted === '') throw new CliError(EXIT.USAGE, `an empty id names none of the ${what}: write one`);
+}
+
+/** The only one that fits, or null where none does. Throws a usage error for several, and for an empty id. */
 export function onlyOne<T>(
   what: string,
   wanted: string,
   candidates: readonly T[],
   advice = 'write more of the id',
 ): T | null {
+  refuseEmpty(what, wanted);
   if (candidates.length <= 1) return candidates[0] ?? null;
   throw new CliError(EXIT.USAGE, `${candidates.length} ${what} fit ${JSON.stringify(wanted)}: ${advice}`);
 }
@@ -39,6 +45,7 @@ export async function findTask(client: ApiClient, wanted: string): Promise<TaskJ
 
 /** The beginning of an id stands for one of the latest runs. */
 export async function findRun(client: ApiClient, wanted: string): Promise<RunDetailJson> {
+  refuseEmpty('runs', wanted);
   try {
     return await client.get(runPath(wanted));
   } catch (error) {

@@ -20,7 +20,7 @@ export async function readSecrets({
   secret: given,
 }: SecretFlags): Promise<Record<string, string> | undefined> {
   if (given === undefined) return undefined;
-  const secrets = new Map<string, string>();
+  const files = new Map<string, string>();
   for (const written of given) {
     const [, name, file] = /^([^=]*)=(.+)$/s.exec(written) ?? [];
     // Not repeated: whoever gets the form wrong may have written the secret itself.
@@ -28,10 +28,14 @@ export async function readSecrets({
       throw new CliError(EXIT.USAGE, '--secret: write NAME=FILE, where FILE holds the secret');
     if (!isValid(SecretName, name))
       throw new CliError(EXIT.USAGE, `--secret: a name is ${SECRET_NAME_RULE}; write NAME=FILE`);
-    if (secrets.has(name)) throw new CliError(EXIT.USAGE, `--secret: ${name} is given more than once`);
-    secrets.set(name, (await readSecret(name, file)).toString('base64'));
+    if (files.has(name)) throw new CliError(EXIT.USAGE, `--secret: ${name} is given more than once`);
+    if (file === '-' && [...files.values()].includes('-'))
+      throw new CliError(EXIT.USAGE, '--secret: standard input holds one secret: give the others by files');
+    files.set(name, file);
   }
-  return Object.fromEntries(secrets);
+  const secrets: Record<string, string> = {};
+  for (const [name, file] of files) secrets[name] = (await readSecret(name, file)).toString('base64');
+  return secrets;
 }
 
 async function readSecret(name: string, file: string): Promise<Buffer> {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
+import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,18 @@ import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
 import displayWidth from 'string-width';
 import { eventually, HANG_MS } from '../../support/eventually.ts';
-import { cluster, explanation, health, model, otherTask, result, run, task, taskDetail } from './fixtures.ts';
+import {
+  cluster,
+  explanation,
+  health,
+  joinToken,
+  model,
+  otherTask,
+  result,
+  run,
+  task,
+  taskDetail,
+} from './fixtures.ts';
 import { Bundle, type FakeAnswer, FakeNode } from './run-cli.ts';
 
 let bundle: Bundle;
@@ -35,6 +46,26 @@ async function fsched(
   await using node = await FakeNode.start(answers);
   const ended = await bundle.run([...args, '--api', node.url], environment);
   return { ...ended, seen: node.seen };
+}
+
+/** A node whose answers take their own way. */
+async function serving(listener: RequestListener) {
+  let asked = 0;
+  const server = createServer((request, response) => {
+    asked += 1;
+    listener(request, response);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    get asked() {
+      return asked;
+    },
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
 }
 
 describe('usage', () => {
@@ -120,22 +151,13 @@ describe('exit codes', () => {
   });
 
   test('waits as long as a node says that is asked too often, and only then', async () => {
-    let asked = 0;
-    const server = createServer((_request, response) => {
-      asked += 1;
+    await using server = await serving((_request, response) => {
       const limited = JSON.stringify({ message: 'too many requests', code: 'RATE_LIMITED' });
-      if (asked === 1) response.writeHead(429, { 'retry-after': '0' }).end(limited);
+      if (server.asked === 1) response.writeHead(429, { 'retry-after': '0' }).end(limited);
       else response.end(JSON.stringify({ runs: [] }));
     });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    try {
-      assert.equal((await bundle.run(['runs', '--api', url])).exitCode, 0);
-      assert.equal(asked, 2);
-    } finally {
-      server.closeAllConnections();
-      server.close();
-    }
+    assert.equal((await bundle.run(['runs', '--api', server.url])).exitCode, 0);
+    assert.equal(server.asked, 2);
     const full = await fsched(['runs'], { 'GET /runs': [429, { message: 'full', code: 'QUEUE_FULL' }] });
     assert.equal(full.exitCode, 5);
     assert.equal(full.seen.length, 1);
@@ -607,6 +629,40 @@ describe('other commands', () => {
     });
     assert.deepEqual([exitCode, stdout], [1, 'line\n']);
     assert.equal(seen[1]?.request, 'GET /runs/run123/output?stream=stdout&follow=true');
+  });
+
+  test('logs gives up when --timeout is over, and not before', async () => {
+    await using server = await serving(({ url }, response) => {
+      if (url === '/runs/run123') response.end(JSON.stringify(run));
+      else response.write('begun\n');
+    });
+    const args = ['logs', 'run123', '--follow', '--timeout', '300ms', '--api', server.url];
+    const { exitCode, stdout, stderr } = await bundle.run(args);
+    assert.deepEqual([exitCode, stdout], [7, 'begun\n'], stderr);
+    assert.match(stderr, /did not answer within 300 ms/);
+    assert.equal(server.asked, 2);
+  });
+
+  test('an empty id names nothing, were there only one', async () => {
+    const answers: Readonly<Record<string, FakeAnswer>> = {
+      'GET /runs': [200, { runs: [run] }],
+      'GET /tasks': tasks,
+      'GET /tokens': [200, { tokens: [joinToken] }],
+      'GET /cluster/worker/list': [200, { a: cluster.members[0] }],
+    };
+    for (const command of [
+      ['cancel'],
+      ['logs'],
+      ['task', 'show'],
+      ['token', 'revoke'],
+      ['token', 'rotate'],
+      ['workers', 'remove'],
+    ]) {
+      const { exitCode, stderr, seen } = await fsched([...command, ''], answers);
+      assert.equal(exitCode, 2, stderr);
+      assert.match(stderr, /an empty id names none of the (runs|tasks|tokens|workers)/);
+      assert.ok(seen.every(({ request }) => request.startsWith('GET ')));
+    }
   });
 
   test('cancel and workers remove find what is meant', async () => {

@@ -74,6 +74,7 @@ describe('--secret', () => {
       [['DB:hunter2'], /--secret: write NAME=FILE/],
       [['=hunter2'], /--secret: a name is a letter/],
       [['hunter2 x=y'], /--secret: a name is a letter/],
+      [['A=-', 'B=-'], /standard input holds one secret/],
       [['A='], /--secret: write NAME=FILE/],
       [[`A=${file}`, `A=${file}`], /A is given more than once/],
       [[`A=${folder}/none`], /--secret A: its file can't be read: .*no such file/],

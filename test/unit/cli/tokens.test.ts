@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import displayWidth from 'string-width';
+import { findToken } from '../../../cli/api-token.ts';
 import { apiToken, audit, cluster, health, joinToken, madeToken } from './fixtures.ts';
 import { Bundle, type FakeAnswer, FakeNode } from './run-cli.ts';
 
@@ -121,6 +122,12 @@ describe('which token is shown', () => {
     assert.match(stderr, /is not shown to what listens at 127\.0\.0\.1:\d+: it runs as user 54321/);
     assert.match(heard, /GET \/cluster/);
     assert.doesNotMatch(heard, /of-the-node|authorization/i);
+  });
+
+  test('nor where nobody listens: whoever comes to would be told it', async () => {
+    const api = new URL('http://127.0.0.1:1');
+    const environment = { FSCHED_DATA_DIR: await dataDir('of-the-node') };
+    assert.equal(await findToken(api, { file: null, environment }), null);
   });
 
   test('a token that nobody may read is none', { skip: process.geteuid?.() === 0 }, async () => {
