@@ -6,6 +6,7 @@ import { purposeOf } from '../../../protocols/join/index.ts';
 import { signatureOf, transcriptOf } from '../../../protocols/proof/signature.ts';
 import { joinCredential, joinKey, tokenId } from '../../../protocols/proof/token-keys.ts';
 import type { Command } from '../../../protocols/schema/command.ts';
+import { MAX_MEMBERS } from '../../../protocols/schema/fields.ts';
 import type { NewMember } from '../../../protocols/schema/member.ts';
 import type { ControlRequest, ShownProof } from '../../../protocols/schema/messages.ts';
 import { succeed } from '../../../protocols/schema/outcome.ts';
@@ -201,6 +202,22 @@ test('addresses are multiaddrs of TCP', async () => {
   ]) {
     assert.equal(await judged(['/ip4/192.0.2.1/tcp/8300', bad]), 'BAD_ADDRESS', bad);
   }
+});
+
+test('who was called in is refused with an address that leads nowhere', async () => {
+  const { admission, tables } = setUp();
+  const answer = await admission.invited(tokenId(TOKEN), row(STRANGER, { addresses: ['garbage'] }));
+  assert.match(answer.ok ? '' : answer.error.message, /a multiaddr of TCP/);
+  assert.equal(tables.member(STRANGER), undefined);
+});
+
+test('a cluster with the most members there may be takes no other one, and news of those it has', async () => {
+  const { ask, apply, tables } = setUp();
+  for (let index = tables.members().length; index < MAX_MEMBERS; index += 1)
+    apply({ type: 'member-put', member: memberOf(peerId(`n${index}z`)) });
+  assert.equal(await ask(FRIEND, joined(FRIEND, row(STRANGER))), 'CONFLICT');
+  assert.equal(tables.members().length, MAX_MEMBERS);
+  assert.equal(await ask(FRIEND, { type: 'admit', member: row(FRIEND, { name: 'new' }) }), 'ok');
 });
 
 test('the founding token comes into a log that has none, once, and ends after its time', async () => {

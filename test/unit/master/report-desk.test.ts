@@ -33,6 +33,13 @@ test('of an attempt only the node that carries it out may tell', async () => {
   apply({ type: 'run-create', spec: spec(runId), assignment });
   for (const answer of [await desk.started(LIAR, FENCE), await desk.report(LIAR, REPORT)])
     assert.ok(answer.type === 'refused' && answer.code === 'STALE');
+  for (const other of [attempt - 1, attempt + 1]) {
+    const answers = [
+      await desk.started(WORKER, { ...FENCE, attempt: other }),
+      await desk.report(WORKER, { ...REPORT, attempt: other }),
+    ];
+    for (const answer of answers) assert.ok(answer.type === 'refused' && answer.code === 'STALE');
+  }
   assert.deepEqual([proposed, tables.run(runId)?.state], [[], 'assigned']);
   assert.equal((await desk.started(WORKER, FENCE)).type, 'ok');
   assert.equal((await desk.report(WORKER, REPORT)).type, 'ok');
