@@ -1,6 +1,6 @@
 /** `npm run dataset`: measures the representative functions and writes `predictor/data/`. */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { availableParallelism, tmpdir, userInfo } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import process from 'node:process';
 import type { CacheGeometry } from '../types.ts';
@@ -50,7 +50,7 @@ const RECIPE = {
 async function writeDataset({ only, out, jobs }: DatasetOptions, signal: AbortSignal): Promise<void> {
   const functions = await chosen(only);
   const tools = await findTools();
-  const folder = join(tmpdir(), `fsched-dataset-cache-${userInfo().uid}`);
+  const folder = join(tmpdir(), `fsched-dataset-cache-${process.getuid?.()}`);
   const cache = new PointCache({ folder }, { tools });
   const scratch = await mkdtemp(SCRATCH_PREFIX);
   try {

@@ -28,7 +28,7 @@ export async function resolveIdentity(runAs: IsolationOptions['runAs']): Promise
   const own = ownUser();
   if (runAs === null) return { kind: 'daemon', user: own };
   if (typeof runAs !== 'string') return { kind: 'own', range: await checkRange(runAs) };
-  const user = await lookUp(runAs);
+  const user = runAs === own.name ? own : await lookUp(runAs);
   if (user === null) {
     throw new IsolationError(
       'USER',

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { chmod, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { tmpdir, userInfo } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { systemClock } from '../../../node/adapters.ts';
 import { defaultsOf, type NodeConfig, readHost } from '../../../node/config/config.ts';
 import { examine } from '../../../node/doctor/doctor.ts';
 import { openLevelLogStore } from '../../../node/store/level-log-store.ts';
+import { OWN_USER } from '../worker/isolation/machine.ts';
 
 /** What is found, by name. */
 async function examined(changes: Partial<NodeConfig> = {}, searchPath = process.env.PATH ?? '') {
@@ -75,8 +76,7 @@ describe('the doctor', () => {
   });
 
   test('warns where programs share the user of the node', async () => {
-    const runAs = userInfo().username;
-    const user = (await examined({ sandbox: 'off', runAs }))('user');
+    const user = (await examined({ sandbox: 'off', runAs: OWN_USER }))('user');
     assert.equal(user.state, 'missing');
     assert.match(user.message, /without a sandbox and (can read its token and keys|have all rights)/);
   });

@@ -1,6 +1,6 @@
 /** Points of the dataset, measured: needs valgrind, and for the committed numbers the same tools as then. */
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
@@ -124,7 +124,12 @@ describe('the committed numbers', { skip: await otherTools() }, () => {
       for (const ways of counts) {
         const point = { program, inputSize: curve.inputSize, ways, wayBytes: table.value.geometry.wayBytes };
         const { seconds } = estimate([await measurePoint(point, folder, signal)]);
-        assert.equal(seconds, curve.points.find((candidate) => candidate.ways === ways)?.seconds);
+        const committed: number = curve.points.find((candidate) => candidate.ways === ways)?.seconds ?? 0;
+        // Python looks up who owns its script, and keeps the ids up to 256 ready: it takes some instructions less.
+        const { uid } = await stat(program.file);
+        if (each.language === 'python' && uid > 256)
+          assert.ok(Math.abs(seconds / committed - 1) < 1e-4, `${seconds}`);
+        else assert.equal(seconds, committed);
       }
     });
   }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { chmod, copyFile, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { tmpdir, userInfo } from 'node:os';
+import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { systemClock } from '../../../../node/adapters.ts';
@@ -14,13 +14,12 @@ import { fail } from '../../../../protocols/schema/outcome.ts';
 import { dispatchOf } from '../../../builders/nouns.ts';
 import { silentLogger } from '../../../support/silent-logger.ts';
 import { LaunchBench, type LaunchBenchOptions } from '../launch-bench.ts';
-import { NEEDS_ROOT, NO_SANDBOX, rangeOf } from './machine.ts';
+import { NEEDS_ROOT, NO_SANDBOX, OWN_USER, rangeOf } from './machine.ts';
 
 const IS_ROOT = process.geteuid?.() === 0;
 const bench = (isolation: Partial<IsolationOptions>, more: LaunchBenchOptions = {}) =>
   LaunchBench.create({ isolation, ...more });
 const limits = (changes: Partial<IsolationOptions['limits']>) => ({ limits: { ...UNLIMITED, ...changes } });
-const own = userInfo().username;
 
 describe('limits of a run', () => {
   test('stop a program that takes memory without end, and the node goes on', async () => {
@@ -87,7 +86,7 @@ describe('the user of a run', () => {
     const report = await worker.run('grep NoNewPrivs /proc/self/status', { command: 'sh' });
     assert.match(report.stdout, /NoNewPrivs:\s+1/);
     assert.deepEqual(report.result?.isolation, {
-      user: own,
+      user: OWN_USER,
       ownUser: false,
       seccomp: false,
       limits: 'none',
@@ -175,8 +174,8 @@ describe('the user of a run', () => {
       await assert.rejects(bench({ runAs: 'root' }), /only root/);
       await assert.rejects(bench({ runAs: { first: 70_000, last: 70_009 } }), /only root.*--run-uids/);
     }
-    const nowhere = bench({ runAs: 'nobody', sandbox: 'off' }, { searchPath: '/nowhere' });
-    if (IS_ROOT) await assert.rejects(nowhere, /setpriv|no user/);
+    const nowhere = { searchPath: '/nowhere' };
+    if (IS_ROOT) await assert.rejects(bench({ runAs: 'nobody', sandbox: 'off' }, nowhere), /setpriv|no user/);
   });
 });
 
