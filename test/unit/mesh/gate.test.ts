@@ -12,7 +12,7 @@ import { FakeClock } from '../../support/fake-clock.ts';
 describe('a room', () => {
   test('makes the longest of the source with the most give way', () => {
     const room = new FairRoom<string>(4);
-    for (const name of ['a1', 'b1', 'a2', 'a3']) assert.equal(room.enter(name.slice(0, 1), name), null);
+    for (const name of ['b1', 'a1', 'a2', 'a3']) assert.equal(room.enter(name.slice(0, 1), name), null);
     assert.equal(room.enter('c', 'c1'), 'a1');
     assert.equal(room.enter('a', 'a4'), 'a2', 'who takes many places takes them from itself');
     assert.equal(room.size, 4);
@@ -53,6 +53,7 @@ test('an allowance is used up, grows again with time, and is of each by itself',
   // Keys are free; what is remembered of them is not.
   for (let key = 0; key < 5000; key += 1) allowance.take(`key ${key}`);
   assert.equal(taken('key 4999', 10), 2);
+  assert.equal(taken('key 0', 10), 3, 'the longest unused is forgotten');
 });
 
 test('a source is an IPv4 address, or the network of an IPv6 address', () => {

@@ -210,7 +210,8 @@ test('gossip is heeded from members that speak for themselves', () => {
   assert.deepEqual(judgeNotice('a', bytes, members), { verdict: 'accept', message: notice('a', 1) });
   assert.equal(judgeNotice('b', bytes, members).verdict, 'reject');
   assert.equal(judgeNotice('stranger', bytes, members).verdict, 'ignore');
-  assert.equal(judgeNotice('a', new Uint8Array(MAX_MESSAGE_BYTES + 1), members).verdict, 'reject');
+  const long = judgeNotice('a', new Uint8Array(MAX_MESSAGE_BYTES + 1), members);
+  assert.deepEqual(long, { verdict: 'reject', reason: 'too long' });
   assert.equal(judgeNotice('a', new Uint8Array([255]), members).verdict, 'reject');
   const versions = { members: 0, tasks: 0, profiles: 0, runs: 0, models: 0, observations: 0 };
   const digest = { term: 1, master: 'a', commitIndex: 0, versions, queued: 0, running: 0 };
