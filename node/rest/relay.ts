@@ -24,8 +24,16 @@ export interface RelayJob {
  */
 export type RelayOutcome = 'answered' | 'lost' | 'not-master' | 'gone';
 
-/** Owns `stream` and destroys it in the end. */
-export function relay(stream: Duplex, job: RelayJob): Promise<RelayOutcome> {
+/** Owns `stream` and destroys it in the end, also when it throws. */
+export async function relay(stream: Duplex, job: RelayJob): Promise<RelayOutcome> {
+  try {
+    return await exchange(stream, job);
+  } finally {
+    stream.destroy();
+  }
+}
+
+function exchange(stream: Duplex, job: RelayJob): Promise<RelayOutcome> {
   const { request, response, body } = job;
   return new Promise((resolve) => {
     let answering = false;
@@ -40,7 +48,6 @@ export function relay(stream: Duplex, job: RelayJob): Promise<RelayOutcome> {
       response.off('close', onClientClose);
       if (isStream(body)) body.unpipe(upstream);
       upstream.destroy();
-      stream.destroy();
       resolve(outcome);
     };
     const onClientClose = () => finish(answering ? 'answered' : 'gone');
@@ -57,7 +64,12 @@ export function relay(stream: Duplex, job: RelayJob): Promise<RelayOutcome> {
       if (answer.headers[NOT_MASTER_HEADER] !== undefined && !isStream(body)) return finish('not-master');
       job.onAnswer();
       const headers = endToEndHeaders(answer, [NOT_MASTER_HEADER]);
-      response.writeHead(answer.statusCode ?? 502, { ...headers, 'fsched-served-by': job.servedBy });
+      try {
+        response.writeHead(answer.statusCode ?? 502, { ...headers, 'fsched-served-by': job.servedBy });
+      } catch {
+        // Such as a status of 099. Nothing of it may be thrown here, where nobody would catch it.
+        return void response.destroy();
+      }
       response.flushHeaders();
       answer.pipe(response);
       // Half an answer must not look like a whole one.

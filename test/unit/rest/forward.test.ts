@@ -248,3 +248,18 @@ test('hop-by-hop headers stay on their hop', async () => {
   assert.match(sent, /host: localhost/i);
   assert.doesNotMatch(sent, /x-private|te: trailers|keep-alive: 5/i);
 });
+
+test('headers named as what every object has are passed on, and leave no stream open', async () => {
+  await using master = await startRest();
+  await using follower = await startRest();
+  const authority = other(master);
+  follower.backend.authorityNow = authority;
+  for (const name of ['constructor', '__proto__', 'toString']) {
+    const heard = await sendRaw(
+      follower.port,
+      `GET /tasks HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n${name}: x\r\n${name}: y\r\n\r\n`,
+    );
+    assert.match(heard, /^HTTP\/1\.1 200 OK/, name);
+  }
+  await until(() => authority.streams.length === 3 && authority.streams.every((stream) => stream.destroyed));
+});
