@@ -88,7 +88,7 @@ function isCarried(
 ): boolean {
   const { host = '', origin = '' } = headers;
   const names = [nameIn(host), URL.canParse(origin) ? new URL(origin).hostname : ''];
-  const signs = ['forwarded', 'via', 'x-forwarded-for', 'x-real-ip'];
+  const signs = ['forwarded', 'via', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-real-ip'];
   return (
     names.some((name) => isOneOf(name, allowedHosts)) || signs.some((name) => headers[name] !== undefined)
   );

@@ -87,6 +87,7 @@ const fastifyErrors: Readonly<Record<string, readonly [ApiErrorCode, string]>> =
     'BAD_REQUEST',
     'the body does not have as many bytes as Content-Length says',
   ],
+  FST_ERR_MAX_PARAM_LENGTH: ['NOT_FOUND', 'there is nothing with so long an id'],
   FST_ERR_BAD_URL: ['BAD_REQUEST', 'the path is not a valid URL path; percent-encode special characters'],
 };
 

@@ -209,7 +209,7 @@ describe('users of this machine', () => {
 
   test('who asks through a proxy on this machine is not its user', async () => {
     await using rest = await startRest();
-    for (const header of ['forwarded', 'via', 'x-forwarded-for', 'x-real-ip'])
+    for (const header of ['forwarded', 'via', 'x-forwarded-for', 'x-forwarded-proto', 'x-real-ip'])
       assert.equal(
         (await rest.call('GET', '/tasks', undefined, { [header]: '10.9.8.7' })).status,
         401,

@@ -64,6 +64,8 @@ test('tasks: newest first; one with its profiles; 404 with a sentence', async ()
   assert.equal((await rest.call('GET', `/tasks/${'x'.repeat(200)}`)).status, 400);
   assert.equal((await rest.call('GET', '/tasks/a%00b')).status, 400);
   assert.equal((await rest.call('GET', '/tasks/%zz')).status, 400);
+  const long = await rest.call('GET', `/tasks/${'x'.repeat(600)}`);
+  assert.deepEqual([long.status, long.json.message], [404, 'there is nothing with so long an id']);
 });
 
 test('runs: list with filters', async () => {
