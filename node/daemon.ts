@@ -241,6 +241,7 @@ async function startParts(
     [
       reserve.shortage,
       launcher.trouble,
+      disk.watch?.trouble ?? null,
       rest.certificateTrouble(),
       heldToken.trouble,
       keyKeeper.trouble,

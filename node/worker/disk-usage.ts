@@ -5,13 +5,28 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { constants, setPriority } from 'node:os';
+import type { Readable } from 'node:stream';
+import { orNull } from '../or-null.ts';
 import { USUAL_PATH } from '../search-path.ts';
 
 export interface DiskUsage {
   /** In blocks that are taken: a sparse file counts for what is in it, one with several names once. */
   readonly bytes: number;
-  /** Files, directories and whatever else has an inode. */
+  /** Names of files, directories and whatever else has an inode: one with several names counts with each. */
   readonly files: number;
+}
+
+export interface Count extends DiskUsage {
+  /** False: it was not counted to its end, and there may be more. */
+  readonly isWhole: boolean;
+}
+
+/** Where a count ends, whatever there is still to count: programs can make it as long as they like. */
+export interface Bounds {
+  /** Names; null: as many as there are. */
+  readonly files: number | null;
+  readonly ms: number;
 }
 
 /** A user and the name that its files are to be counted for. */
@@ -20,32 +35,19 @@ export interface Person {
   readonly name: string;
 }
 
-/** A process and the name that its files are to be counted for. */
-export interface Member {
-  readonly pid: number;
-  readonly name: string;
-}
-
 const BLOCK_BYTES = 512;
-/** Programs could make this take long, but no longer. */
-const LIMIT_MS = 60_000;
-/** What others of the machine keep in places that everybody may write isn't bounded. */
-const SHARED_LIMIT_MS = 10_000;
+const TRIAL_MS = 60_000;
 
 /** Whether there is a `find` that can count; busybox has one that can't. */
 export async function canMeasure(): Promise<boolean> {
-  const lines: string[] = [];
-  return (await find('/', ['/', '-maxdepth', '0', '-printf', '%b %i %D %H\\n'], (line) => lines.push(line)))
-    ? lines.length === 1
-    : false;
+  let lines = 0;
+  const args = ['/', '-maxdepth', '0', '-printf', '%b %i %D %U\\n'];
+  return (await find('/', args, () => ++lines <= 1, TRIAL_MS)) === 'whole' && lines === 1;
 }
 
-/** Of each of the directories `names` in `root`; null when it could not be told. */
-export async function measureTrees(
-  root: string,
-  names: readonly string[],
-): Promise<ReadonlyMap<string, DiskUsage> | null> {
-  const tally = new Tally(names);
+/** Of the directory `name` in `root`; null when nothing could be counted. */
+export async function measureTree(root: string, name: string, bounds: Bounds): Promise<Count | null> {
+  const sum = new Sum();
   // Root may look everywhere. Who isn't root gives himself back what a program took away: it is the same user.
   const reopen =
     process.geteuid?.() === 0
@@ -66,106 +68,147 @@ export async function measureTrees(
           ',',
         ];
   const single = ['(', '-type', 'd', '-o', '-links', '1', ')'];
-  const print = [...single, '-printf', '%H %b\\n', '-o', '-printf', '%H %b %i\\n'];
-  const done = await find(
-    root,
-    [...names.map((name) => `./${name}`), '-xdev', ...reopen, ...print],
-    (line) => {
-      const [name = '', blocks, inode] = line.split(' ');
-      tally.add(name.slice(2), Number(blocks), inode);
-    },
+  const print = [...single, '-printf', '%b\\n', '-o', '-printf', '%b %i\\n'];
+  return sum.end(
+    await find(
+      root,
+      [`./${name}`, '-xdev', ...reopen, ...print],
+      (line) => {
+        const [blocks, inode] = line.split(' ');
+        sum.add(Number(blocks), inode);
+        return isWithin(sum.files, bounds);
+      },
+      bounds.ms,
+    ),
   );
-  return done ? tally.usages : null;
 }
 
 /**
- * What processes hold open although it has no name any more, on the file system of number `device`. What only hangs in
- * a mapping, or is under way through a socket, isn't seen.
+ * What processes hold open or mapped although it has no name any more, on the file systems of numbers `devices`. Only
+ * root is shown what hangs in a mapping alone; what is under way through a socket nobody is.
  */
 export async function measureUnlinked(
-  members: readonly Member[],
-  device: number,
-): Promise<ReadonlyMap<string, DiskUsage> | null> {
-  const tally = new Tally(members.map(({ name }) => name));
-  if (members.length === 0) return tally.usages;
-  const names = new Map(members.map(({ pid, name }) => [`/proc/${pid}/fd`, name]));
-  const what = ['-maxdepth', '1', '-type', 'f', '-links', '0', '-printf', '%H %b %i %D\\n'];
-  const done = await find('/', ['-L', ...names.keys(), ...what], (line) => {
-    const [place = '', blocks, inode, there] = line.split(' ');
-    if (Number(there) === device) tally.add(names.get(place) ?? '', Number(blocks), inode);
-  });
-  return done ? tally.usages : null;
+  pids: readonly number[],
+  devices: ReadonlySet<number>,
+  bounds: Bounds,
+): Promise<Count | null> {
+  const sum = new Sum();
+  if (pids.length === 0) return sum.end('whole');
+  const places = pids.flatMap((pid) => [`/proc/${pid}/fd`, `/proc/${pid}/map_files`]);
+  const what = ['-maxdepth', '1', '-type', 'f', '-links', '0', '-printf', '%b %i %D\\n'];
+  // One file may be open or mapped any number of times.
+  let lines = 0;
+  return sum.end(
+    await find(
+      '/',
+      ['-L', ...places, ...what],
+      (line) => {
+        const [blocks, inode = '', device] = line.split(' ');
+        if (devices.has(Number(device)) && !sum.knows(`${device} ${inode}`))
+          sum.add(Number(blocks), `${device} ${inode}`);
+        return isWithin(++lines, bounds);
+      },
+      bounds.ms,
+    ),
+  );
 }
 
-/** What belongs to each of these users in places that everybody may write. */
+/** What belongs to each of these users in a place where everybody may write; null when nothing could be counted. */
 export async function measureShared(
-  places: readonly string[],
+  place: string,
   people: readonly Person[],
-): Promise<ReadonlyMap<string, DiskUsage> | null> {
-  const tally = new Tally(people.map(({ name }) => name));
-  const names = new Map(people.map(({ uid, name }) => [String(uid), name]));
+  bounds: Bounds,
+): Promise<ReadonlyMap<string, Count> | null> {
+  const sums = new Map(people.map(({ uid }) => [String(uid), new Sum()]));
   const theirs = people.flatMap(({ uid }, index) => [...(index === 0 ? [] : ['-o']), '-uid', String(uid)]);
-  const args = [...places, '-xdev', '(', ...theirs, ')', '-printf', '%U %b %i\\n'];
-  const done = await find(
+  const args = [place, '-xdev', '(', ...theirs, ')', '-printf', '%U %b %i\\n'];
+  const ending = await find(
     '/',
     args,
     (line) => {
       const [uid = '', blocks, inode] = line.split(' ');
-      tally.add(names.get(uid) ?? '', Number(blocks), inode);
+      const sum = sums.get(uid);
+      sum?.add(Number(blocks), inode);
+      return isWithin(sum?.files ?? 0, bounds);
     },
-    SHARED_LIMIT_MS,
+    bounds.ms,
   );
-  return done ? tally.usages : null;
+  if (ending === 'failed') return null;
+  return new Map(
+    people.map(({ uid, name }) => {
+      const { bytes = 0, files = 0 } = sums.get(String(uid)) ?? {};
+      return [name, { bytes, files, isWhole: ending === 'whole' }] as const;
+    }),
+  );
 }
 
-class Tally {
-  readonly usages = new Map<string, { bytes: number; files: number }>();
+const isWithin = (files: number, bounds: Bounds): boolean => bounds.files === null || files <= bounds.files;
+
+class Sum {
+  bytes = 0;
+  files = 0;
   readonly #seen = new Set<string>();
 
-  constructor(names: readonly string[]) {
-    for (const name of names) this.usages.set(name, { bytes: 0, files: 0 });
+  /** @param inode given when it may come again under another name: its blocks count once */
+  add(blocks: number, inode: string | undefined): void {
+    if (!Number.isSafeInteger(blocks)) return;
+    this.files += 1;
+    if (inode !== undefined && this.knows(inode)) return;
+    if (inode !== undefined) this.#seen.add(inode);
+    this.bytes += blocks * BLOCK_BYTES;
   }
 
-  /** @param inode given when it may come again under another name */
-  add(name: string, blocks: number, inode: string | undefined): void {
-    const usage = this.usages.get(name);
-    if (usage === undefined || !Number.isSafeInteger(blocks)) return;
-    if (inode !== undefined) {
-      const key = `${name} ${inode}`;
-      if (this.#seen.has(key)) return;
-      this.#seen.add(key);
-    }
-    usage.bytes += blocks * BLOCK_BYTES;
-    usage.files += 1;
+  knows(inode: string): boolean {
+    return this.#seen.has(inode);
+  }
+
+  end(ending: Ending): Count | null {
+    if (ending === 'failed') return null;
+    return { bytes: this.bytes, files: this.files, isWhole: ending === 'whole' };
   }
 }
 
-/** False when it could not be run to its end; what vanishes meanwhile is no matter. */
+/** Cut: it was killed, and what it had told till then is less than there is. Failed: it could not be run. */
+type Ending = 'whole' | 'cut' | 'failed';
+
+/**
+ * What vanishes meanwhile is no matter.
+ * @param onLine false: that is enough
+ */
 async function find(
   cwd: string,
   args: readonly string[],
-  onLine: (line: string) => void,
-  timeout = LIMIT_MS,
-): Promise<boolean> {
-  const child = spawn('find', args, {
-    cwd,
-    env: { PATH: USUAL_PATH, LC_ALL: 'C' },
-    stdio: ['ignore', 'pipe', 'ignore'],
-    timeout,
-    killSignal: 'SIGKILL',
-  });
-  const closed = once(child, 'close');
-  let rest = '';
-  // No name that a program gave is printed, so that each line is whole and short.
-  child.stdout.setEncoding('latin1').on('data', (chunk: string) => {
-    const lines = (rest + chunk).split('\n');
-    rest = lines.pop() ?? '';
-    for (const line of lines) onLine(line);
-  });
+  onLine: (line: string) => boolean,
+  limitMs: number,
+): Promise<Ending> {
   try {
+    const child = spawn('find', args, {
+      cwd,
+      env: { PATH: USUAL_PATH, LC_ALL: 'C' },
+      stdio: ['ignore', 'pipe', 'ignore'],
+      timeout: limitMs,
+      killSignal: 'SIGKILL',
+    });
+    const closed = once(child, 'close');
+    const { pid } = child;
+    // Before the programs that it counts: hundreds of their processes must not hold it up. Only root may.
+    if (pid !== undefined) orNull(() => setPriority(pid, constants.priority.PRIORITY_HIGHEST));
+    let rest = '';
+    let isEnough = false;
+    // Without descriptors for the pipe there is none, and the child ends by the error.
+    const stdout: Readable | undefined = child.stdout;
+    // No name that a program gave is printed, so that each line is whole and short.
+    stdout?.setEncoding('latin1').on('data', (chunk: string) => {
+      const lines = (rest + chunk).split('\n');
+      rest = lines.pop() ?? '';
+      if (lines.every(onLine)) return;
+      isEnough = true;
+      child.kill('SIGKILL');
+      stdout.destroy();
+    });
     const [, signal] = await closed;
-    return signal === null;
+    return signal === null && !isEnough ? 'whole' : 'cut';
   } catch {
-    return false;
+    return 'failed';
   }
 }

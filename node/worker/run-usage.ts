@@ -1,14 +1,14 @@
-/** What runs keep on disk and write to it, put together from their directories, processes and users. */
+/** What runs keep on disk and write to it, put together from their directories, processes, groups and users. */
 import { statSync } from 'node:fs';
 import { setImmediate as breathe } from 'node:timers/promises';
 import { orNull } from '../or-null.ts';
-import type { Clock } from '../ports.ts';
 import { listProcesses, readOwner, readWrittenBytes } from '../procfs.ts';
-import { type DiskUsage, type Member, measureShared, measureTrees, measureUnlinked } from './disk-usage.ts';
+import { type Bounds, type Count, measureTree, measureUnlinked } from './disk-usage.ts';
 import { SHARED_DIRECTORIES } from './isolation/shared-places.ts';
+import type { SharedCensus } from './shared-usage.ts';
 
 /** What a run keeps, and what its processes have written, wherever that is. */
-export interface RunUsage extends DiskUsage {
+export interface RunUsage extends Count {
   readonly writtenBytes: number;
 }
 
@@ -20,80 +20,90 @@ export interface MeasuredRun {
   readonly uid: number | null;
   /** Whether it may also write where everybody may. */
   readonly reachesShared: boolean;
+  /** What its control group has written to disks; 0 where nobody counts that. */
+  readonly readWrittenBytes: () => number;
 }
 
 /** Files of /proc are read synchronously, so many in a row. */
 const AT_A_TIME = 64;
-
-/** Counting what lies in places that everybody may write takes as long as others have filled them. */
-const SHARED = { everyMs: 10_000, pauses: 4 };
+/** Runs that are counted at the same time, each by processes of its own: none keeps the others from being counted. */
+const LANES = 4;
+/**
+ * As many files as a run may keep are counted in far less, on a slow disk too. Where they aren't limited there may be
+ * many more, and a run is waited for.
+ */
+const LIMIT_MS = { limited: 10_000, unlimited: 60_000 };
 
 export interface RunCensusDependencies {
-  /** Something new is known of what runs keep where everybody may write: it comes with the next count. */
-  readonly onShared: () => void;
-  readonly clock: Clock;
+  readonly shared: Pick<SharedCensus, 'of'>;
 }
 
 export class RunCensus {
+  readonly #bounds: Bounds;
   readonly #deps: RunCensusDependencies;
-  #shared: ReadonlyMap<string, DiskUsage> = new Map();
-  /** When (monotonic) it may be counted next. */
-  #nextSharedMs = Number.NEGATIVE_INFINITY;
 
-  constructor(dependencies: RunCensusDependencies) {
+  /** @param files that a run may keep: nobody needs to know how many more there are */
+  constructor({ files }: Pick<Bounds, 'files'>, dependencies: RunCensusDependencies) {
+    this.#bounds = { files, ms: files === null ? LIMIT_MS.unlimited : LIMIT_MS.limited };
     this.#deps = dependencies;
   }
 
-  /** By the name of the directory in `root`; without what could not be counted. */
-  async measure(root: string, runs: readonly MeasuredRun[]): Promise<ReadonlyMap<string, RunUsage>> {
-    void this.#countShared(runs);
-    const device = orNull(() => statSync(root).dev);
+  /**
+   * Counts runs that work in directories of `root`, and tells what each keeps as soon as that is known; null: no count
+   * could be begun.
+   */
+  async measure(
+    root: string,
+    runs: readonly MeasuredRun[],
+    onCounted: (name: string, usage: RunUsage | null) => void,
+  ): Promise<void> {
     const members = await findMembers(runs);
-    const names = runs.map(({ name }) => name);
-    const [trees, unlinked, written] = await Promise.all([
-      measureTrees(root, names),
-      device === null ? null : measureUnlinked(members, device),
-      sumWritten(members),
+    const left = [...runs];
+    const count = async (): Promise<void> => {
+      for (let run = left.shift(); run !== undefined; run = left.shift())
+        onCounted(run.name, await this.#count(root, run, members.get(run.name) ?? []));
+    };
+    await Promise.all(Array.from({ length: LANES }, count));
+  }
+
+  async #count(root: string, run: MeasuredRun, pids: readonly number[]): Promise<RunUsage | null> {
+    const [tree, unlinked, written] = await Promise.all([
+      measureTree(root, run.name, this.#bounds),
+      measureUnlinked(
+        pids,
+        devicesOf([root, ...(run.reachesShared ? SHARED_DIRECTORIES : [])]),
+        this.#bounds,
+      ),
+      sumWritten(pids),
     ]);
-    return new Map(
-      [...(trees ?? [])].map(([name, tree]) => {
-        const rest = [unlinked?.get(name), this.#shared.get(name)];
-        return [name, { ...rest.reduce(add, tree), writtenBytes: written.get(name) ?? 0 }] as const;
-      }),
-    );
-  }
-
-  /** In the background: nothing waits for it. */
-  async #countShared(runs: readonly MeasuredRun[]): Promise<void> {
-    const { clock, onShared } = this.#deps;
-    const loose = runs.flatMap(({ uid, name, reachesShared }) =>
-      uid === null || !reachesShared ? [] : { uid, name },
-    );
-    const begunMs = clock.monotonicMs();
-    if (loose.length === 0 || begunMs < this.#nextSharedMs) return;
-    this.#nextSharedMs = Number.POSITIVE_INFINITY;
-    this.#shared = (await measureShared(SHARED_DIRECTORIES, loose)) ?? new Map();
-    const endedMs = clock.monotonicMs();
-    this.#nextSharedMs = endedMs + Math.max(SHARED.everyMs, SHARED.pauses * (endedMs - begunMs));
-    onShared();
+    if (tree === null) return null;
+    const shared = this.#deps.shared.of(run.name);
+    return {
+      bytes: tree.bytes + (unlinked?.bytes ?? 0) + shared.bytes,
+      files: tree.files + (unlinked?.files ?? 0) + shared.files,
+      // Of shared places others may be to blame.
+      isWhole: tree.isWhole && unlinked?.isWhole !== false,
+      // The group knows what processes wrote that nobody has waited for, but later, when it gets to the disk.
+      writtenBytes: Math.max(written, run.readWrittenBytes()),
+    };
   }
 }
 
-function add(sum: DiskUsage, usage: DiskUsage | undefined): DiskUsage {
-  return usage === undefined ? sum : { bytes: sum.bytes + usage.bytes, files: sum.files + usage.files };
+function devicesOf(paths: readonly string[]): ReadonlySet<number> {
+  return new Set(paths.flatMap((path) => orNull(() => statSync(path).dev) ?? []));
 }
 
-async function sumWritten(members: readonly Member[]): Promise<ReadonlyMap<string, number>> {
-  const written = new Map<string, number>();
-  for (const [index, { pid, name }] of members.entries()) {
+async function sumWritten(pids: readonly number[]): Promise<number> {
+  let written = 0;
+  for (const [index, pid] of pids.entries()) {
     if (index % AT_A_TIME === AT_A_TIME - 1) await breathe();
-    written.set(name, (written.get(name) ?? 0) + readWrittenBytes(pid));
+    written += readWrittenBytes(pid);
   }
   return written;
 }
 
 /** All descendants of the first process of each run, its group and session, and what has its user. */
-async function findMembers(runs: readonly MeasuredRun[]): Promise<Member[]> {
+async function findMembers(runs: readonly MeasuredRun[]): Promise<ReadonlyMap<string, readonly number[]>> {
   const processes = (await listProcesses(0))?.entries ?? [];
   const nameOf = new Map(runs.map(({ pid, name }) => [pid, name]));
   const userOf = new Map(runs.flatMap(({ uid, name }) => (uid === null ? [] : [[uid, name] as const])));
@@ -109,5 +119,7 @@ async function findMembers(runs: readonly MeasuredRun[]): Promise<Member[]> {
       if (name !== undefined) nameOf.set(pid, name);
     }
   }
-  return [...nameOf].map(([pid, name]) => ({ pid, name }));
+  const members = new Map<string, number[]>(runs.map(({ name }) => [name, []]));
+  for (const [pid, name] of nameOf) members.get(name)?.push(pid);
+  return members;
 }

@@ -180,6 +180,7 @@ function supervise(
     pid,
     uid: user?.uid ?? null,
     reachesShared: !isolator.sandboxed,
+    readWrittenBytes: () => group?.readWrittenBytes() ?? 0,
     startBytes: bytes,
     end: (why) => {
       overDisk = why;

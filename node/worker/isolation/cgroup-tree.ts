@@ -22,7 +22,8 @@ export interface CgroupOptions {
 
 /** Without these two a group limits nothing that prlimit doesn't. */
 const REQUIRED = ['memory', 'pids'];
-const OPTIONAL = ['cpu'];
+/** Limits of time, and counts of what is written. */
+const OPTIONAL = ['cpu', 'io'];
 
 export class CgroupTree {
   readonly #own: string;

@@ -46,6 +46,13 @@ export class RunCgroup {
     return Number(count ?? 0) > 0;
   }
 
+  /** To disks, also by processes that are over; 0 where the kernel doesn't say (no `io` controller). */
+  readWrittenBytes(): number {
+    const text = orNull(() => this.#read('io.stat')) ?? '';
+    // What lies on devices of devices is told by each of them.
+    return Math.max(0, ...[...text.matchAll(/ wbytes=(\d+)/g)].map(([, bytes]) => Number(bytes)));
+  }
+
   /** Kills every process in it, also those being forked (since Linux 5.14); false when some are left. */
   async kill(): Promise<boolean> {
     if (!this.#isPopulated()) return true;

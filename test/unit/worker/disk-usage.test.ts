@@ -1,9 +1,11 @@
 /** What runs keep on disk, counted whatever they do to hide it. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   closeSync,
+  existsSync,
   linkSync,
   mkdirSync,
   openSync,
@@ -15,9 +17,11 @@ import { mkdtemp, rm, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { canMeasure, measureTrees, measureUnlinked } from '../../../node/worker/disk-usage.ts';
+import { canMeasure, measureShared, measureTree, measureUnlinked } from '../../../node/worker/disk-usage.ts';
+import { MAPPER, NO_MAPPINGS } from '../../support/mapped-file.ts';
 
 const MIB = 1024 ** 2;
+const BOUNDS = { files: null, ms: 60_000 };
 
 async function rooted<T>(work: (root: string) => Promise<T>): Promise<T> {
   const root = await mkdtemp(join(tmpdir(), 'fsched-usage-'));
@@ -34,7 +38,7 @@ const near = (bytes: number | undefined, expected: number): void =>
 describe('what a run keeps on disk', {
   skip: !(await canMeasure()) && 'there is no find of findutils',
 }, () => {
-  test('is counted in blocks, once for each file, without what links point to', () =>
+  test('is counted in blocks, once for each file, and in names, without what links point to', () =>
     rooted(async (root) => {
       for (const run of ['a-1', 'b-1', 'c-1']) mkdirSync(join(root, run));
       await writeFile(join(root, 'large'), Buffer.alloc(8 * MIB));
@@ -45,13 +49,10 @@ describe('what a run keeps on disk', {
       symlinkSync(join(root, 'large'), join(root, 'b-1/link'));
       symlinkSync('/', join(root, 'b-1/root'));
       for (let i = 0; i < 100; i += 1) await writeFile(join(root, `c-1/with a\nnewline ${i}`), '');
-      const usages = await measureTrees(root, ['a-1', 'b-1', 'c-1']);
-      near(usages?.get('a-1')?.bytes, 2 * MIB);
-      near(usages?.get('b-1')?.bytes, 0);
-      assert.deepEqual(
-        ['a-1', 'b-1', 'c-1'].map((run) => usages?.get(run)?.files),
-        [2, 4, 101],
-      );
+      const [a, b, c] = await Promise.all(['a-1', 'b-1', 'c-1'].map((run) => measureTree(root, run, BOUNDS)));
+      near(a?.bytes, 2 * MIB);
+      near(b?.bytes, 0);
+      assert.deepEqual([a?.files, b?.files, c?.files], [3, 4, 101]);
     }));
 
   test('is counted far below the longest path', () =>
@@ -64,7 +65,7 @@ describe('what a run keeps on disk', {
         for (let i = 0; i < 60; i++) { fs.mkdirSync('d'.repeat(200)); process.chdir('d'.repeat(200)); }
         fs.writeFileSync('file', Buffer.alloc(${3 * MIB}));`;
       assert.equal(spawnSync(process.execPath, ['-e', script, root]).status, 0);
-      const usage = (await measureTrees(root, ['r-1']))?.get('r-1');
+      const usage = await measureTree(root, 'r-1', BOUNDS);
       near(usage?.bytes, 3 * MIB);
       assert.equal(usage?.files, 62);
       spawnSync('rm', ['-rf', join(root, 'r-1')]);
@@ -76,7 +77,7 @@ describe('what a run keeps on disk', {
       await writeFile(join(root, 'r-1/closed/inside/file'), Buffer.alloc(2 * MIB));
       chmodSync(join(root, 'r-1/closed/inside'), 0);
       chmodSync(join(root, 'r-1/closed'), 0);
-      near((await measureTrees(root, ['r-1']))?.get('r-1')?.bytes, 2 * MIB);
+      near((await measureTree(root, 'r-1', BOUNDS))?.bytes, 2 * MIB);
       chmodSync(join(root, 'r-1/closed'), 0o700);
     }));
 
@@ -85,13 +86,50 @@ describe('what a run keeps on disk', {
       const path = join(root, 'file');
       await writeFile(path, Buffer.alloc(2 * MIB));
       const [one, other] = [openSync(path, 'r'), openSync(path, 'r')];
-      const me = { pid: process.pid, name: 'r-1' };
       const device = statSync(root).dev;
-      near((await measureUnlinked([me], device))?.get('r-1')?.bytes, 0);
+      const measured = async (on: number) =>
+        (await measureUnlinked([process.pid], new Set([on]), BOUNDS))?.bytes;
+      near(await measured(device), 0);
       await unlink(path);
-      near((await measureUnlinked([me], device))?.get('r-1')?.bytes, 2 * MIB);
-      near((await measureUnlinked([me], device + 1))?.get('r-1')?.bytes, 0);
+      near(await measured(device), 2 * MIB);
+      near(await measured(device + 1), 0);
       closeSync(one);
       closeSync(other);
     }));
+
+  test('is counted while it hangs in a mapping alone', { skip: NO_MAPPINGS }, () =>
+    rooted(async (root) => {
+      const child = spawn('python3', ['-c', MAPPER, join(root, 'file'), '3']);
+      try {
+        await once(child.stdout, 'data');
+        assert.equal(existsSync(join(root, 'file')), false);
+        const devices = new Set([statSync(root).dev]);
+        near((await measureUnlinked([child.pid ?? 0], devices, BOUNDS))?.bytes, 3 * MIB);
+      } finally {
+        child.kill('SIGKILL');
+      }
+    }),
+  );
+
+  test('is counted up to a bound, whatever names there are of however few files', () =>
+    rooted(async (root) => {
+      mkdirSync(join(root, 'r-1'));
+      await writeFile(join(root, 'r-1/file'), '');
+      for (let i = 0; i < 2_000; i += 1) linkSync(join(root, 'r-1/file'), join(root, `r-1/${i}`));
+      const bounded = await measureTree(root, 'r-1', { files: 100, ms: 60_000 });
+      assert.deepEqual([bounded?.isWhole, bounded?.files], [false, 101]);
+      const whole = await measureTree(root, 'r-1', BOUNDS);
+      assert.deepEqual([whole?.isWhole, whole?.files], [true, 2_002]);
+      const people = [{ uid: process.geteuid?.() ?? 0, name: 'r-1' }];
+      const shared = await measureShared(root, people, { files: 100, ms: 60_000 });
+      assert.deepEqual([shared?.get('r-1')?.isWhole, shared?.get('r-1')?.files], [false, 101]);
+    }));
+
+  test('is known to be no whole count when time has cut it', async () => {
+    // All that is known of all processes: nothing takes longer.
+    const bounds = { files: null, ms: 5 };
+    assert.equal((await measureTree('/', 'proc', bounds))?.isWhole, false);
+    const people = [{ uid: process.geteuid?.() ?? 0, name: 'r-1' }];
+    assert.equal((await measureShared('/proc', people, bounds))?.get('r-1')?.isWhole, false);
+  });
 });

@@ -5,21 +5,25 @@ import { describe, test } from 'node:test';
 import { DiskWatch, type DiskWatchDependencies } from '../../../node/worker/disk-watch.ts';
 import type { RunUsage } from '../../../node/worker/run-usage.ts';
 import { FakeClock, settled } from '../../support/fake-clock.ts';
+import { MAPPER, NO_MAPPINGS } from '../../support/mapped-file.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 import { LaunchBench } from './launch-bench.ts';
 
 const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
 
-const NOBODYS = { pid: 1, uid: null, reachesShared: true, startBytes: 0 };
+const NOBODYS = { pid: 1, uid: null, reachesShared: true, readWrittenBytes: () => 0, startBytes: 0 };
 
 /** A disk and runs on it, as the test says. */
 class Bench {
   readonly clock = new FakeClock();
   free = 100 * GIB;
   isLow = false;
+  /** On the tightest disk, where that is another one. */
+  otherFree: number | null = null;
   counts = 0;
-  readonly usages = new Map<string, RunUsage>();
+  /** Null: its count goes on for ever. */
+  readonly usages = new Map<string, RunUsage | null>();
   readonly ended: string[] = [];
   readonly #cancels = new Map<string, () => void>();
   readonly watch = new DiskWatch(
@@ -28,10 +32,18 @@ class Bench {
       clock: this.clock,
       logger: silentLogger,
       readSpace: async () => ({ sizeBytes: 1000 * GIB, freeBytes: this.free, files: 0, freeFiles: 0 }),
-      reserve: reserveOf(() => this.isLow),
-      measure: async () => {
+      reserve: reserveOf(
+        () => this.isLow,
+        () => this.otherFree ?? this.free,
+      ),
+      measure: async (_root, runs, onCounted) => {
         this.counts += 1;
-        return new Map(this.usages);
+        await Promise.all(
+          runs.map(async ({ name }) => {
+            const usage = this.usages.get(name) ?? (await new Promise<never>(() => undefined));
+            onCounted(name, usage);
+          }),
+        );
       },
     },
   );
@@ -43,7 +55,11 @@ class Bench {
   }
 
   keep(name: string, bytes: number, more: Partial<RunUsage> = {}): void {
-    this.usages.set(name, { bytes, files: 1, writtenBytes: 0, ...more });
+    this.usages.set(name, { bytes, files: 1, writtenBytes: 0, isWhole: true, ...more });
+  }
+
+  get endedRuns(): string[] {
+    return this.ended.map((line) => line.split(':')[0] ?? '');
   }
 
   over(name: string): void {
@@ -51,11 +67,11 @@ class Bench {
   }
 }
 
-function reserveOf(isLow: () => boolean): DiskWatchDependencies['reserve'] {
+function reserveOf(isLow: () => boolean, free: () => number): DiskWatchDependencies['reserve'] {
   return {
     look: async () => undefined,
     get room() {
-      return { directory: '/work', freeBytes: 0, reserveBytes: 0, isLow: isLow() };
+      return { directory: '/work', freeBytes: free(), reserveBytes: 0, isLow: isLow() };
     },
   };
 }
@@ -112,7 +128,120 @@ describe('runs on a disk with room', () => {
   });
 });
 
+describe('a run whose count lasts', () => {
+  test('keeps no other from being counted', async () => {
+    const bench = new Bench();
+    bench.run('endless');
+    bench.run('a');
+    bench.usages.set('endless', null);
+    await bench.clock.pass(300);
+    bench.keep('a', 1100 * MIB);
+    bench.free -= 1100 * MIB;
+    await bench.clock.pass(300);
+    assert.deepEqual(bench.endedRuns, ['a']);
+  });
+
+  test('keeps no run from being ended when the disk is nearly full', async () => {
+    const bench = new Bench();
+    bench.run('endless');
+    bench.run('a');
+    await bench.clock.pass(300);
+    bench.usages.set('endless', null);
+    bench.isLow = true;
+    bench.keep('a', 20 * MIB);
+    await bench.clock.pass(600);
+    assert.deepEqual(bench.endedRuns, ['a']);
+  });
+
+  test('is ended when it could not be counted twice, and not for once', async () => {
+    const bench = new Bench();
+    bench.run('a');
+    bench.keep('a', 10 * MIB, { isWhole: false });
+    await bench.clock.pass(300);
+    bench.keep('a', 10 * MIB);
+    await bench.clock.pass(10_000);
+    bench.keep('a', 10 * MIB, { isWhole: false });
+    await bench.clock.pass(10_000);
+    assert.deepEqual(bench.ended, []);
+    await bench.clock.pass(10_000);
+    assert.match(
+      bench.ended.join(),
+      /^a: what the run kept .* could not be counted in time \(at least 10 MiB/,
+    );
+  });
+});
+
+describe('runs on a disk that fills on though none is seen to grow', () => {
+  test('end one after the other, the youngest first, until it no longer does', async () => {
+    const bench = new Bench();
+    for (const name of ['old', 'middle', 'young']) bench.run(name);
+    await bench.clock.pass(300);
+    bench.isLow = true;
+    bench.free = GIB;
+    await bench.clock.pass(60_000);
+    assert.deepEqual(bench.ended, [], 'nobody is to blame while nothing goes');
+    const fillUntil = async (ended: number) => {
+      for (let looks = 0; bench.ended.length < ended && looks < 40; looks += 1) {
+        bench.free -= 4 * MIB;
+        await bench.clock.pass(250);
+      }
+    };
+    await fillUntil(1);
+    assert.deepEqual(bench.endedRuns, ['young']);
+    assert.match(bench.ended[0] ?? '', /filled on, though no run was seen to write/);
+    bench.over('young');
+    await fillUntil(2);
+    assert.deepEqual(bench.endedRuns, ['young', 'middle']);
+    bench.over('middle');
+    await bench.clock.pass(60_000);
+    assert.equal(bench.ended.length, 2, 'it fills no more');
+  });
+
+  test('end when nothing at all is free, for then nothing can go', async () => {
+    const bench = new Bench();
+    bench.run('a');
+    await bench.clock.pass(300);
+    bench.isLow = true;
+    bench.free = 0;
+    await bench.clock.pass(3_000);
+    assert.deepEqual(bench.endedRuns, ['a']);
+  });
+
+  test('end first where their count lasts', async () => {
+    const bench = new Bench();
+    for (const name of ['old', 'endless', 'young']) bench.run(name);
+    await bench.clock.pass(300);
+    bench.usages.set('endless', null);
+    bench.isLow = true;
+    bench.free = 0;
+    await bench.clock.pass(3_000);
+    assert.deepEqual(bench.endedRuns, ['endless']);
+  });
+
+  test('end not for another disk that is full', async () => {
+    const bench = new Bench();
+    bench.run('a');
+    bench.otherFree = 0;
+    bench.isLow = true;
+    for (let i = 0; i < 40; i += 1) {
+      bench.free -= 8 * MIB;
+      await bench.clock.pass(250);
+    }
+    assert.deepEqual(bench.ended, []);
+  });
+});
+
 describe('runs on a disk that is nearly full', () => {
+  test('are known by the files that they make', async () => {
+    const bench = new Bench();
+    bench.run('a');
+    await bench.clock.pass(300);
+    bench.isLow = true;
+    bench.keep('a', 0, { files: 500 });
+    await bench.clock.pass(600);
+    assert.deepEqual(bench.endedRuns, ['a']);
+  });
+
   test('end one after the other, the largest first, as long as they grow', async () => {
     const bench = new Bench();
     for (const name of ['small', 'large', 'idle']) bench.run(name);
@@ -213,6 +342,21 @@ describe('a program that fills the disk', () => {
     await using bench = await LaunchBench.create({ disk: limits });
     const report = await bench.run(script("for (let i = 0; i < 600; i++) fs.writeFileSync('f' + i, '');"));
     assert.match(report.error ?? '', /^the run kept more than 500 files/);
+  });
+
+  test('with names of one file is ended', async () => {
+    await using bench = await LaunchBench.create({ disk: limits });
+    const report = await bench.run(
+      script("fs.writeFileSync('f', ''); for (let i = 0; i < 600; i++) fs.linkSync('f', 'f' + i);"),
+    );
+    assert.match(report.error ?? '', /^the run kept more than 500 files/);
+  });
+
+  test('in mappings alone, of a process that nobody waits for, is ended', { skip: NO_MAPPINGS }, async () => {
+    await using bench = await LaunchBench.create({ disk: limits });
+    const mapper = `require('node:child_process').spawn('python3', ['-c', ${JSON.stringify(MAPPER)}, 'f', '20']);`;
+    const report = await bench.run(script(mapper));
+    assert.match(report.error ?? '', /^the run kept more than 8 MiB on disk/);
   });
 
   test('with one large file is ended by the kernel', async () => {

@@ -33,8 +33,8 @@ describe('the limits of a control group', () => {
       assert.ok(opened.ok);
       assert.equal(opened.value.limits, true);
       const read = (name: string) => readFileSync(join(directory, name), 'utf8');
-      assert.equal(read('cgroup.subtree_control'), '+pids +cpu');
-      assert.equal(read('fsched-x.runs/cgroup.subtree_control'), '+memory +pids +cpu');
+      assert.equal(read('cgroup.subtree_control'), '+pids +cpu +io');
+      assert.equal(read('fsched-x.runs/cgroup.subtree_control'), '+memory +pids +cpu +io');
       const group = opened.value.create('r-1', { ...UNLIMITED, memoryBytes: 1e9, processes: 7, cpus: 1.5 });
       const written = readdirSync(join(directory, 'fsched-x.runs/r-1')).map((name) => [
         name,
@@ -53,6 +53,11 @@ describe('the limits of a control group', () => {
       assert.equal(group.wasOutOfMemory(), false);
       await writeFile(events, 'low 0\noom 3\noom_kill 2\n');
       assert.equal(group.wasOutOfMemory(), true);
+      assert.equal(group.readWrittenBytes(), 0);
+      // A file system on a device of the device mapper: both tell of the same bytes.
+      const devices = '254:0 rbytes=1 wbytes=4096 rios=1 wios=1\n253:1 rbytes=1 wbytes=8192 rios=1 wios=1\n';
+      await writeFile(join(directory, 'fsched-x.runs/r-1/io.stat'), devices);
+      assert.equal(group.readWrittenBytes(), 8192);
     }));
 
   test('need the controllers of memory and processes', () =>
