@@ -15,6 +15,8 @@ const BATCH = 32;
 /** The reading end, and the descriptor of the writing end, which the caller hands on and then closes. */
 export interface OpenPipe {
   readonly reader: Socket;
+  /** Open as long as the reader is. */
+  readonly readFd: number;
   readonly writeFd: number;
 }
 
@@ -74,7 +76,7 @@ function openPipe(name: string): OpenPipe {
   try {
     const writeFd = openSync(name, constants.O_WRONLY);
     unlinkSync(name);
-    return { reader: new Socket({ fd: readFd, readable: true, writable: false }), writeFd };
+    return { reader: new Socket({ fd: readFd, readable: true, writable: false }), readFd, writeFd };
   } catch (error) {
     closeSync(readFd);
     throw error;

@@ -9,18 +9,20 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
-import type { Socket } from 'node:net';
 import { orNull } from '../or-null.ts';
 import { FILTER_DESCRIPTOR } from './isolation/seccomp/filter.ts';
 import type { OpenPipe, PipePool } from './pipe-pool.ts';
 import type { Owner } from './work-directory.ts';
 
+/** Our end of a pipe. */
+export type OutputPipe = Pick<OpenPipe, 'reader' | 'readFd'>;
+
 export interface ProgramStreams {
   /** For `spawn`. Where this machine can't make pipes, Node makes its own for `'pipe'`. */
   readonly stdio: readonly ('ignore' | 'pipe' | number)[];
   /** Null where Node makes the pipe. */
-  readonly stdout: Socket | null;
-  readonly stderr: Socket | null;
+  readonly stdout: OutputPipe | null;
+  readonly stderr: OutputPipe | null;
   /** Closes the descriptors of the program; after `spawn`, or the output would never end. */
   handOver(): void;
   /** Closes our ends too: nothing was started. */
@@ -79,8 +81,8 @@ export async function openStreams(
     const [stdout, stderr] = [pipes[0] ?? null, pipes[1] ?? null];
     return {
       stdio: [inputFd, stdout?.writeFd ?? 'pipe', stderr?.writeFd ?? 'pipe', ...others],
-      stdout: stdout?.reader ?? null,
-      stderr: stderr?.reader ?? null,
+      stdout,
+      stderr,
       handOver,
       discard,
     };

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { basename } from 'node:path';
+import type { Readable } from 'node:stream';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import type { Clock, Logger } from '../ports.ts';
 import { readProcess } from '../procfs.ts';
@@ -12,7 +13,7 @@ import type { RunCgroup } from './isolation/run-cgroup.ts';
 import type { LaunchedProcess, LaunchFailure, LaunchOrder, ProcessEnd } from './launcher.ts';
 import type { Leftovers } from './leftovers.ts';
 import type { PipePool } from './pipe-pool.ts';
-import { openStreams, type ProgramStreams } from './program-streams.ts';
+import { type OutputPipe, openStreams, type ProgramStreams } from './program-streams.ts';
 import { killAttempt } from './reaper.ts';
 import { removeSecrets } from './secret-files.ts';
 import { latched, StartLatch } from './start-latch.ts';
@@ -149,8 +150,12 @@ function supervise(
 ): Pick<LaunchedProcess, 'output' | 'ended'> {
   const { runId, attempt, outputLimitBytes } = order;
   const user = order.user.own ? order.user.user : null;
-  const stdout = new Capture(streams.stdout ?? child.stdout, outputLimitBytes);
-  const stderr = new Capture(streams.stderr ?? child.stderr, outputLimitBytes);
+  const captureOf = (pipe: OutputPipe | null, made: Readable | null): Capture =>
+    pipe === null
+      ? new Capture(made, outputLimitBytes)
+      : new Capture(pipe.reader, outputLimitBytes, pipe.readFd);
+  const stdout = captureOf(streams.stdout, child.stdout);
+  const stderr = captureOf(streams.stderr, child.stderr);
   const root = { pid, startTicks: readProcess(pid)?.startTicks ?? 0 };
   // Only needed if this daemon crashes, so nothing waits for it but the removal.
   const recorded = recordRoot(directory, root).catch((error: unknown) => {
