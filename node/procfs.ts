@@ -42,9 +42,10 @@ export async function listProcesses(sinceTicks: number): Promise<ProcessList | n
 }
 
 /** Threads of all processes of `uid`, as the kernel counts them for RLIMIT_NPROC; 0 where there is no `/proc`. */
-export function countTasks(uid: number): number {
+export async function countTasks(uid: number): Promise<number> {
   let count = 0;
-  for (const pid of listPids() ?? []) {
+  for (const [index, pid] of (listPids() ?? []).entries()) {
+    if (index % AT_A_TIME === AT_A_TIME - 1) await breathe();
     try {
       if (statSync(`/proc/${pid}`).uid !== uid) continue;
       count += Number(/^Threads:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? 1);

@@ -94,7 +94,7 @@ async function spawnProgram(
   { order, directory, program, environment, secrets }: Prepared,
   { isolator, pipes, shell }: StartDependencies,
 ): Promise<Spawned> {
-  const words = isolator.wrap(order.user, order.cpus, directory, program, secrets);
+  const words = await isolator.wrap(order.user, order.cpus, directory, program, secrets);
   const group = isolator.createGroup(basename(directory));
   const held = group !== null || order.enter != null;
   const [file, ...args] = held ? latched(shell, words) : words;

@@ -77,13 +77,13 @@ export class Isolator implements AsyncDisposable {
   }
 
   /** The whole argument vector for a program of `lent`, named by its absolute path, that works in `directory`. */
-  wrap(
+  async wrap(
     lent: LentUser,
     cpus: readonly number[],
     directory: string,
     program: readonly [string, ...string[]],
     secrets: string | null = null,
-  ): readonly [string, ...string[]] {
+  ): Promise<readonly [string, ...string[]]> {
     const { chain, sandbox } = this.#parts;
     const by = (tool: string | null, args: readonly string[]) =>
       tool === null || args.length === 0 ? [] : [tool, ...args];
@@ -92,7 +92,7 @@ export class Isolator implements AsyncDisposable {
     const words: string[] = [
       ...by(chain.taskset, cpus.length === 0 ? [] : ['-c', formatCpuList(cpus)]),
       ...(sandbox?.wrap(directory, program[0], secrets) ?? []),
-      ...by(chain.prlimit, this.#limits(lent)),
+      ...by(chain.prlimit, await this.#limits(lent)),
       ...by(chain.setpriv, this.#privileges(lent)),
       ...program,
     ];
@@ -155,7 +155,7 @@ export class Isolator implements AsyncDisposable {
    * Arguments for `prlimit`: limits that the kernel holds per process or per user (getrlimit(2)); control groups hold
    * more. Core files are never written: they would hold memory of the program, and fill the disk.
    */
-  #limits(lent: LentUser): string[] {
+  async #limits(lent: LentUser): Promise<string[]> {
     const { openFiles, memoryBytes, processes, fileBytes } = this.#options.limits;
     const limits: [string, number | null][] = [
       ['core', 0],
@@ -163,7 +163,7 @@ export class Isolator implements AsyncDisposable {
       ['nofile', openFiles && Math.min(openFiles, this.#openFilesCeiling)],
     ];
     if (this.#parts.cgroups?.limits !== true) {
-      const counted = processes === null ? null : this.#countTasks(lent);
+      const counted = processes === null ? null : await this.#countTasks(lent);
       // Not the address space: run-times reserve far more of it than they ever use.
       limits.push(['data', memoryBytes]);
       if (processes !== null && counted !== null) limits.push(['nproc', processes + counted]);
@@ -175,7 +175,7 @@ export class Isolator implements AsyncDisposable {
    * Processes that count before the first of the run: the kernel counts all of one user, in one user namespace. Null:
    * the limit is of no effect for this user (root).
    */
-  #countTasks({ user: { uid }, own }: LentUser): number | null {
+  async #countTasks({ user: { uid }, own }: LentUser): Promise<number | null> {
     if (uid === 0) return null;
     if (own) return 0;
     if (this.#parts.sandbox !== null && !this.#changesUser) return SANDBOX_TASKS;

@@ -180,7 +180,7 @@ async function works(isolator: Isolator, { place, parts }: Trial): Promise<boole
   await mkdir(probe, { mode: 0o700 });
   try {
     if (owner !== null) await chown(probe, owner.uid, owner.gid);
-    const words = isolator.wrap(lent, [], probe, [shell.value, '-c', ': > "$0"', join(probe, 'file')]);
+    const words = await isolator.wrap(lent, [], probe, [shell.value, '-c', ': > "$0"', join(probe, 'file')]);
     return await succeeds(words, { PATH: searchPath }, probe, isolator.openFilter());
   } finally {
     await removeTree(probe);
