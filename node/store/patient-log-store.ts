@@ -22,6 +22,8 @@ export interface PatientLogStoreDependencies {
 }
 
 const AGAIN_MS = 200;
+/** A minute: who looks into the log later must find why the node does nothing, even in its start. */
+const TRIES_BETWEEN_WORDS = 300;
 /** So many times the room may come by itself, before what is kept for the log alone is taken. */
 const TRIES_BEFORE_ROOM_IS_MADE = 3;
 
@@ -117,7 +119,8 @@ export class PatientLogStore implements LogStore {
 
   async #wait(error: LogStoreError, tries: number): Promise<void> {
     const { onFull, makeRoom, clock, logger } = this.#deps;
-    if (!this.#waits) logger.error({ err: error }, 'the log waits: its disk is full, free some space');
+    if (!this.#waits || tries % TRIES_BETWEEN_WORDS === 0)
+      logger.error({ err: error }, 'the log waits: its disk is full, free some space');
     this.#waits = true;
     const store = this.#store;
     this.#store = null;

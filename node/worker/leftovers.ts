@@ -2,9 +2,10 @@
  * The working directories of runs that are over. What can't be removed at once is moved out of the way, tried again,
  * less and less often, and at the next start of the node, and told meanwhile.
  */
-import { mkdir, rename, rm, rmdir } from 'node:fs/promises';
+import { lstat, mkdir, rename, rm, rmdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { backOff } from '../back-off.ts';
+import { isFull } from '../disk/space.ts';
 import type { Cancel, Clock, Logger } from '../ports.ts';
 import { removeTree } from './remove-tree.ts';
 
@@ -54,7 +55,7 @@ export class Leftovers {
       { err: tree.reason, directory: path ?? directory },
       'working directory could not be removed',
     );
-    if (path === null) this.#left.set(directory, () => undefined);
+    if (path === null) this.#moveAgain(directory, await identify(directory), 0);
     else this.#again(path, 0);
   }
 
@@ -66,6 +67,23 @@ export class Leftovers {
   async #removeAside(path: string): Promise<void> {
     await this.#deps.remove(join(path, TREE));
     await rmdir(path);
+  }
+
+  /** What could not even be moved, as on a full disk. Another attempt may have its name by then. */
+  #moveAgain(directory: string, identity: string | null, failures: number): void {
+    if (this.#isStopped) return;
+    const again = async (): Promise<void> => {
+      if (identity !== null && (await identify(directory)) === identity) {
+        const path = await moveAside(directory);
+        if (path === null) return this.#moveAgain(directory, identity, failures + 1);
+        this.#again(path, 0);
+      }
+      this.#left.delete(directory);
+    };
+    this.#left.set(
+      directory,
+      this.#deps.clock.after(backOff(AGAIN, failures), () => void again()),
+    );
   }
 
   #again(path: string, failures: number): void {
@@ -92,9 +110,16 @@ async function moveAside(directory: string): Promise<string | null> {
       await mkdir(aside, { mode: 0o700 });
       await rename(directory, join(aside, TREE));
       return aside;
-    } catch {
+    } catch (error) {
+      if (isFull(error)) return null;
       await rmdir(aside).catch(() => undefined);
     }
   }
   return null;
+}
+
+/** Tells a directory from a later one of its name; null when there is none. */
+async function identify(path: string): Promise<string | null> {
+  const found = await lstat(path, { bigint: true }).catch(() => null);
+  return found && `${found.dev} ${found.ino} ${found.birthtimeNs}`;
 }

@@ -8,6 +8,9 @@ import { closeSync, constants, openSync, unlinkSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
 
 /** Names made by one call of `mkfifo`: enough for 16 programs. */
 const BATCH = 32;
@@ -33,7 +36,6 @@ export class PipePool {
 
   async start(): Promise<void> {
     await rm(this.#directory, { recursive: true, force: true });
-    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
     await this.#makeMore();
   }
 
@@ -43,7 +45,7 @@ export class PipePool {
     await rm(this.#directory, { recursive: true, force: true });
   }
 
-  /** Null where this machine can't make named pipes. Throws when descriptors run out. */
+  /** Null where this machine can't make named pipes, or its disk is full. Throws when descriptors run out. */
   async take(): Promise<OpenPipe | null> {
     if (this.#names.length === 0) await this.#makeMore();
     const name = this.#names.pop();
@@ -59,14 +61,16 @@ export class PipePool {
     return this.#refill;
   }
 
-  #make(): Promise<void> {
+  async #make(): Promise<void> {
     const names = Array.from({ length: BATCH }, () => join(this.#directory, `${this.#made++}`));
-    return new Promise((resolve) => {
-      execFile('mkfifo', ['-m', '600', ...names], (error) => {
-        if (error === null) this.#names.unshift(...names);
-        resolve();
-      });
-    });
+    try {
+      // Each time: at the start there may have been no room for it.
+      await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+      await run('mkfifo', ['-m', '600', ...names]);
+      this.#names.unshift(...names);
+    } catch {
+      // Programs get what Node makes, and the next one is tried for anew.
+    }
   }
 }
 

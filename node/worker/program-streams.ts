@@ -94,11 +94,12 @@ export async function openStreams(
 
 /** A descriptor, to be read, of a file that has no name any more. */
 export function openUnnamed(path: string, content: string | Uint8Array): number {
-  writeFileSync(path, content, { mode: 0o600 });
   try {
+    writeFileSync(path, content, { mode: 0o600 });
     return openSync(path, constants.O_RDONLY);
   } finally {
-    unlinkSync(path);
+    // A full disk may have taken the name, and nothing more.
+    orNull(() => unlinkSync(path));
   }
 }
 

@@ -1,15 +1,25 @@
 /** A disk that is soon full: a file system in memory, which only root can mount. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmdirSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, rmdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 export class SmallDisk implements Disposable {
   readonly path: string;
 
-  constructor(bytes: number) {
+  /** @param files that there can be. @default far more than there is room for */
+  constructor(bytes: number, files: number | null = null) {
     this.path = mkdtempSync(join(tmpdir(), 'fsched-disk-'));
-    mount(this.path, bytes);
+    mount(this.path, `size=${bytes},mode=0755${files === null ? '' : `,nr_inodes=${files}`}`);
+  }
+
+  /** Until there is no room for another byte, and no other file where these are limited. */
+  fill(): void {
+    for (let size = 1024 ** 2; size > 0; size >>= 1) {
+      while (succeeds(() => appendFileSync(join(this.path, 'filler'), Buffer.alloc(size, 1))));
+    }
+    for (let number = 0; number < MOST_FILES; number += 1)
+      if (!succeeds(() => writeFileSync(join(this.path, `filler-${number}`), ''))) return;
   }
 
   [Symbol.dispose](): void {
@@ -19,8 +29,19 @@ export class SmallDisk implements Disposable {
   }
 }
 
-function mount(path: string, bytes: number): void {
-  const options = `size=${bytes},mode=0755`;
+/** Where they aren't limited. */
+const MOST_FILES = 100;
+
+function succeeds(work: () => void): boolean {
+  try {
+    work();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function mount(path: string, options: string): void {
   const { status, stderr } = spawnSync('mount', ['-t', 'tmpfs', '-o', options, 'fsched-test', path], {
     encoding: 'utf8',
   });

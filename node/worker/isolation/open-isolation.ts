@@ -1,8 +1,9 @@
 /** What isolation this machine can give is found out once, by trying it. */
 import { execFile } from 'node:child_process';
-import { chmod, chown, lstat, mkdir, realpath, stat } from 'node:fs/promises';
+import { chmod, chown, lstat, mkdir, realpath, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { isFull } from '../../disk/space.ts';
 import type { Clock, Logger } from '../../ports.ts';
 import { resolveProgram } from '../command.ts';
 import { detectExecChain, succeeds } from '../exec-chain.ts';
@@ -88,7 +89,7 @@ async function openSandboxed(trial: Trial): Promise<Isolator | null> {
   if (found.ok) {
     const root = await makeRoot(place.directory, 0o700);
     const program = filterFor(process.arch);
-    const filter = program && new FilterFile(join(root, '.filter'), program);
+    const filter = program && new FilterFile(root, program);
     for (const tried of filter === null ? [null] : [filter, null]) {
       const isolator = await sandboxBy(found.value, trial, root, tried);
       if (await works(isolator, trial)) {
@@ -167,8 +168,11 @@ async function openUsers({ place, parts, dependencies }: Trial, reachesShared: b
   return new OwnUsers({ range: identity.range, claimsDirectory, searchPath, reachesShared }, dependencies);
 }
 
-/** Whether a program can write in its directory, by its absolute path, with all that is wrapped around it. */
-async function works(isolator: Isolator, { place, parts }: Trial): Promise<boolean> {
+/**
+ * Whether a program can write in its directory, by its absolute path, with all that is wrapped around it. On a full
+ * disk only whether it can be run at all: nobody can write there, and that says nothing against the isolation.
+ */
+async function works(isolator: Isolator, { place, parts, dependencies }: Trial): Promise<boolean> {
   const lent = forTrial(parts.identity);
   const owner = isolator.ownerOf(lent);
   const { searchPath } = place;
@@ -176,12 +180,23 @@ async function works(isolator: Isolator, { place, parts }: Trial): Promise<boole
   const shell = await resolveProgram('sh', searchPath, '/');
   if (!shell.ok) return false;
   const probe = join(isolator.root, '.probe');
-  await removeTree(probe);
-  await mkdir(probe, { mode: 0o700 });
+  const tryIn = async (directory: string, script: string, ...args: string[]): Promise<boolean> => {
+    const words = await isolator.wrap(lent, [], directory, [shell.value, '-c', script, ...args]);
+    return succeeds(words, { PATH: searchPath }, directory, isolator.openFilter());
+  };
   try {
+    await removeTree(probe);
+    await mkdir(probe, { mode: 0o700 });
+    await writeFile(join(probe, 'room'), 'room');
     if (owner !== null) await chown(probe, owner.uid, owner.gid);
-    const words = await isolator.wrap(lent, [], probe, [shell.value, '-c', ': > "$0"', join(probe, 'file')]);
-    return await succeeds(words, { PATH: searchPath }, probe, isolator.openFilter());
+    return await tryIn(probe, ': > "$0"', join(probe, 'file'));
+  } catch (error) {
+    if (!isFull(error)) throw error;
+    dependencies.logger.error(
+      { err: error, directory: isolator.root },
+      'the disk of the working directories is full: free some space there; no program can be run until then',
+    );
+    return await tryIn(isolator.root, ':');
   } finally {
     await removeTree(probe);
   }

@@ -43,7 +43,7 @@ class FullableStore extends MemoryLogStore {
 async function openFullable(ballast = 0) {
   const clock = new FakeClock();
   const disk = new MemoryDisk();
-  const seen = { full: false, opened: 0, asked: 0, ballast };
+  const seen = { full: false, opened: 0, asked: 0, ballast, words: 0 };
   const store = await openPatientLogStore({
     open: async () => {
       seen.opened += 1;
@@ -59,7 +59,12 @@ async function openFullable(ballast = 0) {
       return true;
     },
     clock,
-    logger: silentLogger,
+    logger: {
+      ...silentLogger,
+      error() {
+        seen.words += 1;
+      },
+    },
   });
   return { clock, store, seen };
 }
@@ -70,9 +75,12 @@ describe('a log store on a full disk', () => {
     seen.full = true;
     let written = 0;
     const writes = [1, 2, 3].map((index) => store.write(writeOf(entry(index))).then(() => written++));
-    await clock.pass(60_000);
+    await clock.pass(30_000);
     assert.equal(written, 0);
     assert.equal(store.waits, true);
+    assert.equal(seen.words, 1);
+    await clock.pass(40_000);
+    assert.equal(seen.words, 2, 'who looks into the log later must find it, too');
     assert.ok(seen.asked > 10 && seen.opened > 10, JSON.stringify(seen));
     seen.full = false;
     await clock.until(() => written === 3);

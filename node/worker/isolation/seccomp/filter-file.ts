@@ -1,13 +1,21 @@
 /** The filter as a file without a name, for programs that load it; whoever reads it opens it anew, from its beginning. */
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { orNull } from '../../../or-null.ts';
 import { openUnnamed } from '../../program-streams.ts';
+
+/** Where everybody may write, so in a directory of our own. */
+const MEMORY = '/dev/shm';
 
 export class FilterFile {
   readonly #descriptor: number;
 
-  /** @param path a name that it has for a moment */
-  constructor(path: string, filter: Uint8Array) {
-    this.#descriptor = openUnnamed(path, filter);
+  /**
+   * In memory where there is any for files: the disk may be full.
+   * @param directory of the daemon's alone, where it has a name for a moment if not
+   */
+  constructor(directory: string, filter: Uint8Array) {
+    this.#descriptor = orNull(() => openInMemory(filter)) ?? openUnnamed(join(directory, '.filter'), filter);
   }
 
   /** A descriptor to hand on. */
@@ -17,5 +25,14 @@ export class FilterFile {
 
   close(): void {
     closeSync(this.#descriptor);
+  }
+}
+
+function openInMemory(filter: Uint8Array): number {
+  const directory = mkdtempSync(join(MEMORY, 'fsched-filter-'));
+  try {
+    return openUnnamed(join(directory, 'filter'), filter);
+  } finally {
+    rmdirSync(directory);
   }
 }

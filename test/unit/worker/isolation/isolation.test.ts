@@ -13,6 +13,7 @@ import type { Instrument } from '../../../../node/worker/profilers/types.ts';
 import { fail } from '../../../../protocols/schema/outcome.ts';
 import { dispatchOf } from '../../../builders/nouns.ts';
 import { silentLogger } from '../../../support/silent-logger.ts';
+import { NO_SMALL_DISK, SmallDisk } from '../../../support/small-disk.ts';
 import { LaunchBench, type LaunchBenchOptions } from '../launch-bench.ts';
 import { NEEDS_ROOT, NO_SANDBOX, OWN_USER, rangeOf } from './machine.ts';
 
@@ -210,6 +211,34 @@ test('a node warns when its programs are not kept from it, or from each other', 
   );
   assert.doesNotMatch(await told(rangeOf(1), 'off'), /token|rights|apart/);
 });
+
+for (const [what, files] of [
+  ['room for a byte', null],
+  ['file to be had', 40],
+] as const) {
+  test(`a disk without ${what} changes nothing in how programs are kept apart`, {
+    skip: NO_SMALL_DISK,
+  }, async () => {
+    using disk = new SmallDisk(1024 ** 2, files);
+    const place = {
+      directory: join(disk.path, 'work'),
+      openDirectory: join(disk.path, 'open'),
+      hidden: [],
+      searchPath: process.env.PATH ?? '',
+      tag: 'test',
+      claimsDirectory: join(disk.path, 'uids'),
+    };
+    const options = { runAs: rangeOf(2), sandboxNetwork: false, limits: UNLIMITED };
+    const described = async (sandbox: IsolationOptions['sandbox']) => {
+      const ports = { clock: systemClock, logger: silentLogger };
+      await using isolator = await openIsolation({ ...options, sandbox }, place, ports);
+      return { ...isolator.describe(null), notes: isolator.notes };
+    };
+    const before = [await described('auto'), await described('off')];
+    disk.fill();
+    assert.deepEqual([await described('auto'), await described('off')], before);
+  });
+}
 
 describe('the sandbox', () => {
   test('is refused at the start when it is asked for and does not work', async () => {
