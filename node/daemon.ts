@@ -12,7 +12,6 @@ import { MAX_OUTPUT_BYTES } from '../protocols/schema/fields.ts';
 import { systemClock, systemRandom } from './adapters.ts';
 import type { NodeConfig } from './config/config.ts';
 import { ConsensusDriver } from './consensus/driver.ts';
-import type { ConsensusStatus } from './consensus/types.ts';
 import { StartError } from './daemon-checks.ts';
 import { apiTokenFile, openDataDirectory, openDisk } from './data-directory.ts';
 import { DEFAULT_POOL_LIMITS } from './llc/allocation/types.ts';
@@ -32,6 +31,7 @@ import { KeyRing } from './secrets/key-ring.ts';
 import { DaemonBackend } from './service/backend.ts';
 import { Bearers } from './service/bearers.ts';
 import { ControlDesk, deliverReport, deliverStarted } from './service/control-desk.ts';
+import { DigestBoard } from './service/digest-board.ts';
 import { Gossiper } from './service/gossiper.ts';
 import { invite } from './service/invitation.ts';
 import { KeyKeeper } from './service/key-keeper.ts';
@@ -131,9 +131,9 @@ async function startParts(
   const watch = new RunWatch({ tables, clock });
   const host = stack.use(await NeuralModel.open());
 
-  let digest: ClusterDigest | null = null;
-  const heard = (): ClusterDigest | null => digest;
-  const caughtUp = (): boolean => seat.master !== null || isCaughtUp(consensus.status(), digest);
+  const digests = new DigestBoard({ status: () => consensus.status(), clock: systemClock });
+  const heard = (): ClusterDigest | null => digests.newest;
+  const caughtUp = (): boolean => seat.master !== null || digests.isCaughtUp();
   const door = new Door({ token }, { tables, caughtUp, clock });
   const mesh = stack.use(
     await openMesh(
@@ -314,11 +314,8 @@ async function startParts(
     onRaftFrame: (from, frame) => consensus.receive(from, frame),
     onControl: (from, request) => control.answer(from, request),
     onHttp: (from, stream) => rest.acceptForwarded(stream, from),
-    onCapacity: (notice) => void board.hear(notice),
-    onDigest: (latest) => {
-      const { leader, term } = consensus.status();
-      if (latest.master === leader && latest.term === term) digest = latest;
-    },
+    onCapacity: (notice) => board.hear(notice),
+    onDigest: (digest) => digests.hear(digest),
     onJoin: (from, request, proof) => membership.handleJoin(from, request, proof),
     onInspect: () => self.inspection(),
     // A member that is connected again needs no word: the next heartbeat finds out what it lacks.
@@ -419,10 +416,4 @@ function untilServing(consensus: ConsensusDriver<ApplyResult>, tables: Tables, s
     });
     if (serves()) done();
   });
-}
-
-/** By the master's own word: a digest of an earlier term proves nothing. */
-function isCaughtUp({ term, leader, appliedIndex }: ConsensusStatus, digest: ClusterDigest | null): boolean {
-  const isMasters = leader !== null && digest?.master === leader && digest.term === term;
-  return isMasters && digest.commitIndex <= appliedIndex;
 }

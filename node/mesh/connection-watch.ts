@@ -33,7 +33,7 @@ export interface Look {
   /** Whether gossip has a stream open to it, and from it. */
   readonly gossipOut: boolean;
   readonly gossipIn: boolean;
-  /** Since its own last gossip was heard on this connection; null: none was yet. */
+  /** Since gossip of its own was heard, from it or by way of others; null: none was since it is connected. */
   readonly gossipSilentMs: number | null;
 }
 
@@ -87,8 +87,9 @@ export class ConnectionWatch {
     this.#watched.delete(id);
   }
 
-  /** `id`'s own gossip was heard. */
+  /** Gossip of `id` was heard, whoever brought it. What comes while it isn't connected says nothing of what will be. */
   gossiped(id: NodeId): void {
+    if (this.#deps.table.connection(id) === null) return;
     this.#of(id).gossipAtMs = this.#deps.clock.monotonicMs();
   }
 

@@ -1,7 +1,7 @@
 /**
  * How much gossip a member may cause. Gossipsub checks the signature of whatever comes, and a notice takes its time to
- * decode: so each author is heard only so often, whoever brings its messages, and who brings many times what all
- * authors together may say is not listened to for a while. It stays a member: consensus and calls go on.
+ * decode: so of each author only so much is taken from itself, and passed on, and who brings many times what all
+ * authors together may say is not listened to for a while; what is no news counts twice. It stays a member: consensus and calls go on.
  */
 import { MAX_MESSAGE_BYTES } from '../../protocols/gossip/index.ts';
 import type { NodeId } from '../consensus/types.ts';

@@ -77,34 +77,48 @@ export class GossipPlane {
     }
   }
 
-  /** Whatever passes the validator is delivered by it: gossipsub calls it once for each message. */
+  /**
+   * Whatever passes the validator is delivered by it: gossipsub calls it once for each message, but forgets it after
+   * two minutes, and then anybody may play it again. So an author pays for what it brings itself and for what was news;
+   * what others bring of it that is none is at their expense, and goes no further.
+   */
   #listen<T>(
     topic: string,
     judge: (author: NodeId, bytes: Uint8Array, isMember: (id: NodeId) => boolean) => GossipVerdict<T>,
-    deliver: (message: T) => void,
+    deliver: (message: T) => boolean,
   ): void {
     const { gossip, guard, logger, table, watch } = this.#deps;
     gossip.topicValidators.set(topic, (relay: PeerId, message: Message) => {
       if (message.type !== 'signed') return TopicValidatorResult.Reject;
       const author = message.from.toString();
       const bytes = message.data.length;
+      const isOwn = relay.toString() === author;
+      // Of the author only if it came from there: what others bring tells nothing of the connection to it.
       table.heard(relay.toString());
       guard.brought(relay.toString(), bytes);
-      if (table.isMember(author) && !guard.mayHear(author, bytes)) return TopicValidatorResult.Ignore;
+      if (guard.isMuted(relay.toString())) return TopicValidatorResult.Ignore;
+      if (isOwn && table.isMember(author) && !guard.mayHear(author, bytes))
+        return TopicValidatorResult.Ignore;
       const verdict = judge(author, message.data, (id) => table.isMember(id));
       if (verdict.verdict === 'ignore') return TopicValidatorResult.Ignore;
       if (verdict.verdict === 'reject') {
         if (guard.mayLog(author)) logger.warn({ topic, author, reason: verdict.reason }, 'gossip rejected');
         // Who only passed it on may be of a version that takes it.
-        return relay.toString() === author ? TopicValidatorResult.Reject : TopicValidatorResult.Ignore;
+        return isOwn ? TopicValidatorResult.Reject : TopicValidatorResult.Ignore;
       }
-      table.heard(author);
       watch.gossiped(author);
+      let isNews = false;
       try {
-        deliver(verdict.message);
+        isNews = deliver(verdict.message);
       } catch (error) {
         logger.error({ topic, author, error }, 'handling gossip failed');
       }
+      if (!isNews) {
+        // Once more: an honest neighbour rarely does that.
+        if (!isOwn) guard.brought(relay.toString(), bytes);
+        return TopicValidatorResult.Ignore;
+      }
+      if (!isOwn && !guard.mayHear(author, bytes)) return TopicValidatorResult.Ignore;
       return TopicValidatorResult.Accept;
     });
     gossip.subscribe(topic);

@@ -54,8 +54,9 @@ export interface MeshHandlers {
   onControl(from: NodeId, request: ControlRequest): Promise<ControlResponse>;
   /** A byte stream from a member that speaks HTTP to our REST server. */
   onHttp(from: NodeId, stream: Duplex): void;
-  onCapacity(notice: CapacityNotice): void;
-  onDigest(digest: ClusterDigest): void;
+  /** These tell whether it was news: nothing else is passed on. */
+  onCapacity(notice: CapacityNotice): boolean;
+  onDigest(digest: ClusterDigest): boolean;
   /** The peer has proved a join token, by `proof`; null: it is a member of a cluster that knows this node's token. */
   onJoin(from: NodeId, request: JoinRequest, proof: ShownProof | null): Promise<JoinResponse>;
   /** This node's own view, for `fsched inspect`. */

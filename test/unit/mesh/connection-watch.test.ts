@@ -123,6 +123,16 @@ test('a peer whose gossip fell silent although it answers is reconnected', async
   assert.equal(connection.fate, 'aborted');
 });
 
+test('what others brought of a peer while it was away is not held against its new connection', async () => {
+  const { id, open, looks, watch, clock } = await watching();
+  watch.forget(id);
+  watch.gossiped(id);
+  clock.advance(600_000);
+  const connection = open('outbound');
+  looks(1, true);
+  assert.equal(connection.fate, 'open');
+});
+
 test('of two that crossed, the one that the larger id dialled is closed, by the smaller, once it is idle', async () => {
   for (const [self, closes] of [
     ['', true],

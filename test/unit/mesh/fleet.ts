@@ -103,10 +103,12 @@ export class Recorder implements MeshHandlers {
   onCapacity(notice: CapacityNotice) {
     this.notices.push(notice);
     this.#check();
+    return true;
   }
   onDigest(digest: ClusterDigest) {
     this.digests.push(digest);
     this.#check();
+    return true;
   }
   onJoin(from: string, request: JoinRequest, proof: ShownProof | null) {
     this.joins.push({ from, request });
