@@ -2,9 +2,10 @@
  * The gate of the mesh: what of who comes from outside is let in, before anything else runs.
  *
  * Peer ids are free, so strangers are bounded by connections, bytes, streams and the addresses that they come from;
- * members are not bounded by any of it. Before Noise nobody is known: there only the handshakes under way are bounded,
- * and how many a source may begin. Nobody is ever refused because others are in: they give way (see `FairRoom`), so
- * strangers can't keep a member out, and one address can't keep out a joiner, not even one behind the same address.
+ * a member only by its own connections, of which the oldest gives way. Before Noise nobody is known: there only the handshakes under way are bounded,
+ * and how many a source may begin: who begins thousands a second keeps out others behind the same address meanwhile.
+ * Else nobody is refused because others are in: they give way (see `FairRoom`), so strangers can't keep a member out,
+ * and one address can't keep out a joiner behind another.
  */
 import type { ConnectionGater, MultiaddrConnection, PeerId } from '@libp2p/interface';
 import type { NodeId } from '../consensus/types.ts';
@@ -16,6 +17,8 @@ import { sourceOf } from './source.ts';
 
 /** Handshakes that one source may begin: enough for a cluster on one host that starts at once. */
 const HANDSHAKES = { burst: 256, perSecond: 64 } as const;
+/** Connections of one member that it dialled. */
+const MEMBER_CONNECTIONS = 8;
 /** What a stranger may send before it has proved that it knows a token: some hundred times what a proof takes. */
 const STRANGER_BYTES = 256 * 1024;
 
@@ -37,6 +40,8 @@ export class Gate {
   /** Connections whose peer isn't known yet. */
   readonly #unknown = new FairRoom<MultiaddrConnection>(MAX_HANDSHAKES);
   readonly #strangers = new FairRoom<Guest>(MAX_STRANGERS);
+  /** In the order of their coming. */
+  readonly #members = new Map<NodeId, Set<MultiaddrConnection>>();
   readonly #guests = new Map<NodeId, Set<Guest>>();
 
   constructor(dependencies: GateDependencies) {
@@ -53,6 +58,18 @@ export class Gate {
         return false;
       },
     };
+  }
+
+  /** Of a member, a few: it needs one, and two for a moment when both dial. */
+  #admit(id: NodeId, connection: MultiaddrConnection): void {
+    const those = this.#members.get(id) ?? new Set();
+    this.#members.set(id, those.add(connection));
+    connection.addEventListener('close', () => {
+      those.delete(connection);
+      if (those.size === 0 && this.#members.get(id) === those) this.#members.delete(id);
+    });
+    const [oldest] = those;
+    if (those.size > MEMBER_CONNECTIONS) oldest?.abort(new Error('a member that opens many connections'));
   }
 
   /** The peer has proved that it knows a token, or is a member now: it is no stranger. */
@@ -74,7 +91,10 @@ export class Gate {
     const source = sourceOf(connection);
     const id = peer.toString();
     this.#unknown.leave(source, connection);
-    if (this.#deps.isMember(id)) return;
+    if (this.#deps.isMember(id)) {
+      this.#admit(id, connection);
+      return;
+    }
     const guest: Guest = { source, connection, bytes: 0 };
     this.#guests.set(id, (this.#guests.get(id) ?? new Set()).add(guest));
     connection.addEventListener('close', () => this.#forget(id, guest));

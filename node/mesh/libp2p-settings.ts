@@ -41,7 +41,7 @@ export const STREAM_LIMITS = {
 } as const;
 
 const connectionManager = {
-  // Not pruned: a member is worth any number of connections.
+  // Beyond it whoever comes is refused: gate.ts bounds those of each peer long before.
   maxConnections: 2048,
   // The default, 5 a second from one host, refuses a cluster on one host that starts at once.
   inboundConnectionThreshold: 1000,

@@ -22,6 +22,7 @@ import type {
   ProofRefusal,
   ShownProof,
 } from '../../protocols/schema/messages.ts';
+import { ByteBudget } from '../../protocols/wire/budget.ts';
 import type { NodeId } from '../consensus/types.ts';
 import type { Clock, Logger } from '../ports.ts';
 import type { ConnectionWatch } from './connection-watch.ts';
@@ -33,6 +34,9 @@ import { sourceOf } from './source.ts';
 import { tokensOnly } from './strangers.ts';
 import type { MeshDoor, MeshHandlers } from './types.ts';
 import { WrongProofs } from './wrong-proofs.ts';
+
+/** What one member may have waiting here in calls that it hasn't sent to their end: ten of the largest reports. */
+const UNFINISHED_BYTES = 64 * 1024 * 1024;
 
 export interface ServingOptions {
   readonly self: NodeId;
@@ -58,6 +62,7 @@ export class Serving {
   readonly #options: ServingOptions;
   readonly #deps: ServingDependencies;
   readonly #wrongProofs: WrongProofs;
+  readonly #budgets = new Map<NodeId, ByteBudget>();
 
   constructor(options: ServingOptions, dependencies: ServingDependencies) {
     this.#options = options;
@@ -122,7 +127,19 @@ export class Serving {
         throw error;
       }
     };
-    return serveControl(stream, { timers, onRequest });
+    return serveControl(stream, { timers, onRequest, budget: this.#budgetOf(from) });
+  }
+
+  /** One for all connections of a member. */
+  #budgetOf(id: NodeId): ByteBudget {
+    const known = this.#budgets.get(id);
+    if (known !== undefined) return known;
+    for (const other of this.#budgets.keys()) {
+      if (!this.#deps.table.isMember(other)) this.#budgets.delete(other);
+    }
+    const budget = new ByteBudget(UNFINISHED_BYTES);
+    this.#budgets.set(id, budget);
+    return budget;
   }
 
   #link(stream: Stream, from: NodeId): Promise<void> {

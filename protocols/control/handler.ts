@@ -1,5 +1,6 @@
 import type { Stream } from '@libp2p/interface';
 import { ControlRequest, ControlResponse } from '../schema/messages.ts';
+import type { ByteBudget } from '../wire/budget.ts';
 import { readMessage, sendMessage } from '../wire/codec.ts';
 import { type Timers, within } from '../wire/deadline.ts';
 import { StreamReader } from '../wire/reader.ts';
@@ -11,10 +12,12 @@ export async function serveControl(
   stream: Stream,
   dependencies: {
     readonly timers: Timers;
+    /** Of the caller, for all its calls. */
+    readonly budget?: ByteBudget;
     readonly onRequest: (request: ControlRequest) => Promise<ControlResponse>;
   },
 ): Promise<void> {
-  const reader = new StreamReader(stream);
+  const reader = new StreamReader(stream, dependencies.budget);
   await within(stream, SERVE_LIMIT_MS, dependencies.timers, async () => {
     const request = await readMessage(reader, ControlRequest, MAX_FRAME_BYTES);
     const response = await dependencies.onRequest(request);

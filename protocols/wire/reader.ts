@@ -6,6 +6,7 @@
  * close of its writing end counts as an end here, everything else is a WireError.
  */
 import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface';
+import type { ByteBudget } from './budget.ts';
 import { asWireError, WireError } from './error.ts';
 
 /** Bytes held before the stream is paused. */
@@ -15,6 +16,8 @@ const MAX_LENGTH_BYTES = 5;
 
 export class StreamReader {
   readonly #stream: Stream;
+  /** Null: nothing is counted, or no longer. */
+  #budget: ByteBudget | null;
   #chunks: Uint8Array[] = [];
   #held = 0;
   /** Bytes that the current read waits for: never pause below it. */
@@ -27,8 +30,10 @@ export class StreamReader {
   /** Called with the number of bytes whenever some arrive. */
   onBytes: ((count: number) => void) | null = null;
 
-  constructor(stream: Stream) {
+  /** `budget`: of the peer; a stream that would hold more than is left of it is thrown away. */
+  constructor(stream: Stream, budget: ByteBudget | null = null) {
     this.#stream = stream;
+    this.#budget = budget;
     this.#remoteDone = stream.remoteWriteStatus === 'closed' && stream.status !== 'closed';
     stream.addEventListener('remoteCloseWrite', () => {
       this.#remoteDone = true;
@@ -135,12 +140,23 @@ export class StreamReader {
 
   #consumed(count: number): void {
     this.#held -= count;
+    this.#budget?.give(count);
     this.#wanted = 0;
     if (this.#held < HIGH_WATER_BYTES / 2) this.#resume();
   }
 
   #onMessage(event: StreamMessageEvent): void {
     const { data } = event;
+    if (this.#error !== null) return;
+    if (this.#budget?.take(data.byteLength) === false) {
+      const error = new WireError(
+        'TOO_LARGE',
+        'the peer has too many bytes waiting here in unfinished frames',
+      );
+      this.#finish(error);
+      this.#stream.abort(error);
+      return;
+    }
     if (data instanceof Uint8Array) this.#chunks.push(data);
     else for (const chunk of data) if (chunk.length > 0) this.#chunks.push(chunk);
     this.#held += data.byteLength;
@@ -173,6 +189,8 @@ export class StreamReader {
   }
 
   #onClose(event: StreamCloseEvent): void {
+    this.#budget?.give(this.#held);
+    this.#budget = null;
     if (event.error !== undefined) this.#finish(asWireError(event.error));
     else this.#checkEnd();
   }

@@ -148,8 +148,15 @@ describe('the gate', () => {
       clock.advance(20);
     }
     assert.equal(joiner?.aborted, false, 'one from another address keeps its place');
+  });
+
+  test('makes the oldest of a member give way, and of others none', () => {
+    const { come } = setUp();
+    const other = come('192.0.2.3', 'member too');
     const members = Array.from({ length: 200 }, () => come('192.0.2.3', 'member'));
-    assert.ok(members.every((member) => member?.aborted === false));
+    const open = members.map((member) => member?.aborted === false);
+    assert.equal(open.filter(Boolean).length, 8);
+    assert.deepEqual([open[0], open.at(-1), other?.aborted], [false, true, false]);
   });
 
   test('cuts off a stranger that sends much, until it has proved that it knows a token', () => {
