@@ -39,14 +39,19 @@ export function splitCommand(command: string): Outcome<readonly string[], Comman
   return succeed(words);
 }
 
-/** Absolute path of `program`: through `searchPath` (as in PATH), or from `directory` when it contains a slash. */
+/**
+ * Absolute path of `program`: through `searchPath` (as in PATH), or from `directory` when it contains a slash.
+ * @param allows whether a path may be named. One that may not is as good as not there: what is in closed directories is
+ *   not told by telling why. @default all may
+ */
 export async function resolveProgram(
   program: string,
   searchPath: string,
   directory: string,
+  allows: (path: string) => boolean = () => true,
 ): Promise<Outcome<string, CommandFailure>> {
   const candidates = program.includes('/')
-    ? [resolve(directory, program)]
+    ? [resolve(directory, program)].filter(allows)
     : // Relative entries of PATH would name another place than they did for whoever wrote them.
       searchPath.split(delimiter).flatMap((entry) => (isAbsolute(entry) ? [join(entry, program)] : []));
   const found = await Promise.all(candidates.map((path) => isFile(path)));
@@ -57,7 +62,9 @@ export async function resolveProgram(
     const message = `"${program}" (${present}) is not executable; make it so, or name the program that runs it`;
     return fail({ code: 'NOT_EXECUTABLE', message });
   }
-  const where = program.includes('/') ? 'does not exist' : 'was not found in the PATH of the node';
+  const where = program.includes('/')
+    ? 'does not exist, or lies where programs may not look'
+    : 'was not found in the PATH of the node';
   const message = `the program "${program}" ${where}; install it on every node, or give another command`;
   return fail({ code: 'NOT_FOUND', message });
 }

@@ -188,7 +188,11 @@ export class ProcessLauncher implements Launcher {
     const placing = placeTaskFile(order.filePath, directory, order.fileName, owner);
     // A program with a slash in its name may be the file that is being placed.
     if (name.includes('/')) await placing;
-    const [file, found] = await Promise.all([placing, resolveProgram(name, this.#searchPath, directory)]);
+    const allows = (path: string) => isolator.allows(order.user, path, directory);
+    const [file, found] = await Promise.all([
+      placing,
+      resolveProgram(name, this.#searchPath, directory, allows),
+    ]);
     if (!found.ok) return found;
     const command = [found.value, ...args, file, String(order.inputSize)] as const;
     const program = order.instrument ? await order.instrument.wrap(command, directory) : command;

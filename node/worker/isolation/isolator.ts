@@ -6,6 +6,8 @@ import { orNull } from '../../or-null.ts';
 import { countTasks } from '../../procfs.ts';
 import type { ExecChain } from '../exec-chain.ts';
 import type { CgroupTree } from './cgroup-tree.ts';
+import { isInside } from './installation.ts';
+import { reach } from './reach.ts';
 import type { RunCgroup } from './run-cgroup.ts';
 import type { Identity } from './run-user.ts';
 import type { RunUsers } from './run-users.ts';
@@ -70,6 +72,14 @@ export class Isolator implements AsyncDisposable {
 
   get sandboxed(): boolean {
     return this.#parts.sandbox !== null;
+  }
+
+  /** Whether a command of `lent` that works in `directory` may name this program by its absolute path. */
+  allows(lent: LentUser, program: string, directory: string): boolean {
+    const { sandbox } = this.#parts;
+    if (sandbox !== null) return sandbox.allows(program, directory);
+    if (!this.#changesUser || isInside(program, directory)) return true;
+    return reach(program, lent.user) !== null;
   }
 
   get pins(): boolean {

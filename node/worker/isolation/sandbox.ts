@@ -7,9 +7,10 @@
  */
 import { accessSync, lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { delimiter, dirname, isAbsolute } from 'node:path';
+import { delimiter, dirname, isAbsolute, resolve } from 'node:path';
 import { orNull } from '../../or-null.ts';
 import { installationOf, isInside, isSystemPath, type PrivatePlaces } from './installation.ts';
+import { ANYBODY, parentsOf, reach } from './reach.ts';
 import { FILTER_DESCRIPTOR } from './seccomp/filter.ts';
 import type { FilterFile } from './seccomp/filter-file.ts';
 
@@ -62,13 +63,17 @@ export class Sandbox {
   readonly #base: readonly string[];
   readonly #filter: FilterFile | null;
   readonly #shown: readonly string[];
+  /** Directories in which programs are looked for: what lies in them is meant to be run. */
+  readonly #programs: ReadonlySet<string>;
   readonly #places: PrivatePlaces;
 
   constructor(options: SandboxOptions) {
     this.#program = options.program;
     this.#filter = options.filter;
     this.#places = { homes: findHomes(), hidden: options.hidden };
-    this.#shown = findInstallations(options.searchPath, this.#places);
+    const entries = options.searchPath.split(delimiter).filter(isAbsolute);
+    this.#programs = new Set(entries.map((entry) => resolve(entry)));
+    this.#shown = findInstallations(entries, this.#places);
     this.#base = [...namespaces(options), ...system(options.network), ...this.#shown.flatMap(showReadOnly)];
   }
 
@@ -100,11 +105,25 @@ export class Sandbox {
       ...(secrets === null ? [] : ['--ro-bind', secrets, SHOWN_SECRETS]),
       ...scratch.flatMap((place) => ['--bind', directory, place]),
       // Parents that bubblewrap makes by itself would be closed to other users.
-      ...parentsOf(directory).flatMap((parent) => ['--dir', parent]),
+      ...makeParents(directory),
       ...['--bind', directory, directory, '--chdir', directory],
       // What bubblewrap put its own directories and devices on is memory.
       ...['--remount-ro', '/dev', '--remount-ro', '/', '--'],
     ];
+  }
+
+  /**
+   * Whether a command that works in `directory` may name this program by its absolute path: a tenant chooses it, so
+   * that nothing may be shown for it that isn't open to everybody on the machine. What lies where the node looks for
+   * programs is the operator's choice. Reads the file system.
+   */
+  allows(program: string, directory: string): boolean {
+    if (isInside(program, directory) || this.#programs.has(dirname(program))) return true;
+    const { hidden } = this.#places;
+    const isOpen = (path: string) =>
+      this.#shown.some((place) => isInside(path, place)) ||
+      (!hidden.some((place) => isInside(path, place)) && reach(path, ANYBODY) !== null);
+    return isOpen(program) && isOpen(resolveLinks(program));
   }
 
   /** A program that is named by its path, or found in a directory whose installation could not be shown. */
@@ -172,22 +191,14 @@ function showReadOnly(path: string): string[] {
 }
 
 function makeParents(path: string): string[] {
-  return parentsOf(path).flatMap((parent) => ['--dir', parent]);
-}
-
-/** From the top down, without the root. */
-function parentsOf(path: string): string[] {
-  const parents: string[] = [];
-  for (let parent = dirname(path); parent !== dirname(parent); parent = dirname(parent))
-    parents.unshift(parent);
-  return parents;
+  return parentsOf(path).flatMap((parent) => (parent === '/' ? [] : ['--dir', parent]));
 }
 
 /** Of all directories where programs are looked for, so that a script finds the interpreters that the node would. */
-function findInstallations(searchPath: string, places: PrivatePlaces): string[] {
+function findInstallations(entries: readonly string[], places: PrivatePlaces): string[] {
   const found = new Set<string>();
-  for (const entry of searchPath.split(delimiter)) {
-    if (!isAbsolute(entry) || !exists(entry)) continue;
+  for (const entry of entries) {
+    if (!exists(entry)) continue;
     for (const place of installationOf(resolveLinks(entry), places)) if (exists(place)) found.add(place);
   }
   return [...found].filter((place) => ![...found].some((other) => other !== place && isInside(place, other)));
