@@ -29,7 +29,8 @@ export const EXIT_HELP = `Exit codes:
   3  no node answers at --api             11  start: data directory in use
   4  there is no master now               12  start: no permission
   5  refused (4xx)                        13  start: failed otherwise
-  6  not found                           130  interrupted (143: terminated)`;
+  6  not found                            70  a mistake in fsched itself
+                                         130  interrupted (143: terminated)`;
 
 /** Ends the program with `exitCode` after `message`, a clause in lower case that says what to do. */
 export class CliError extends Error {

@@ -225,7 +225,9 @@ async function startParts(
   );
   // Ends what it runs and reports none of it: the master queues it again elsewhere.
   const onRemoved = (): void => {
-    void worker.stop();
+    worker.stop().catch((error: unknown) => {
+      log('worker').error({ err: error }, 'worker of a removed node could not be stopped');
+    });
     keyKeeper.forget();
   };
   const membership = new Membership(

@@ -8,6 +8,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { createInterface, type Interface } from 'node:readline';
 import { USUAL_PATH } from './search-path.ts';
+import { startProcess } from './start-process.ts';
 
 export type FlockErrorCode = 'FLOCK_MISSING' | 'FLOCK_TIMEOUT' | 'FLOCK_FAILED' | 'FLOCK_LOST';
 
@@ -89,14 +90,8 @@ class Helper {
   readonly #ended: Promise<void>;
   hasEnded = false;
 
-  private constructor({ directory, timeoutMs, searchPath }: Required<FlockOptions>) {
-    const seconds = String(timeoutMs / 1000);
-    // In a session of its own: a Ctrl-C at our terminal must not end it before we are done.
-    this.#child = spawn('sh', ['-c', SCRIPT, 'sh', directory, seconds], {
-      cwd: '/',
-      env: { PATH: searchPath, LC_ALL: 'C' },
-      detached: true,
-    });
+  private constructor(child: ChildProcessWithoutNullStreams) {
+    this.#child = child;
     this.#child.stdin.on('error', () => {});
     this.#child.stderr.resume();
     this.#lines = createInterface({ input: this.#child.stdout });
@@ -112,15 +107,20 @@ class Helper {
     });
   }
 
-  static async start(options: Required<FlockOptions>): Promise<Helper> {
-    const helper = new Helper(options);
-    const greeting = await helper.#answer();
-    if (greeting === 'ready') return helper;
-    await helper.stop();
-    const reason = greeting === 'missing' ? '' : ` (${greeting.replace(/^failed /, '')})`;
+  static async start({ directory, timeoutMs, searchPath }: Required<FlockOptions>): Promise<Helper> {
+    const seconds = String(timeoutMs / 1000);
+    // In a session of its own: a Ctrl-C at our terminal must not end it before we are done.
+    const options = { cwd: '/', env: { PATH: searchPath, LC_ALL: 'C' }, detached: true };
+    const started = await startProcess(() => spawn('sh', ['-c', SCRIPT, 'sh', directory, seconds], options));
+    const helper = started.ok ? new Helper(started.value) : null;
+    const greeting = helper === null ? '' : await helper.#answer();
+    if (helper !== null && greeting === 'ready') return helper;
+    await helper?.stop();
+    const why = started.ok ? greeting.replace(/^failed /, '') : started.error.message;
+    const reason = greeting === 'missing' ? '' : ` (${why})`;
     throw new FlockError(
       'FLOCK_MISSING',
-      `locking ${options.directory} needs the programs sh and flock: install util-linux${reason}`,
+      `locking ${directory} needs the programs sh and flock, and room to start them: install util-linux${reason}`,
     );
   }
 

@@ -7,6 +7,7 @@ import type { Daemon } from '../../node/daemon.ts';
 import { searchPathOf } from '../../node/search-path.ts';
 import { printableJson } from '../../protocols/schema/text.ts';
 import { CliError, EXIT } from '../exit-codes.ts';
+import { endOnMistakes } from '../last-resort.ts';
 import { makeLogStream } from '../log-stream.ts';
 import { onInterrupt } from '../signals.ts';
 import { explainStartFailure } from '../start-failure.ts';
@@ -89,6 +90,7 @@ async function launchDaemon(config: NodeConfig, environment: Environment): Promi
     { level: config.logLevel, base: { node: config.name }, hooks: { streamWrite: printableJson } },
     makeLogStream(),
   );
+  endOnMistakes(logger);
   for (const { variable, meant } of unknownVariables(environment))
     logger.warn({ variable }, `there is no option ${variable}; did you mean ${meant}?`);
   try {

@@ -80,7 +80,12 @@ export class Joining {
 
   async #again(failures: number): Promise<void> {
     if (this.#stopped || !this.#deps.isNeeded()) return;
-    const outcome = await this.once(failures);
-    if (!outcome.ok) this.#deps.logger.error({ reason: outcome.error.message }, 'join refused');
+    try {
+      const outcome = await this.once(failures);
+      if (!outcome.ok) this.#deps.logger.error({ reason: outcome.error.message }, 'join refused');
+    } catch (error) {
+      this.#deps.logger.error({ err: error }, 'what was joined could not be stored');
+      this.later(RETRY.longestMs, failures);
+    }
   }
 }

@@ -45,11 +45,11 @@ export class BlobKeeper {
 
   start(): void {
     this.#stops = [
-      this.#deps.clock.every(PERIOD_MS, () => void this.sweep()),
-      this.#deps.clock.every(COLLECT_PERIOD_MS, () => void this.collect()),
+      this.#deps.clock.every(PERIOD_MS, () => this.#try(() => this.sweep())),
+      this.#deps.clock.every(COLLECT_PERIOD_MS, () => this.#try(() => this.collect())),
       this.#deps.tables.onApplied((command) => {
         if (command.type === 'task-create' || command.type === 'model-put')
-          this.#deps.clock.after(0, () => void this.sweep());
+          this.#deps.clock.after(0, () => this.#try(() => this.sweep()));
       }),
     ];
   }
@@ -83,6 +83,13 @@ export class BlobKeeper {
     } finally {
       this.#sweeping = false;
     }
+  }
+
+  /** What fails, as on a disk that breaks, comes again with the next round. */
+  #try(work: () => Promise<void>): void {
+    work().catch((error: unknown) => {
+      this.#deps.logger.error({ err: error }, 'stored files could not be looked after');
+    });
   }
 
   /** Removes what nothing refers to any more. */

@@ -6,9 +6,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { constants, setPriority } from 'node:os';
-import type { Readable } from 'node:stream';
 import { orNull } from '../or-null.ts';
 import { USUAL_PATH } from '../search-path.ts';
+import { startProcess } from '../start-process.ts';
 
 export interface DiskUsage {
   /** In blocks that are taken: a sparse file counts for what is in it, one with several names once. */
@@ -181,31 +181,32 @@ async function find(
   onLine: (line: string) => boolean,
   limitMs: number,
 ): Promise<Ending> {
-  try {
-    const child = spawn('find', args, {
+  const started = await startProcess(() =>
+    spawn('find', args, {
       cwd,
       env: { PATH: USUAL_PATH, LC_ALL: 'C' },
       stdio: ['ignore', 'pipe', 'ignore'],
       timeout: limitMs,
       killSignal: 'SIGKILL',
-    });
-    const closed = once(child, 'close');
-    const { pid } = child;
-    // Before the programs that it counts: hundreds of their processes must not hold it up. Only root may.
-    if (pid !== undefined) orNull(() => setPriority(pid, constants.priority.PRIORITY_HIGHEST));
-    let rest = '';
-    let isEnough = false;
-    // Without descriptors for the pipe there is none, and the child ends by the error.
-    const stdout: Readable | undefined = child.stdout;
-    // No name that a program gave is printed, so that each line is whole and short.
-    stdout?.setEncoding('latin1').on('data', (chunk: string) => {
-      const lines = (rest + chunk).split('\n');
-      rest = lines.pop() ?? '';
-      if (lines.every(onLine)) return;
-      isEnough = true;
-      child.kill('SIGKILL');
-      stdout.destroy();
-    });
+    }),
+  );
+  if (!started.ok) return 'failed';
+  const child = started.value;
+  const closed = once(child, 'close');
+  // Before the programs that it counts: hundreds of their processes must not hold it up. Only root may.
+  orNull(() => setPriority(child.pid, constants.priority.PRIORITY_HIGHEST));
+  let rest = '';
+  let isEnough = false;
+  // No name that a program gave is printed, so that each line is whole and short.
+  child.stdout.setEncoding('latin1').on('data', (chunk: string) => {
+    const lines = (rest + chunk).split('\n');
+    rest = lines.pop() ?? '';
+    if (lines.every(onLine)) return;
+    isEnough = true;
+    child.kill('SIGKILL');
+    child.stdout.destroy();
+  });
+  try {
     const [, signal] = await closed;
     return signal === null && !isEnough ? 'whole' : 'cut';
   } catch {

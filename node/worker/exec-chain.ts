@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { formatCpuList, readAllowedCpus } from '../llc/cpu-list.ts';
+import { startProcess } from '../start-process.ts';
 import { resolveProgram } from './command.ts';
 import { FILTER_DESCRIPTOR } from './isolation/seccomp/filter.ts';
 
@@ -41,7 +42,7 @@ async function findWorking(
  * Whether a program ends well. Its words start with an absolute path.
  * @param filterFd becomes its FILTER_DESCRIPTOR, and is closed
  */
-export function succeeds(
+export async function succeeds(
   words: readonly string[],
   env: Record<string, string>,
   cwd = '/',
@@ -50,9 +51,10 @@ export function succeeds(
   const [program = '', ...args] = words;
   const stdio: ('ignore' | number)[] = Array.from({ length: FILTER_DESCRIPTOR }, () => 'ignore');
   if (filterFd !== null) stdio.push(filterFd);
-  const child = spawn(program, args, { env, cwd, timeout: 10_000, stdio });
+  const started = await startProcess(() => spawn(program, args, { env, cwd, timeout: 10_000, stdio }));
   if (filterFd !== null) closeSync(filterFd);
+  if (!started.ok) return false;
   return new Promise((resolve) => {
-    child.once('error', () => resolve(false)).once('exit', (code) => resolve(code === 0));
+    started.value.once('error', () => resolve(false)).once('exit', (code) => resolve(code === 0));
   });
 }

@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import type { Clock, Logger } from '../ports.ts';
 import { readProcess } from '../procfs.ts';
+import { startProcess } from '../start-process.ts';
 import { Capture } from './capture.ts';
 import type { DiskWatch } from './disk-watch.ts';
 import type { Isolator } from './isolation/isolator.ts';
@@ -107,17 +108,14 @@ async function spawnProgram(
       latched: held,
       filterFd: isolator.openFilter(),
     });
+    const stdio = [...streams.stdio];
     // In a session and process group of its own.
-    const child = spawn(file, args, {
-      cwd: directory,
-      env: environment,
-      detached: true,
-      stdio: [...streams.stdio],
-    });
-    const { pid } = child;
-    if (pid === undefined) throw await new Promise<Error>((resolve) => child.once('error', resolve));
+    const options = { cwd: directory, env: environment, detached: true, stdio };
+    const started = await startProcess(() => spawn(file, args, options));
+    if (!started.ok) throw started.error;
+    const child = started.value;
     streams.handOver();
-    return { child, pid, streams, group, latch: held ? new StartLatch(child) : null };
+    return { child, pid: child.pid, streams, group, latch: held ? new StartLatch(child) : null };
   } catch (error) {
     streams?.discard();
     await group?.remove();
@@ -161,10 +159,15 @@ function supervise(
   const recorded = recordRoot(directory, root).catch((error: unknown) => {
     logger.warn({ err: error, runId }, 'process of a run could not be recorded');
   });
+  // Never rejects: nobody hears of the first before the program ends, and what it fails at the last tries again.
   const sweep = async () => {
-    await group?.kill();
-    // Also after the group: a program of the daemon's own user may have left it.
-    await killAttempt({ runId, attempt, directory, root, user }, { clock, logger });
+    try {
+      await group?.kill();
+      // Also after the group: a program of the daemon's own user may have left it.
+      await killAttempt({ runId, attempt, directory, root, user }, { clock, logger });
+    } catch (error) {
+      logger.error({ err: error, runId }, 'processes of a run could not be looked for or killed');
+    }
   };
   const cleanUp = async () => {
     await Promise.all([

@@ -14,15 +14,21 @@ function setUp(options: { readonly voters?: readonly string[]; readonly holders?
   const stored = new Map<string, number>();
   const asked: string[] = [];
   const atMost = new Set<number>();
-  const state = { caughtUp: true };
+  const state = { caughtUp: true, broken: false };
   const keeper = new BlobKeeper(
     { maxBytes: 1000 },
     {
       self: 'self',
       tables,
       shelf: {
-        has: async (sha256) => stored.has(sha256),
-        list: async () => [...stored].map(([sha256, storedAtMs]) => ({ sha256, storedAtMs })),
+        has: async (sha256) => {
+          if (state.broken) throw new Error('EIO');
+          return stored.has(sha256);
+        },
+        list: async () => {
+          if (state.broken) throw new Error('EIO');
+          return [...stored].map(([sha256, storedAtMs]) => ({ sha256, storedAtMs }));
+        },
         remove: async (sha256) => stored.delete(sha256),
       },
       mesh: {
@@ -106,4 +112,19 @@ test('removes what nothing has referred to for an hour, and only while the table
   state.caughtUp = true;
   await keeper.collect();
   assert.deepEqual([...stored.keys()], [TASK.sha256, OUTPUT_SHA, 'fresh']);
+});
+
+test('goes on when the disk could not be read for a while', async () => {
+  const { keeper, clock, stored, state } = setUp({ holders: ['a'] });
+  keeper.start();
+  state.broken = true;
+  // A rejection that nobody handled would fail this test.
+  clock.advance(600_000);
+  await settled();
+  assert.equal(stored.size, 0);
+  state.broken = false;
+  clock.advance(10_000);
+  await settled();
+  assert.ok(stored.has(TASK.sha256));
+  keeper.stop();
 });

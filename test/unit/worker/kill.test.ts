@@ -1,5 +1,11 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { systemClock } from '../../../node/adapters.ts';
+import { ProcessLauncher } from '../../../node/worker/process-launcher.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 import { isAlive, LaunchBench, livingOf } from './launch-bench.ts';
 
 /** Starts a process that lives on in a session of its own, ignoring SIGTERM, and waits until it does. */
@@ -121,4 +127,36 @@ describe('the end of a run', () => {
     await new Promise((resolve) => setImmediate(resolve));
     assert.equal(reported, false);
   });
+});
+
+test('the end of a run comes, and with it its directory goes, also where no process could be started to kill it', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'fsched-kill-'));
+  const launcher = new ProcessLauncher(
+    { directory: join(directory, 'work'), searchPath: process.env.PATH ?? '' },
+    { clock: systemClock, logger: silentLogger },
+  );
+  try {
+    await launcher.start();
+    const filePath = join(directory, 'source');
+    await writeFile(filePath, 'sleep 1000');
+    // A user whom nobody is, and whose number `spawn` refuses with an exception, as it does when memory runs out.
+    const user = { user: { name: 'none', uid: 3_000_000_000, gid: 0 }, own: true, release: async () => {} };
+    const kill = new AbortController();
+    const order = {
+      ...{ runId: 'unkillable', attempt: 1, taskId: 'task', fileName: 'file', filePath, command: 'sh' },
+      ...{ inputSize: 1, parameters: null, secrets: [], user, cpus: [0], outputLimitBytes: 100 },
+    };
+    const launched = await launcher.launch(order, kill.signal);
+    assert.ok(launched.ok);
+    kill.abort();
+    const end = await launched.value.ended;
+    assert.deepEqual([end.signal, end.killed], ['SIGKILL', true]);
+    assert.deepEqual(
+      (await readdir(join(directory, 'work'))).filter((name) => name.startsWith('unkillable')),
+      [],
+    );
+  } finally {
+    await launcher.stop();
+    await rm(directory, { recursive: true });
+  }
 });
