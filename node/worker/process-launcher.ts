@@ -195,7 +195,7 @@ export class ProcessLauncher implements Launcher {
     ]);
     if (!found.ok) return found;
     const command = [found.value, ...args, file, String(order.inputSize)] as const;
-    const program = order.instrument ? await order.instrument.wrap(command, directory) : command;
+    const program = order.instrument ? await order.instrument.wrap(command, directory, owner) : command;
     const { size: bytes } = await stat(file);
     await giveTo(owner, directory);
     const secrets = order.secrets.length === 0 ? null : await placeSecrets(directory, order.secrets, owner);

@@ -8,7 +8,7 @@
  */
 import { execFile } from 'node:child_process';
 import { constants } from 'node:fs';
-import { chmod, type FileHandle, mkdir, open, opendir } from 'node:fs/promises';
+import { chown, type FileHandle, mkdir, open, opendir } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type CachegrindSummary,
@@ -23,6 +23,7 @@ import { Measurement } from '../../../protocols/schema/run.ts';
 import type { Measure } from '../../../protocols/schema/task.ts';
 import { printable } from '../../../protocols/schema/text.ts';
 import { resolveProgram } from '../command.ts';
+import type { Owner } from '../work-directory.ts';
 import type { Instrument, Profiler } from './types.ts';
 
 /** In the working directory of the program. */
@@ -75,11 +76,12 @@ class CachegrindInstrument implements Instrument {
   async wrap(
     command: readonly [string, ...string[]],
     directory: string,
+    owner: Owner,
   ): Promise<readonly [string, ...string[]]> {
     const folder = join(directory, FOLDER);
-    // Whoever the program runs as writes here; the working directory itself is closed to others.
-    await mkdir(folder);
-    await chmod(folder, 0o777);
+    await mkdir(folder, { mode: 0o700 });
+    // Valgrind writes as the program does. What the program makes of the folder is its own, too, and swept as such.
+    if (owner !== null) await chown(folder, owner.uid, owner.gid);
     return [
       this.#valgrind,
       '--command-line-only=yes',

@@ -29,7 +29,7 @@ describe('curves by cachegrind', { skip: missingTools() }, () => {
     const directory = join(folder, `run-${String(++count).padStart(4, '0')}`);
     execFileSync('mkdir', [directory]);
     const instrument = profiler.instrument({ profiler: 'cachegrind', ways, wayBytes: WAY_BYTES });
-    const [program, ...args] = await instrument.wrap(command, directory);
+    const [program, ...args] = await instrument.wrap(command, directory, null);
     const { stderr } = await run(program, args, { cwd: directory });
     assert.equal(stderr, '', 'standard error stays the program’s');
     await instrument.collect(directory);
@@ -115,7 +115,7 @@ describe('curves by cachegrind', { skip: missingTools() }, () => {
     const directory = join(folder, 'killed');
     execFileSync('mkdir', [directory]);
     const command = ['/bin/sh', '-c', 'rm -r .fsched-cachegrind'] as const;
-    const [program, ...args] = await instrument.wrap(command, directory);
+    const [program, ...args] = await instrument.wrap(command, directory, null);
     await run(program, args, { cwd: directory });
     await instrument.collect(directory);
     const reading = instrument.reading(1);

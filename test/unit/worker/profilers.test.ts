@@ -122,7 +122,7 @@ describe('what a program leaves for the collector', () => {
   /** What is read of a program that did `work` in the folder of its counts. */
   async function readingAfter(work: (folder: string) => Promise<unknown>) {
     const instrument = new CachegrindProfiler({ searchPath: '' }).instrument(measure);
-    await instrument.wrap(['true'], directory);
+    await instrument.wrap(['true'], directory, null);
     await work(join(directory, '.fsched-cachegrind'));
     await instrument.collect(directory);
     const reading = instrument.reading(1);
@@ -212,7 +212,7 @@ describe('what a node can measure by', () => {
     assert.deepEqual(set.names(), ['resctrl', 'wallclock']);
     const instrument = set.instrument({ ...measure, profiler: 'wallclock' });
     assert.ok(instrument.ok);
-    assert.deepEqual(await instrument.value.wrap(['/bin/true', 'x'], '/'), ['/bin/true', 'x']);
+    assert.deepEqual(await instrument.value.wrap(['/bin/true', 'x'], '/', null), ['/bin/true', 'x']);
     const reading = instrument.value.reading(1_500_000);
     assert.deepEqual(reading.ok && reading.value, { seconds: 0.0015, counts: null, processes: null });
   });

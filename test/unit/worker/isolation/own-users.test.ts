@@ -15,7 +15,10 @@ import { UNLIMITED } from '../../../../node/worker/isolation/types.ts';
 import { CLAIMS_DIRECTORY } from '../../../../node/worker/isolation/uid-claims.ts';
 import type { UidRange } from '../../../../node/worker/isolation/uid-range.ts';
 import { ProcessLauncher } from '../../../../node/worker/process-launcher.ts';
+import { CachegrindProfiler } from '../../../../node/worker/profilers/cachegrind.ts';
+import type { Instrument } from '../../../../node/worker/profilers/types.ts';
 import { tagOf } from '../../../../node/worker/work-directory.ts';
+import { fail } from '../../../../protocols/schema/outcome.ts';
 import { dispatchOf } from '../../../builders/nouns.ts';
 import { eventually } from '../../../support/eventually.ts';
 import { silentLogger } from '../../../support/silent-logger.ts';
@@ -134,6 +137,41 @@ while not os.path.exists('/tmp/${name}/runs'): time.sleep(0.001)`;
     }
     const ipc = spawnSync('sh', ['-c', 'cat /proc/sysvipc/*'], { encoding: 'utf8' }).stdout;
     assert.equal(ipc.includes(` ${range.first} `), false, ipc);
+  });
+
+  test('leave nothing of what a profiler keeps for them, wherever they put it', async () => {
+    const profiler = new CachegrindProfiler({ searchPath: '' });
+    const measure = { profiler: 'cachegrind', ways: 1, wayBytes: 65_536 } as const;
+    const own = profiler.instrument(measure);
+    const seen: string[] = [];
+    const instrument: Instrument = {
+      wrap: async (command, directory, owner) => {
+        await own.wrap(command, directory, owner);
+        const { uid, mode } = await lstat(join(directory, '.fsched-cachegrind'));
+        seen.push(`${uid} ${(mode & 0o777).toString(8)}`);
+        return command;
+      },
+      collect: async () => {},
+      reading: () => fail('it measures nothing'),
+    };
+    const range = rangeOf(1);
+    await using worker = await bench(range, { instrument });
+    const place = `/tmp/fsched-moved-${range.first}`;
+    try {
+      const report = await worker.run(`mv .fsched-cachegrind ${place} && ls -d ${place}`, {
+        ...shell,
+        measure,
+      });
+      assert.equal(report.stdout, `${place}\n`, report.stderr);
+      assert.deepEqual(seen, [`${range.first} 700`]);
+      await eventually(
+        'its user is given back',
+        () => !readdirSync(CLAIMS_DIRECTORY).includes(`${range.first}`),
+      );
+      assert.equal(existsSync(place), false);
+    } finally {
+      await rm(place, { recursive: true, force: true });
+    }
   });
 
   test('have each its own limit of processes', async () => {
