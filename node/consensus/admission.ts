@@ -17,11 +17,15 @@
  *
  * LIVENESS. A node whose log is behind may not know a voter that was made since, and that voter may lead, or be the
  * only one that can. So a node that finds no leader asks those it knows (`askForVoters`), and believes who names a later
- * configuration than its own. Each configuration is committed by a majority that shares a node with the one before it
- * (thesis, section 4.1), so the trail from any old configuration leads to the present one, as long as those on it can
- * be reached. Where all voters that a node knew are gone it has to be removed, and joins anew.
+ * configuration than its own, as long as who says so is believed itself: by its own voters, by whom they name, and so
+ * on. What the log has brought since needs nobody's word any more (`reviewVouched`). Each configuration is committed by
+ * a majority that shares a node with the one before it (thesis, section 4.1), so the trail from any old configuration
+ * leads to the present one, as long as those on it can be reached. Where all voters that a node knew are gone it has to
+ * be removed, and joins anew.
  *
- * A node with an empty log knows no voters. It believes who let it in (`introducers`), and nobody else.
+ * A node with an empty log knows no voters. It believes who let it in (`introducers`), and nobody else; and it goes on
+ * believing them until the log has come to where the node itself is in the configuration. On the way there its
+ * configuration is that of times long past, and none of its voters may be left.
  */
 import { isMember, isVoter } from './configuration.ts';
 import type { CoreState } from './core-state.ts';
@@ -42,6 +46,11 @@ export interface Vouched {
  * again. More than that no leader's lease leaves room for. It is also how often such a member can cost an election.
  */
 const STRAGGLER_TERMS = 8;
+
+/** Of others than this node's own voters; on the trail from an old configuration to the present one are fewer. */
+const MOST_VOUCHERS = 64;
+/** Many more voters than any cluster has (`--voters`). A voter that lies could else name thousands, by each of them. */
+const MOST_VOUCHED = 16;
 
 type Request = MessageOf<'append'> | MessageOf<'heartbeat'> | MessageOf<'vote-request'>;
 
@@ -92,14 +101,17 @@ function isTrusted(s: CoreState, id: NodeId): boolean {
 const isSettled = (s: CoreState): boolean =>
   s.configuration.voters.length > 0 && s.configurations.index <= s.commitIndex;
 
+/** This node's own voters, whom they vouch for, whom those vouch for, and so on. */
 function trusted(s: CoreState): Set<NodeId> {
-  const { index, voters } = ownVoters(s);
-  const ids = new Set(index === 0 && voters.length === 0 ? s.introducers : voters);
-  for (const vouched of s.vouched.values()) {
-    if (isLater(vouched, newest(s))) for (const id of vouched.voters) ids.add(id);
-  }
+  const ids = new Set(ownIds(s));
+  // A set's iteration comes to what is added meanwhile.
+  for (const id of ids) for (const other of s.vouched.get(id)?.voters ?? []) ids.add(other);
   return ids;
 }
+
+/** Whose word counts without anybody's. */
+const ownIds = (s: CoreState): readonly NodeId[] =>
+  isMember(s.configuration, s.id) ? ownVoters(s).voters : [...ownVoters(s).voters, ...s.introducers];
 
 /** Of the newest configuration in the log and, while it isn't committed, of the one before it. */
 function ownVoters(s: CoreState): Vouched {
@@ -146,10 +158,32 @@ export function onVotersRequest(s: CoreState, from: NodeId, message: MessageOf<'
 /** Kept in memory only, by who said so: a lie lasts as long as its author is believed, and hides nobody else's word. */
 export function onVotersResponse(s: CoreState, from: NodeId, message: MessageOf<'voters-response'>): void {
   if (!trusted(s).has(from)) return;
-  const { configurationIndex: index, configurationTerm: term, voters } = message;
-  for (const [voucher, vouched] of s.vouched) if (!isLater(vouched, newest(s))) s.vouched.delete(voucher);
-  if (isLater({ index, term }, newest(s))) s.vouched.set(from, { index, term, voters });
+  const { configurationIndex: index, configurationTerm, voters, term } = message;
+  // No log holds an entry of a later term than its node is in.
+  if (configurationTerm > term) {
+    s.object(from, 'absurd-term');
+    return;
+  }
+  const hasRoom = s.vouched.size < MOST_VOUCHERS || s.vouched.has(from) || ownIds(s).includes(from);
+  const vouched = { index, term: configurationTerm, voters: voters.slice(0, MOST_VOUCHED) };
+  if (hasRoom && isNews(s, vouched)) s.vouched.set(from, vouched);
+}
+
+/**
+ * To be called after each change of the log and of what is vouched for: drops what the log has made old, and the word
+ * of who isn't believed any more. A voter that was removed would else stay trusted by what it said while it was one, and
+ * so would all that it named.
+ */
+export function reviewVouched(s: CoreState): void {
+  if (s.vouched.size === 0 && s.vouchedVoters.length === 0) return;
+  for (const [voucher, vouched] of s.vouched) if (!isNews(s, vouched)) s.vouched.delete(voucher);
+  const believed = trusted(s);
+  for (const voucher of s.vouched.keys()) if (!believed.has(voucher)) s.vouched.delete(voucher);
   const all = new Set([...s.vouched.values()].flatMap((vouched) => vouched.voters));
   const isSame = all.size === s.vouchedVoters.length && s.vouchedVoters.every((id) => all.has(id));
   if (!isSame) s.vouchedVoters = [...all];
 }
+
+/** A configuration that stood where the log is committed by now is in this node's log, or in none. */
+const isNews = (s: CoreState, vouched: Vouched): boolean =>
+  isLater(vouched, newest(s)) && vouched.index > s.commitIndex;

@@ -68,7 +68,7 @@ export class CoreState {
 
   /** Election timeouts since a leader was last heard. */
   timeouts = 0;
-  /** What voters said of configurations that are later than this node's, by who said it. */
+  /** What trusted nodes said of configurations that are later than this node's, by who said it (`reviewVouched`). */
   readonly vouched = new Map<NodeId, Vouched>();
   /** All that they name; made anew with each change. */
   vouchedVoters: readonly NodeId[] = [];

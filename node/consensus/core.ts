@@ -5,7 +5,15 @@
  * Raft as in the extended paper, with pre-vote, check-quorum and single-server membership changes as in
  * Ongaro's thesis, and asynchronous writes: inputs may be stepped while the disk is busy.
  */
-import { askForVoters, objectionTo, onVotersRequest, onVotersResponse, wasAsked } from './admission.ts';
+import {
+  askForVoters,
+  objectionTo,
+  onVotersRequest,
+  onVotersResponse,
+  reviewVouched,
+  wasAsked,
+} from './admission.ts';
+import { isMember } from './configuration.ts';
 import { type CoreOptions, type CoreSeed, CoreState, type Dice } from './core-state.ts';
 import {
   countOwnVote,
@@ -70,9 +78,10 @@ export class RaftCore {
         break;
       case 'introduce':
         s.introducers = input.by;
-        if (s.configuration.voters.length === 0) askForVoters(s);
+        if (!isMember(s.configuration, s.id)) askForVoters(s);
         break;
     }
+    reviewVouched(s);
     return s.takeEffects();
   }
 

@@ -4,7 +4,8 @@
  *
  *     outsider         a member that the configuration doesn't name
  *     learner          one that it names as a learner
- *     removed          a voter until it was removed; it lies to those that know that, as it has a vote by the others
+ *     removed          a voter until it was removed; it lies to those that know that, as it has a vote by the others.
+ *                      To these it only says, for later, that it will be a voter for ever
  *     meddling voter   keeps its promises (votes once a term and by the log, acknowledges what it holds, leads when it
  *                      was elected), and says everything else
  *     lying voter      anything at all
@@ -113,7 +114,11 @@ export class Hostile {
   #strike(): void {
     const { random, honest, send, deliver } = this.#world;
     const target = random.pick(honest);
-    if (!target.alive || !this.#mayAttack(target)) return;
+    if (!target.alive) return;
+    if (!this.#mayAttack(target)) {
+      deliver(target.id, this.#provision());
+      return;
+    }
     for (let left = random.pick([1, 1, 3]); left > 0; left--) {
       const message = this.#draw(target);
       if (message === null) continue;
@@ -126,6 +131,17 @@ export class Hostile {
     if (this.#hostility !== 'removed') return true;
     const { voters } = target.head().configuration;
     return voters.length > 0 && !voters.includes(HOSTILE) && isSettled(target);
+  }
+
+  /** While it has a vote: names itself the voter of a configuration that no log will ever come to. */
+  #provision(): Message {
+    const term = EPOCH_MS;
+    const voters = this.#world.random.pick([
+      [HOSTILE],
+      [HOSTILE, this.#world.random.pick(this.#world.honest).id],
+    ]);
+    const configurationIndex = Number.MAX_SAFE_INTEGER;
+    return { type: 'voters-response', term, configurationIndex, configurationTerm: term, voters };
   }
 
   #draw(target: SimNode): Message | null {

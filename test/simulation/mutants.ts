@@ -159,6 +159,13 @@ export const MUTANTS: readonly Mutant[] = [
     hostility: 'removed',
   },
   {
+    name: 'a removed voter stays one by what it said while it was one',
+    file: 'node/consensus/admission.ts',
+    find: 'const ids = new Set(ownIds(s));',
+    replace: 'const ids = new Set([...ownIds(s), ...s.vouched.keys()]);',
+    hostility: 'removed',
+  },
+  {
     name: 'votes are given to learners',
     file: 'node/consensus/admission.ts',
     find: "return isTrusted(s, from) ? null : 'not-a-voter';",

@@ -236,6 +236,93 @@ describe('a node whose log is behind', () => {
   });
 });
 
+describe('what voters vouched for', () => {
+  const later = (voters: readonly string[], changes: object = {}): Message => ({
+    type: 'voters-response',
+    term: 9,
+    configurationIndex: Number.MAX_SAFE_INTEGER,
+    configurationTerm: 9,
+    voters,
+    ...changes,
+  });
+
+  test('is forgotten once the log has brought it: a node that joins lets nobody in by it for ever', () => {
+    const bench = new Bench(['a', 'b', 'c', 'w'], voters('a', 'b', 'c'));
+    bench.campaign('a');
+    bench.node('w').step({ type: 'introduce', by: ['b'] });
+    bench.deliver();
+    assert.deepEqual([...bench.node('w').core.head().vouched].sort(), ['a', 'b', 'c']);
+    for (const change of [
+      { type: 'add-learner', node: 'w' },
+      { type: 'remove', node: 'c' },
+    ] as const) {
+      bench.node('a').step({ type: 'propose-change', change });
+      bench.tick(4);
+    }
+    assert.deepEqual(bench.node('w').core.head().configuration, { voters: ['a', 'b'], learners: ['w'] });
+    assert.deepEqual(bench.node('w').core.head().vouched, []);
+  });
+
+  test('counts no longer than who vouched: a voter that is removed takes its own word, and its puppets, along', () => {
+    const bench = new Bench(['a', 'b', 'c', 'x'], voters('a', 'b', 'c', 'x'));
+    bench.campaign('a');
+    bench.deliver();
+    for (const id of ['a', 'b', 'c']) {
+      bench.node(id).receive('x', later(['x', 'puppet']));
+      bench.node(id).receive('puppet', later(['x', 'puppet', 'another']));
+      assert.ok(bench.node(id).core.head().vouched.includes('another'), 'as long as it has a vote');
+    }
+    bench.node('a').step({ type: 'propose-change', change: { type: 'remove', node: 'x' } });
+    bench.tick(4);
+    const before = ['a', 'b', 'c'].map((id) => state(bench, id));
+    for (const id of ['a', 'b', 'c']) {
+      assert.deepEqual(bench.node(id).core.head().vouched, [], id);
+      for (const from of ['x', 'puppet', 'another']) {
+        for (const message of hostileFrames(3, 4, 2)) bench.node(id).receive(from, message);
+      }
+    }
+    assert.deepEqual(
+      ['a', 'b', 'c'].map((id) => state(bench, id)),
+      before,
+    );
+  });
+
+  test('is of no later term than its author, and neither of many voters nor by many', () => {
+    const bench = withLearner();
+    const b = bench.node('b');
+    b.receive('c', later(['c', 'puppet'], { term: 2, configurationTerm: Number.MAX_SAFE_INTEGER }));
+    assert.deepEqual([b.core.head().vouched, b.refused], [[], ['absurd-term']]);
+    const many = (name: string): string[] => Array.from({ length: 4096 }, (_, at) => `${name}${at}`);
+    b.receive('c', later(many('p')));
+    for (const puppet of b.core.head().vouched) b.receive(puppet, later(many(puppet)));
+    for (const puppet of b.core.head().vouched) b.receive(puppet, later(many(puppet)));
+    assert.ok(b.core.head().vouched.length <= 80 * 16, `${b.core.head().vouched.length} ids`);
+    b.receive('a', later(['late']));
+    assert.ok(b.core.head().vouched.includes('late'), 'the word of its own voters always finds room');
+  });
+
+  test('a node that joins goes on believing who let it in where all voters that its log begins with are gone', () => {
+    const bench = new Bench(['a', 'b', 'w'], voters('a'), { maxAppendBytes: 1 });
+    const change = (type: 'add-learner' | 'promote' | 'remove', node: string, by: string): void => {
+      bench.node(by).step({ type: 'propose-change', change: { type, node } });
+      bench.tick(4);
+    };
+    bench.campaign('a');
+    bench.node('b').step({ type: 'introduce', by: ['a'] });
+    change('add-learner', 'b', 'a');
+    change('promote', 'b', 'a');
+    change('remove', 'a', 'a');
+    const isGone = ({ from, to }: { from: string; to: string }): boolean => from === 'a' || to === 'a';
+    bench.tick(4 * ELECTION_TICKS, isGone);
+    assert.equal(bench.node('b').core.head().role, 'leader');
+    bench.node('w').step({ type: 'introduce', by: ['b'] });
+    bench.node('b').step({ type: 'propose-change', change: { type: 'add-learner', node: 'w' } });
+    bench.tick(6 * ELECTION_TICKS, isGone);
+    assert.deepEqual(bench.node('w').log(), bench.node('b').log());
+    assert.deepEqual(bench.node('w').core.head().vouched, []);
+  });
+});
+
 test('a learner that never answered is neither alive nor caught up, on however young a log', () => {
   const bench = new Bench(['a', 'b', 'c'], voters('a'));
   bench.campaign('a');
