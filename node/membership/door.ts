@@ -20,15 +20,25 @@ export interface DoorDependencies {
 }
 
 export class Door {
-  /** By which this node joins, and is called in. */
-  readonly credential: TokenCredential | null;
+  readonly #credential: TokenCredential | null;
   readonly #own: Known | null;
   readonly #deps: DoorDependencies;
 
   constructor({ token }: DoorOptions, dependencies: DoorDependencies) {
-    this.credential = token === null ? null : joinCredential(token);
+    this.#credential = token === null ? null : joinCredential(token);
     this.#own = token === null ? null : { key: joinKey(token), refusal: null };
     this.#deps = dependencies;
+  }
+
+  /**
+   * By which this node joins, and is called in; null: it has no token, or its own tables say that it was revoked. Who
+   * found that text could else call the node into a cluster of its own. One that has expired still does: it is what a
+   * node that waits was started with, and may have waited long.
+   */
+  get credential(): TokenCredential | null {
+    const own = this.#credential;
+    const token = own === null ? undefined : this.#deps.tables.tokens.join(own.bearer.id);
+    return token && token.revokedAtMs !== null ? null : own;
   }
 
   /** @param bearer who shows it */
@@ -37,7 +47,7 @@ export class Door {
     const token = tables.tokens.join(id);
     if (!token) {
       // A founder's own token, before it could be committed.
-      if (tables.tokens.joinTokens().length === 0 && id === this.credential?.bearer.id) return this.#own;
+      if (tables.tokens.joinTokens().length === 0 && id === this.#credential?.bearer.id) return this.#own;
       return caughtUp() ? null : 'not-ready';
     }
     const fault = faultOf(token, clock.nowMs());

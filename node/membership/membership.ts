@@ -224,7 +224,7 @@ export class Membership {
     if (this.#identity && !(this.#identity.founder && this.#deps.tables.isEmpty)) {
       return refuse(
         'NOT_EMPTY',
-        'that node belongs to another cluster, or has tasks of its own; only a node that waits can be added',
+        'that node belongs to another cluster, or has tasks or tokens of its own; only a node that waits can be added',
       );
     }
     this.#deps.logger.info({ clusterId }, 'invited into another cluster');
@@ -246,7 +246,7 @@ export class Membership {
       return fail({
         code: 'OTHER_CLUSTER',
         message:
-          'this data directory holds a cluster of its own with tasks; start without --join, or with another --data-dir',
+          'this data directory holds a cluster of its own with tasks or tokens; start without --join, or with another --data-dir',
       });
     }
     await this.#deps.consensus.reset();

@@ -175,8 +175,10 @@ export class Tables implements StateMachine<ApplyResult> {
   versions(): TableVersions {
     return { ...this.#versions };
   }
+  /** Whether nobody has done anything here yet: the only member, and the token that it was founded with, are no work. */
   get isEmpty(): boolean {
-    return this.#tasks.size === 0 && this.#runs.size === 0 && this.#members.size <= 1;
+    const isUnused = this.#tasks.size === 0 && this.#runs.size === 0 && this.#tokens.hasOnlyFounding;
+    return isUnused && this.#members.size <= 1;
   }
 
   /** SHA-256 of all tables: equal on two nodes exactly when the tables are. Walks everything; for inspection. */

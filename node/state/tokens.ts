@@ -40,6 +40,10 @@ export class TokenTable {
   apiTokens(): readonly ApiToken[] {
     return [...this.#api.values()];
   }
+  /** Whether no token was made beside the first. */
+  get hasOnlyFounding(): boolean {
+    return this.#made <= 1 && this.#api.size === 0;
+  }
   /** Null: this id was never removed, or was let in again. */
   removedAt(id: NodeId): number | null {
     return this.#removed.get(id)?.atMs ?? null;

@@ -74,6 +74,16 @@ describe('the door', () => {
     assert.equal(setUp({ own: null }).door.credential, null);
   });
 
+  test('a node is not called in by its own token once its tables say that it was revoked; an expired one does', () => {
+    const { door, put, apply, clock } = setUp({ own: TOKEN });
+    assert.equal(door.credential?.bearer.id, ID, 'before it could be committed');
+    put(TOKEN, { expiresAtMs: clock.nowMs() + 10 });
+    clock.advance(20);
+    assert.equal(door.credential?.bearer.id, ID);
+    apply({ type: 'token-revoke', id: ID, atMs: clock.nowMs() });
+    assert.equal(door.credential, null);
+  });
+
   test('a node that lags calls no token unknown', () => {
     const { door, put } = setUp({ ready: false });
     put(TOKEN);

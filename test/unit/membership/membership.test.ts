@@ -18,7 +18,7 @@ import type {
   ShownProof,
 } from '../../../protocols/schema/messages.ts';
 import { fail, succeed } from '../../../protocols/schema/outcome.ts';
-import { joinTokenOf, memberOf, newMemberOf, peerId } from '../../builders/nouns.ts';
+import { apiTokenOf, joinTokenOf, memberOf, newMemberOf, peerId } from '../../builders/nouns.ts';
 import { FakeClock, settled } from '../../support/fake-clock.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 import { tablesWithTask } from '../state/fixtures.ts';
@@ -411,6 +411,21 @@ describe('others ask', () => {
     assert.ok(answer.type === 'refused' && answer.code === 'NOT_EMPTY');
     assert.equal(world.resets, 0);
   });
+
+  for (const made of ['join', 'api'] as const) {
+    test(`so it is by a node whose people have made ${made} tokens: they use it`, async () => {
+      const { membership, world, apply } = setUp({ world: inCluster });
+      await membership.start();
+      const founding = joinTokenOf('the founding token');
+      apply({ type: 'join-token-put', token: founding, replaces: null });
+      if (made === 'join')
+        apply({ type: 'join-token-put', token: joinTokenOf('another'), replaces: founding.id });
+      else apply({ type: 'api-token-put', token: apiTokenOf('for people'), replaces: null });
+      const answer = await membership.handleJoin(OTHER_ID, INVITATION, null);
+      assert.ok(answer.type === 'refused' && answer.code === 'NOT_EMPTY', JSON.stringify(answer));
+      assert.equal(world.resets, 0);
+    });
+  }
 });
 
 /** Again, by a token that was made for it. */
