@@ -225,9 +225,7 @@ async function startParts(
   );
   // Ends what it runs and reports none of it: the master queues it again elsewhere.
   const onRemoved = (): void => {
-    worker.stop().catch((error: unknown) => {
-      log('worker').error({ err: error }, 'worker of a removed node could not be stopped');
-    });
+    worker.abandonAll();
     keyKeeper.forget();
   };
   const membership = new Membership(

@@ -51,7 +51,7 @@ export interface MembershipDependencies {
   readonly tables: Tables;
   /** Keeps the identity of the cluster. */
   readonly store: Pick<LogStore, 'get' | 'put'>;
-  /** This node was removed from its cluster: what it runs is nobody's any more. */
+  /** This node was removed from its cluster: what it runs is nobody's any more. It may be let in again later. */
   readonly onRemoved: () => void;
   readonly clock: Clock;
   readonly random: Random;
@@ -120,7 +120,10 @@ export class Membership {
   async start(): Promise<Outcome<void, MembershipFailure>> {
     this.#identity = await loadIdentity(this.#deps.store);
     this.#isLoaded = true;
-    if (this.#removed || this.#identity?.removed) return fail({ code: 'REMOVED', message: REMOVED });
+    if (this.#removed || this.#identity?.removed) {
+      this.#deps.onRemoved();
+      return fail({ code: 'REMOVED', message: REMOVED });
+    }
     if (this.#identity?.founder && this.#options.join.length > 0) {
       const left = await this.#leaveOwnCluster();
       if (!left.ok) return left;
@@ -288,6 +291,8 @@ export class Membership {
 
   #onRemoved(): void {
     this.#removed = true;
+    // In a log that is replayed it may have been let in again since; `start` sees what came of it.
+    if (!this.#isLoaded) return;
     this.#leave ??= this.#deps.clock.after(LEAVE_AFTER_MS, () => {
       if (!this.#removed || this.#stopped) return;
       this.#left = true;

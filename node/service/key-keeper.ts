@@ -78,9 +78,8 @@ export class KeyKeeper {
     return key === null ? REFUSED : { type: 'cluster-key', key };
   }
 
-  /** This node is no member any more. */
+  /** This node is no member any more. Should it be let in again it asks for the keys anew. */
   forget(): void {
-    this.stop();
     void this.#deps.keys.forgetAll().catch((error: unknown) => {
       this.#deps.logger.error({ err: error }, 'cluster keys could not be removed');
     });
@@ -137,7 +136,8 @@ export class KeyKeeper {
       if (this.#isStopped()) return;
       const answer = await mesh.call(member.id, { type: 'cluster-key-ask', id });
       if (!answer.ok || answer.value.type !== 'cluster-key' || keyIdOf(answer.value.key) !== id) continue;
-      if (this.#isStopped()) return;
+      // It may have been removed while it waited.
+      if (this.#isStopped() || !this.#mayHold(mesh.id)) return;
       await keys.keep(answer.value.key, { isOld: id !== tables.clusterKey.current });
       logger.info({ key: id, from: member.id }, 'cluster key received');
       return;

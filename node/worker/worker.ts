@@ -71,6 +71,11 @@ export class Worker implements AsyncDisposable {
     if (this.#state === 'new') this.#state = 'running';
   }
 
+  /** Kills all attempts and reports none. Others may follow: a node that was removed may be let in again. */
+  abandonAll(): void {
+    for (const attempt of this.#attempts) attempt.abandon();
+  }
+
   /** Kills all attempts and reports none: the master notices that this node is gone and queues them again. */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
@@ -243,7 +248,7 @@ export class Worker implements AsyncDisposable {
   async #stop(): Promise<void> {
     this.#state = 'stopping';
     this.#outbox.stop();
-    for (const attempt of this.#attempts) attempt.abandon();
+    this.abandonAll();
     await Promise.all([...this.#attempts].map((attempt) => attempt.gone));
     await this.#deps.partitions.stop();
     await this.#deps.launcher.stop();

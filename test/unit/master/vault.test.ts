@@ -12,7 +12,7 @@ import { KeyKeeper } from '../../../node/service/key-keeper.ts';
 import type { ControlRequest } from '../../../protocols/schema/messages.ts';
 import { fail, succeed } from '../../../protocols/schema/outcome.ts';
 import type { Secret } from '../../../protocols/schema/secret.ts';
-import { memberOf, peerId } from '../../builders/nouns.ts';
+import { joinTokenOf, memberOf, peerId } from '../../builders/nouns.ts';
 import { eventually } from '../../support/eventually.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
@@ -201,6 +201,10 @@ describe('when a member is removed', () => {
     await until('all have forgotten the old key', () => holders(before) === 'd');
     keeper('d').forget();
     await until('so does who was removed', () => ring('d').ids().length === 0);
+    const token = joinTokenOf('for who was removed', { createdAtMs: 2 });
+    apply({ type: 'join-token-put', token, replaces: null });
+    apply({ type: 'member-admit', member: memberOf(ids.d), tokenId: token.id, atMs: 3 });
+    await until('let in again it gets the key of now', () => ring('d').key(current()) !== null);
     vault.stop();
   });
 

@@ -549,6 +549,19 @@ describe('as a member', () => {
     assert.ok(!outcome.ok && outcome.error.code === 'REMOVED');
   });
 
+  test('a removal that is replayed counts only if the node was not let in again since', async () => {
+    for (const isBack of [true, false]) {
+      const { membership, world, apply, clock } = setUp({ world: joined });
+      apply({ type: 'member-put', member: member(SELF) });
+      apply({ type: 'member-remove', id: SELF, atMs: 2 });
+      if (isBack) letIn(apply);
+      assert.equal((await membership.start()).ok, isBack);
+      assert.equal(world.removals, isBack ? 0 : 1);
+      clock.advance(10_000);
+      assert.equal(world.removals, isBack ? 0 : 1);
+    }
+  });
+
   test('a node that was removed and called in again is a member at its next start', async () => {
     const { membership, world, apply } = setUp({ world: joined });
     await membership.start();

@@ -401,6 +401,16 @@ describe('Worker', () => {
     assert.equal(bench.worker.output('r1', 2, 'stdout', 0), null);
   });
 
+  test('kills everything when its node is removed, reports nothing, and takes runs when it is let in again', async () => {
+    await using bench = await Bench.create();
+    assert.equal(await bench.dispatch(), 'ok');
+    bench.worker.abandonAll();
+    await settled();
+    assert.deepEqual([bench.worker.held(), bench.reports], [[], []]);
+    assert.equal(await bench.dispatch({ runId: 'another', term: 9 }), 'ok');
+    assert.equal(bench.worker.held().length, 1);
+  });
+
   test('kills everything when it stops, reports nothing and takes nothing more', async () => {
     const bench = await Bench.create();
     bench.answer = () => new Promise(() => undefined);
