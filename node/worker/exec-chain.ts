@@ -51,7 +51,9 @@ export async function succeeds(
   const [program = '', ...args] = words;
   const stdio: ('ignore' | number)[] = Array.from({ length: FILTER_DESCRIPTOR }, () => 'ignore');
   if (filterFd !== null) stdio.push(filterFd);
-  const started = await startProcess(() => spawn(program, args, { env, cwd, timeout: 10_000, stdio }));
+  // A signal that can be held off would not end one that somebody stopped.
+  const options = { env, cwd, timeout: 10_000, killSignal: 'SIGKILL', stdio } as const;
+  const started = await startProcess(() => spawn(program, args, options));
   if (filterFd !== null) closeSync(filterFd);
   if (!started.ok) return false;
   return new Promise((resolve) => {

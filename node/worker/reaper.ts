@@ -4,7 +4,6 @@
  * would have to clear its environment, leave the directory and its session and lose its parent, all of them, to escape.
  * One with a user of its own can't: whatever is that user's is of the attempt, and all of it is killed at one blow.
  */
-import { spawn } from 'node:child_process';
 import { setImmediate as breathe } from 'node:timers/promises';
 import { pause } from '../pause.ts';
 import type { Clock, Logger } from '../ports.ts';
@@ -16,7 +15,7 @@ import {
   readProcess,
   readWorkingDirectory,
 } from '../procfs.ts';
-import { USUAL_PATH } from '../search-path.ts';
+import { actAs, type Ids } from './act-as.ts';
 
 /** How the processes of an attempt are known. */
 export interface AttemptMarks {
@@ -27,7 +26,7 @@ export interface AttemptMarks {
   /** The process that was started, leader of its group and session; null when it isn't known. */
   readonly root: { readonly pid: number; readonly startTicks: number } | null;
   /** Whose processes are all of this attempt; null: it shares its user with others. */
-  readonly user: { readonly uid: number; readonly gid: number } | null;
+  readonly user: Ids | null;
 }
 
 export interface ReaperDependencies {
@@ -44,6 +43,12 @@ const BYTES_AT_A_TIME = 1024 * 1024;
 const PROCESSES_AT_A_TIME = 64;
 /** Processes that can't be killed (stuck in the kernel, or another user's) are given up after about this long. */
 const GIVE_UP_MS = 5000;
+/** A shell that kills takes a few milliseconds, unless it is stopped. */
+const BLOW_LIMIT_MS = 500;
+/** Node takes longer to start, and nobody but root can stop it then. */
+const HUNT_LIMIT_MS = 3000;
+/** Nobody's, for ever: the -1 of 16 bits; `--run-uids` can't name it. */
+const NOBODYS_UID = 65_535;
 
 /** Resolves when nothing of the attempt is alive; false when something could not be killed. */
 export async function killAttempt(marks: AttemptMarks, dependencies: ReaperDependencies): Promise<boolean> {
@@ -51,6 +56,7 @@ export async function killAttempt(marks: AttemptMarks, dependencies: ReaperDepen
   const names = { runId: marks.runId, attempt: marks.attempt };
   const deadline = clock.monotonicMs() + GIVE_UP_MS;
   const known = new Map<number, ProcessEntry>();
+  const strike = marks.user === null ? null : strikeAt(marks.user);
   for (let clean = false; ; ) {
     const root = findRoot(marks);
     const list = await listProcesses(marks.root?.startTicks ?? 0);
@@ -73,7 +79,7 @@ export async function killAttempt(marks: AttemptMarks, dependencies: ReaperDepen
       return living.length === 0;
     }
     killMembers(living, root, known);
-    if (marks.user !== null) await strike(marks.user);
+    await strike?.();
     await pause(clock, ROUND_MS);
   }
 }
@@ -114,13 +120,11 @@ function signal(pid: number): void {
 }
 
 /** Resolves when no process of the user is alive; false when one could not be killed. */
-export async function killUser(
-  user: NonNullable<AttemptMarks['user']>,
-  { clock, logger }: ReaperDependencies,
-): Promise<boolean> {
+export async function killUser(user: Ids, { clock, logger }: ReaperDependencies): Promise<boolean> {
   const deadline = clock.monotonicMs() + GIVE_UP_MS;
+  const strike = strikeAt(user);
   for (;;) {
-    const reached = await strike(user);
+    const reached = await strike();
     const list = await listProcesses(0);
     const living = list?.entries.filter(({ alive, pid }) => alive && readOwner(pid) === user.uid);
     if (reached && living?.length === 0) return true;
@@ -131,22 +135,46 @@ export async function killUser(
       );
       return false;
     }
+    for (const entry of living ?? []) killProcess(entry);
     await pause(clock, ROUND_MS);
   }
 }
 
 /**
- * As the user itself, whom kill(2) lets reach each of its processes in one step: also what forks and ends faster than
- * anybody can look. False when that may have come to nothing: they can kill their killer, too.
+ * Strikes with the rights of the user itself, whom kill(2) lets reach each of its processes in one step: also what forks
+ * and ends faster than anybody can look. False when that may have come to nothing: a shell of theirs they can stop or
+ * kill, too. The next blows then are of one whom they can't reach.
  */
-async function strike({ uid, gid }: NonNullable<AttemptMarks['user']>): Promise<boolean> {
-  if (uid === 0) throw new Error('root is no user of one run');
-  const options = { uid, gid, cwd: '/', env: { PATH: USUAL_PATH }, stdio: 'ignore' } as const;
-  const child = spawn('sh', ['-c', 'kill -s KILL -- -1'], options);
-  // Status 1: there was none.
-  return new Promise((resolve) => {
-    child.once('error', () => resolve(false)).once('exit', (code) => resolve(code === 0 || code === 1));
-  });
+function strikeAt(user: Ids): () => Promise<boolean> {
+  if (user.uid === 0) throw new Error('root is no user of one run');
+  let resisted = false;
+  return async () => {
+    const reached = await (resisted ? hunt(user) : blow(user)).catch(() => false);
+    resisted ||= !reached;
+    return reached;
+  };
+}
+
+/** Tells that the signal was sent, or that there was nobody to get it; the status of no shell, `setpriv` or Node. */
+const STRUCK = 42;
+
+async function blow(user: Ids): Promise<boolean> {
+  const script = `kill -s KILL -- -1; exit ${STRUCK}`;
+  return (await actAs(user, ['sh', '-c', script], { cwd: '/', timeoutMs: BLOW_LIMIT_MS })) === STRUCK;
+}
+
+/**
+ * A process may send signals to whom its real or effective user is, and be sent them by whom its real or saved user is
+ * (kill(2)). This one takes on their user as its effective one only, and kills with nobody's as its real one: all of
+ * theirs, and nothing of root's. No exec may follow, which would save the effective user; so it is no shell.
+ */
+async function hunt({ uid }: Ids): Promise<boolean> {
+  const script = `process.seteuid(${uid});
+if (process.getuid() !== ${NOBODYS_UID} || process.geteuid() !== ${uid}) process.exit(1);
+try { process.kill(-1, 'SIGKILL'); } catch (error) { if (error.code !== 'ESRCH') throw error; }
+process.exit(${STRUCK});`;
+  const words = ['setpriv', '--ruid', String(NOBODYS_UID), '--', process.execPath, '-e', script] as const;
+  return (await actAs(null, [...words], { cwd: '/', timeoutMs: HUNT_LIMIT_MS })) === STRUCK;
 }
 
 interface Search {

@@ -3,11 +3,9 @@
  * nothing in there is reached by a path that it could bend, and what is more than a few files is removed with its
  * owner's rights, never with root's.
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { constants, type Stats } from 'node:fs';
 import { chmod, type FileHandle, lstat, open, opendir, rmdir, unlink } from 'node:fs/promises';
-import { USUAL_PATH } from '../search-path.ts';
+import { actAs } from './act-as.ts';
 
 /** As many files are removed here; a process for more costs less than so many calls. */
 const FEW = 64;
@@ -60,23 +58,17 @@ async function removeFew(path: string): Promise<boolean> {
 
 async function removeAsOwner(path: string, { uid, gid }: Stats): Promise<void> {
   await chmod(path, 0o700);
-  const user = process.geteuid?.() === 0 && uid !== 0 ? { uid, gid } : {};
+  const user = process.geteuid?.() === 0 && uid !== 0 ? { uid, gid } : null;
   // Below the working directory of the process, because its user may not be able to pass through to it.
-  const run = async (program: string, args: readonly string[]): Promise<boolean> => {
-    const child = spawn(program, args, {
-      ...user,
-      cwd: path,
-      env: { PATH: USUAL_PATH, LC_ALL: 'C' },
-      stdio: 'ignore',
-      timeout: CHILD_LIMIT_MS,
-      killSignal: 'SIGKILL',
-    });
-    const [code] = await once(child, 'exit');
+  const run = async (...words: [string, ...string[]]): Promise<boolean> => {
+    const code = await actAs(user, words, { cwd: path, timeoutMs: CHILD_LIMIT_MS });
+    // Whoever stops or kills one does so to the next.
+    if (code === null) throw new Error(`${words[0]} could not finish its work in ${path}`);
     return code === 0;
   };
-  const remove = () => run('find', ['.', '-mindepth', '1', '-delete']);
+  const remove = () => run('find', '.', '-mindepth', '1', '-delete');
   if (await remove()) return;
-  await run('chmod', ['-R', 'u+rwx', '.']);
+  await run('chmod', '-R', 'u+rwx', '.');
   await remove();
 }
 

@@ -1,0 +1,89 @@
+/** Programs that stop whoever comes to kill them, or to remove what they left, and are somebody else before long. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { describe, test } from 'node:test';
+import { systemClock } from '../../../../node/adapters.ts';
+import { listProcesses, readOwner } from '../../../../node/procfs.ts';
+import { killAttempt, killUser } from '../../../../node/worker/reaper.ts';
+import { HANG_MS } from '../../../support/eventually.ts';
+import { silentLogger } from '../../../support/silent-logger.ts';
+import { NEEDS_ROOT, rangeOf } from './machine.ts';
+
+/** Each is over before anybody has looked at it; none goes on after a minute. */
+const STOPPERS = `import os, resource, signal, time
+resource.setrlimit(resource.RLIMIT_NPROC, (64, 64))
+end = time.monotonic() + 60
+os.setsid()
+print('up', flush=True)
+os.close(1)
+while time.monotonic() < end:
+    for _ in range(300):
+        try: os.kill(-1, signal.SIGSTOP)
+        except OSError: pass
+    try:
+        if os.fork() > 0: os._exit(0)
+    except OSError: pass
+`;
+
+const livingOf = async (uid: number): Promise<number[]> =>
+  ((await listProcesses(0))?.entries ?? []).flatMap(({ alive, pid }) =>
+    alive && readOwner(pid) === uid ? [pid] : [],
+  );
+
+async function among(task: (user: { readonly uid: number; readonly gid: number }) => Promise<void>) {
+  const { first: uid } = rangeOf(1);
+  const become = ['--reuid', String(uid), '--regid', String(uid), '--clear-groups', '--'];
+  const child = spawn('setpriv', [...become, '/usr/bin/python3', '-c', STOPPERS], {
+    cwd: '/',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  try {
+    await once(child.stdout, 'data');
+    await task({ uid, gid: uid });
+  } finally {
+    for (let left = await livingOf(uid); left.length > 0; left = await livingOf(uid)) {
+      for (const pid of left) {
+        try {
+          process.kill(pid, 'SIGKILL');
+        } catch {
+          // It was over before.
+        }
+      }
+    }
+  }
+}
+
+const ports = { clock: systemClock, logger: silentLogger };
+
+describe('programs that stop their killer', { skip: NEEDS_ROOT, timeout: HANG_MS }, () => {
+  test('are killed when their user is swept', () =>
+    among(async (user) => {
+      assert.equal(await killUser(user, ports), true);
+      assert.deepEqual(await livingOf(user.uid), []);
+    }));
+
+  test('are killed at the end of their run', () =>
+    among(async (user) => {
+      const marks = { runId: 'stopper', attempt: 1, directory: '/none/stopper-1', root: null, user };
+      assert.equal(await killAttempt(marks, ports), true);
+      assert.deepEqual(await livingOf(user.uid), []);
+    }));
+
+  test('spare a neighbour, and root', async () => {
+    const root = spawn('sleep', ['1000'], { stdio: 'ignore' });
+    const { first: other } = rangeOf(1);
+    const neighbour = spawn('setpriv', ['--reuid', String(other), '--clear-groups', '--', 'sleep', '1000'], {
+      stdio: 'ignore',
+    });
+    try {
+      await among(async (user) => {
+        assert.equal(await killUser(user, ports), true);
+        for (const { exitCode, signalCode } of [root, neighbour])
+          assert.deepEqual([exitCode, signalCode], [null, null]);
+      });
+    } finally {
+      for (const child of [root, neighbour]) child.kill('SIGKILL');
+    }
+  });
+});
