@@ -7,9 +7,8 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as breathe } from 'node:timers/promises';
-import { systemClock } from '../../../node/adapters.ts';
 import { DirectoryFlock } from '../../../node/flock.ts';
-import { measureTrees } from '../../../node/worker/disk-usage.ts';
+import { measureTree } from '../../../node/worker/disk-usage.ts';
 import { succeeds } from '../../../node/worker/exec-chain.ts';
 import { PipePool } from '../../../node/worker/pipe-pool.ts';
 import { RunCensus } from '../../../node/worker/run-usage.ts';
@@ -17,12 +16,21 @@ import { RunCensus } from '../../../node/worker/run-usage.ts';
 const directory = await mkdtemp(join(tmpdir(), 'fsched-exhausted-'));
 await mkdir(join(directory, 'run'));
 const pool = new PipePool(join(directory, 'pipes'));
-const run = { name: 'run', pid: process.pid, uid: 1, reachesShared: true };
-const census = new RunCensus({ clock: systemClock, onShared: () => undefined });
+const run = { name: 'run', pid: process.pid, uid: 1, reachesShared: true, readWrittenBytes: () => 0 };
+const shared = { of: () => ({ bytes: 0, files: 0 }) };
+const census = new RunCensus({ files: null }, { shared });
+
+async function countRun(): Promise<unknown> {
+  let counted: unknown = 'nothing';
+  await census.measure(directory, [run], (_name, usage) => {
+    counted = usage;
+  });
+  return counted;
+}
 
 const deeds: Record<string, () => Promise<unknown>> = {
-  usage: () => measureTrees(directory, ['run']),
-  census: async () => (await census.measure(directory, [run])).size,
+  usage: () => measureTree(directory, 'run', { files: null, ms: 10_000 }),
+  census: countRun,
   pipes: () => pool.take(),
   lock: () => new DirectoryFlock({ directory }).acquire(),
   tool: () => succeeds(['/bin/true'], {}),
