@@ -98,7 +98,7 @@ export class Master {
     const vault = new Vault({ ...dependencies, self: mesh.id, configuration, term, call, propose });
     this.#vault = vault;
     const dispatcher = new Dispatcher({ ...dependencies, propose, call, vault });
-    this.scheduler = new Scheduler(options, { ...dependencies, dispatcher, propose, term });
+    this.scheduler = new Scheduler(options, { ...dependencies, self: mesh.id, dispatcher, propose, term });
     this.tasks = new TaskService(options, { ...dependencies, shelf, replicate, propose, vault });
     this.planner = new WayPlanner({
       ...dependencies,

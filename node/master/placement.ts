@@ -127,16 +127,20 @@ export function offersOf(
 const LARGEST_SHARE = 4;
 
 /**
- * The free ways of the cluster, of which follows how generous it is. No node counts for much more than the others have:
- * one that says that it has thousands of ways would else have all others' lent too generously.
+ * The free ways of the cluster, of which follows how generous it is. No other node counts for much more than the rest
+ * has: one that says that it has thousands of ways would else have all others' lent too generously. `self` knows its own:
+ * of two nodes the one in the middle is the smaller one, which may say that it has next to nothing.
  */
-export function freeWaysOf(domains: readonly DomainOffer[]): number {
+export function freeWaysOf(domains: readonly DomainOffer[], self: NodeId): number {
   const sum = (of: readonly DomainOffer[], what: 'ways' | 'freeWays'): number =>
     of.reduce((total, domain) => total + domain[what], 0);
-  const nodes = [...Map.groupBy(domains, ({ node }) => node).values()];
-  const sizes = nodes.map((of) => sum(of, 'ways')).sort((left, right) => left - right);
+  const nodes = Map.groupBy(domains, ({ node }) => node);
+  const sizes = [...nodes.values()].map((of) => sum(of, 'ways')).sort((left, right) => left - right);
   const most = LARGEST_SHARE * (sizes[Math.floor((sizes.length - 1) / 2)] ?? 0);
-  return nodes.reduce((total, of) => total + Math.min(most, sum(of, 'freeWays')), 0);
+  return [...nodes].reduce((total, [node, of]) => {
+    const free = sum(of, 'freeWays');
+    return total + (node === self ? free : Math.min(most, free));
+  }, 0);
 }
 
 /**

@@ -45,6 +45,7 @@ export interface SchedulerOptions {
 }
 
 export interface SchedulerDependencies {
+  readonly self: NodeId;
   readonly tables: Tables;
   readonly board: CapacityBoard;
   readonly dispatcher: Dispatcher;
@@ -95,7 +96,7 @@ export class Scheduler {
   }
 
   freeWays(): number {
-    return freeWaysOf(this.domains());
+    return freeWaysOf(this.domains(), this.#deps.self);
   }
 
   queued(): Run[] {

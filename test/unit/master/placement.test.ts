@@ -51,12 +51,16 @@ describe('a node that lies about its cache', () => {
   const honest = ['a', 'b', 'c'].map((node) => domain(node, 16));
 
   test('does not make the cluster generous with the ways of others', () => {
-    assert.equal(freeWaysOf(honest), 48);
-    assert.ok(freeWaysOf([...honest, ...liar]) <= 48 + 4 * 16);
+    assert.equal(freeWaysOf(honest, 'a'), 48);
+    assert.ok(freeWaysOf([...honest, ...liar], 'a') <= 48 + 4 * 16);
     assert.ok(
-      freeWaysOf([...honest.slice(0, 1), ...liar]) <= 16 + 4 * 16,
+      freeWaysOf([...honest.slice(0, 1), ...liar], 'a') <= 16 + 4 * 16,
       'one honest node is as good as three',
     );
+  });
+
+  test('does not make the master mean with its own ways by saying that it has next to none', () => {
+    assert.equal(freeWaysOf([...honest.slice(0, 1), domain('liar', 1, { ways: 1 })], 'a'), 17);
   });
 
   test('has no ways of others chosen for its cache', () => {

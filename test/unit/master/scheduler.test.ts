@@ -59,7 +59,7 @@ function setUp(
   const random = { next: () => 0.5, id: () => 'id' };
   const scheduler = new Scheduler(
     { queueLimit: options.queueLimit ?? 10 },
-    { tables, board, dispatcher, propose, term: () => 1, clock, random, logger: silentLogger },
+    { self: NODE_A, tables, board, dispatcher, propose, term: () => 1, clock, random, logger: silentLogger },
   );
   const reconciler = new Reconciler({ tables, dispatcher, call, clock, logger: silentLogger });
   const dispatched = (): string[] =>
