@@ -1,5 +1,6 @@
 /** What must lie on the disks of a majority of the voters before the log may speak of it. */
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
+import { quorum } from '../consensus/configuration.ts';
 import type { NodeId } from '../consensus/types.ts';
 
 /**
@@ -11,7 +12,7 @@ export function storeOnMajority(
   { voters, self }: { readonly voters: readonly NodeId[]; readonly self: NodeId },
   push: (voter: NodeId) => Promise<string | null>,
 ): Promise<Outcome<void, string>> {
-  const needed = Math.floor(voters.length / 2) + 1;
+  const needed = quorum({ voters, learners: [] });
   const others = voters.filter((voter) => voter !== self);
   let stored = voters.length - others.length;
   let failed = 0;

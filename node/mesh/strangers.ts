@@ -122,8 +122,7 @@ async function dial(
 }
 
 /**
- * The gate of a node that bans us closes the connection right after Noise, before any protocol is agreed on;
- * nothing else does that.
+ * A gate that turns us away, as too many come from our address or are there already, closes the connection right after Noise, before any protocol is agreed on; nothing else does that.
  */
 function wasTurnedAway(connection: Connection, cause: unknown): boolean {
   const early =

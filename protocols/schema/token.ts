@@ -43,7 +43,7 @@ const common = {
 
 export const JoinToken = Type.Object({
   ...common,
-  /** What is proved by a MAC: it follows from the token, which can't be had from it. */
+  /** Ed25519 public key that its bearer's signature is checked by: it follows from the token, which can't be had from it. */
   key: bytes(KEY_BYTES, KEY_BYTES),
   role: MemberRole,
   /** How many nodes it may let in; null: any number. */
