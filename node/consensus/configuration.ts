@@ -1,4 +1,5 @@
 /** Configurations and single-server changes of them (Ongaro's thesis, chapter 4). Pure. */
+import { MAX_MEMBERS } from '../../protocols/schema/fields.ts';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import type { Configuration, ConfigurationChange, Entry, NodeId } from './types.ts';
 
@@ -30,6 +31,8 @@ export function applyChange(
   switch (change.type) {
     case 'add-learner':
       if (votes || learns) return fail(`${node} is in the configuration already`);
+      // Nobody could read the entry: `codec.ts` takes no more.
+      if (voters.length + learners.length >= MAX_MEMBERS) return fail(`${MAX_MEMBERS} nodes are the most`);
       return succeed({ voters, learners: withNode(learners, node) });
     case 'promote':
       if (!learns) return fail(`${node} is not a learner; add it as one first`);

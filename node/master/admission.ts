@@ -10,6 +10,7 @@ import { type Answer, type ApiFailure, fail, type Outcome, succeed } from '../..
 import type { TokenId } from '../../protocols/schema/token.ts';
 import { isDialable } from '../addresses.ts';
 import type { NodeId } from '../consensus/types.ts';
+import { Allowance } from '../mesh/allowance.ts';
 import type { Mesh } from '../mesh/types.ts';
 import type { Clock } from '../ports.ts';
 import type { Tables } from '../state/tables.ts';
@@ -42,14 +43,22 @@ const FULL = {
   code: 'CONFLICT',
   message: `the cluster has ${MAX_MEMBERS} members, which is the most; remove one with fsched workers remove`,
 };
+const TOO_OFTEN = {
+  code: 'TOO_OFTEN',
+  message: 'a member changes its name and addresses once in half a minute; announce them again later',
+};
+/** Each change is kept in the log of every node for ever. */
+const CHANGES = { burst: 4, perSecond: 1 / 30 };
 const NOT_AGAIN =
   'this node was removed from the cluster; to let it join again make a token for it with: fsched token create --join';
 
 export class Admission {
   readonly #deps: AdmissionDependencies;
+  readonly #changes: Allowance;
 
   constructor(dependencies: AdmissionDependencies) {
     this.#deps = dependencies;
+    this.#changes = new Allowance(CHANGES, dependencies);
   }
 
   /**
@@ -90,6 +99,7 @@ export class Admission {
     };
     const row = { ...member, mayVote, joinedBy, joinedAtMs };
     if (isDeepStrictEqual(known, row)) return succeed(row);
+    if (!this.#changes.take(from)) return fail(TOO_OFTEN);
     return this.#commit(row, { type: 'member-put', member: row });
   }
 
@@ -102,11 +112,17 @@ export class Admission {
     return fail({ code: 'NOT_PROVED', message });
   }
 
-  /** A use of the token, unless the node is a member already. */
+  /**
+   * A use of the token. A member that never heard that it was let in is let in again as what it is: it announces what
+   * is new of it. What it proved once any member can bring again, as often as it likes.
+   */
   async #admit(tokenId: TokenId, member: NewMember): Promise<Admitted> {
     const { tables, clock } = this.#deps;
     const atMs = clock.nowMs();
-    const mayVote = tables.tokens.join(tokenId)?.role !== 'worker';
+    const token = tables.tokens.join(tokenId);
+    const known = tables.member(member.id);
+    if (known && token?.revokedAtMs === null) return succeed(known);
+    const mayVote = token?.role !== 'worker';
     const row = { ...member, mayVote, joinedBy: tokenId, joinedAtMs: atMs };
     return this.#commit(row, { type: 'member-admit', member: row, tokenId, atMs });
   }
@@ -122,6 +138,7 @@ export class Admission {
     if (outcome.value.ok) return succeed(tables.member(row.id) ?? row);
     const { code } = outcome.value;
     if (isTokenFault(code)) return fail({ code, message: TOKEN_ADVICE[code] });
+    if (code === 'FULL') return fail(FULL);
     if (code === 'REMOVED') return fail({ code, message: NOT_AGAIN });
     return fail({ code: 'NOT_PROVED', message: `the cluster doesn't know that join token (${code})` });
   }

@@ -6,7 +6,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { isValid } from '../../protocols/schema/check.ts';
-import { MAX_ADDRESSES, PeerId } from '../../protocols/schema/fields.ts';
+import { MAX_TOLD_ADDRESSES, PeerId } from '../../protocols/schema/fields.ts';
 import type { KnownPeer, Member, NewMember } from '../../protocols/schema/member.ts';
 import type { JoinRequest, JoinResponse, ShownProof } from '../../protocols/schema/messages.ts';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
@@ -193,7 +193,7 @@ export class Membership {
   /** This node as the members table should have it. */
   self(): NewMember {
     const { mesh } = this.#deps;
-    const addresses = mesh.addresses().slice(0, MAX_ADDRESSES);
+    const addresses = mesh.addresses().slice(0, MAX_TOLD_ADDRESSES);
     const { name, apiToken } = this.#options;
     return { id: mesh.id, name, addresses, apiToken };
   }

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import type { TableVersions } from '../../protocols/schema/capacity.ts';
 import type { Command } from '../../protocols/schema/command.ts';
+import { MAX_MEMBERS } from '../../protocols/schema/fields.ts';
 import type { Member } from '../../protocols/schema/member.ts';
 import { isTerminal, type Run } from '../../protocols/schema/run.ts';
 import type { Profile, Task } from '../../protocols/schema/task.ts';
@@ -40,6 +41,7 @@ const OK: ApplyResult = { ok: true };
 const NOT_FOUND: ApplyResult = { ok: false, code: 'NOT_FOUND' };
 const STALE: ApplyResult = { ok: false, code: 'STALE' };
 const EXISTS: ApplyResult = { ok: false, code: 'EXISTS' };
+const FULL: ApplyResult = { ok: false, code: 'FULL' };
 
 /** What of a record can be large: outputs that aren't files. */
 function recordBytes({ result }: Run): number {
@@ -245,6 +247,7 @@ export class Tables implements StateMachine<ApplyResult> {
 
   #putMember(member: Member): ApplyResult {
     const known = this.#members.has(member.id);
+    if (!known && this.#isFull()) return FULL;
     // News of its address may overtake its removal on the way to the log; it needs a token to come back.
     if (!known && this.#tokens.removedAt(member.id) !== null) return { ok: false, code: 'REMOVED' };
     this.#members.set(member.id, member);
@@ -252,13 +255,22 @@ export class Tables implements StateMachine<ApplyResult> {
   }
 
   #admit({ member, tokenId, atMs }: Extract<Command, { type: 'member-admit' }>): ApplyResult {
-    const known = this.#members.get(member.id);
-    const fault = this.#tokens.use(member.id, known !== undefined, tokenId, atMs);
+    const isKnown = this.#members.has(member.id);
+    if (!isKnown && this.#isFull()) return FULL;
+    const fault = this.#tokens.use(member.id, isKnown, tokenId, atMs);
     if (fault !== null) return { ok: false, code: fault };
-    // Who is a member stays what it was let in as.
-    const { mayVote, joinedBy, joinedAtMs } = known ?? member;
-    this.#members.set(member.id, { ...member, mayVote, joinedBy, joinedAtMs });
+    // Whoever has seen its proof can bring that again: news of itself a member brings by its own word.
+    if (isKnown) return OK;
+    this.#members.set(member.id, member);
     return this.#changed('members');
+  }
+
+  /**
+   * Admissions that are under way together may each have found room. Logs from before this was looked at hold no more
+   * members either: a configuration of more could not be read.
+   */
+  #isFull(): boolean {
+    return this.#members.size >= MAX_MEMBERS;
   }
 
   #removeMember({ id, atMs }: Extract<Command, { type: 'member-remove' }>): ApplyResult {

@@ -21,6 +21,6 @@ export type ApplyResult =
   /** `EXISTS` of a run-create carries the run that the idempotency key already made. */
   | {
       readonly ok: false;
-      readonly code: 'STALE' | 'NOT_FOUND' | 'EXISTS' | 'MALFORMED' | 'REMOVED' | TokenFault;
+      readonly code: 'STALE' | 'NOT_FOUND' | 'EXISTS' | 'MALFORMED' | 'REMOVED' | 'FULL' | TokenFault;
       readonly runId?: string;
     };

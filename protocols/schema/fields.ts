@@ -29,6 +29,8 @@ export const MAX_WAYS = 64;
 export const MAX_DOMAINS = 1024;
 export const MAX_MEMBERS = 4096;
 export const MAX_ADDRESSES = 64;
+/** Of these a node tells the most useful; each change is kept in the log of all for ever. */
+export const MAX_TOLD_ADDRESSES = 16;
 export const MAX_CPUS = 8192;
 export const MAX_COMMAND_BYTES = 4096;
 /** Parameters travel in the log, which every voter keeps. */
@@ -164,3 +166,5 @@ export const MaxSlowdown = Type.Number({
 export const Addresses = listOf(name(512), MAX_ADDRESSES, {
   description: 'Multiaddrs of the mesh without /p2p, most useful first.',
 });
+/** As a node tells its own. The longest has the longest name of a host. */
+export const ToldAddresses = listOf(name(300), MAX_TOLD_ADDRESSES);

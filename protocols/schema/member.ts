@@ -1,12 +1,12 @@
 /** Members, and what a node must know of one to reach it. */
 import Type from 'typebox';
-import { Addresses, moment, name, nullable, PeerId, Sha256, type Value } from './fields.ts';
+import { Addresses, moment, name, nullable, PeerId, Sha256, ToldAddresses, type Value } from './fields.ts';
 import { TokenId } from './token.ts';
 
 export const NewMember = Type.Object({
   id: PeerId,
   name: name(64),
-  addresses: Addresses,
+  addresses: ToldAddresses,
   /** `apiTokenHash` of the token that lies in its data directory; null: it has none, or is of an older version. */
   apiToken: nullable(Sha256),
 });
@@ -15,6 +15,7 @@ export type NewMember = Value<typeof NewMember>;
 
 export const Member = Type.Object({
   ...NewMember.properties,
+  addresses: Addresses,
   mayVote: Type.Boolean({ description: 'Whether it may become a voter.' }),
   /** The join token that it proved; null: it founded the cluster, or came in before tokens had ids. */
   joinedBy: nullable(TokenId),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { decodeEntry, encodeEntry } from '../../../node/consensus/codec.ts';
 import { applyChange, quorum } from '../../../node/consensus/configuration.ts';
 import {
   type MembershipView,
@@ -8,6 +9,7 @@ import {
   planMembership,
 } from '../../../node/consensus/membership.ts';
 import type { Configuration } from '../../../node/consensus/types.ts';
+import { MAX_MEMBERS } from '../../../protocols/schema/fields.ts';
 
 const members = (text: string): PlannedMember[] =>
   text
@@ -173,4 +175,17 @@ test('whoever is down, the plan comes to rest and no step loses the living major
     }),
     { numRuns: 1000 },
   );
+});
+
+test('a configuration holds no more nodes than its entry can name', () => {
+  const learners = Array.from({ length: MAX_MEMBERS - 1 }, (_, at) => `w${at}`);
+  const full = { voters: ['a'], learners };
+  assert.ok(!applyChange(full, { type: 'add-learner', node: 'late' }).ok);
+  const next = applyChange(
+    { voters: ['a'], learners: learners.slice(1) },
+    { type: 'add-learner', node: 'late' },
+  );
+  assert.ok(next.ok);
+  const entry = { kind: 'configuration', term: 1, index: 1, configuration: next.value } as const;
+  assert.ok(decodeEntry(encodeEntry(entry)).ok);
 });

@@ -5,9 +5,10 @@ import { putFoundingToken } from '../../../node/master/founding-token.ts';
 import { purposeOf } from '../../../protocols/join/index.ts';
 import { signatureOf, transcriptOf } from '../../../protocols/proof/signature.ts';
 import { joinCredential, joinKey, tokenId } from '../../../protocols/proof/token-keys.ts';
+import { isValid } from '../../../protocols/schema/check.ts';
 import type { Command } from '../../../protocols/schema/command.ts';
 import { MAX_MEMBERS } from '../../../protocols/schema/fields.ts';
-import type { NewMember } from '../../../protocols/schema/member.ts';
+import { NewMember } from '../../../protocols/schema/member.ts';
 import type { ControlRequest, ShownProof } from '../../../protocols/schema/messages.ts';
 import { succeed } from '../../../protocols/schema/outcome.ts';
 import { joinTokenOf, memberOf, peerId, newMemberOf as row } from '../../builders/nouns.ts';
@@ -117,8 +118,87 @@ test('who was let in and never heard of it is let in again by the same token, wh
   const first = tables.member(STRANGER);
   clock.advance(200);
   assert.equal(await ask(LIAR, joined(LIAR, row(STRANGER, { name: 'again' }))), 'ok');
+  assert.deepEqual(tables.member(STRANGER), first, 'what is new of it it announces itself');
+  assert.equal(await ask(STRANGER, { type: 'admit', member: row(STRANGER, { name: 'again' }) }), 'ok');
   assert.deepEqual(tables.member(STRANGER), { ...first, name: 'again' });
   assert.equal(tables.tokens.join(tokenId(TOKEN))?.used, 1);
+});
+
+test('a member can not take back the row of another by bringing its proof of before again', async () => {
+  const { ask, apply, tables, admission } = setUp();
+  const proved = joined(LIAR, row(STRANGER, { apiToken: '1'.repeat(64) }));
+  assert.equal(await ask(LIAR, proved), 'ok');
+  const moved = row(STRANGER, { addresses: ['/ip4/192.0.2.9/tcp/1'], apiToken: '2'.repeat(64) });
+  assert.equal(await ask(STRANGER, { type: 'admit', member: moved }), 'ok');
+  const before = tables.fingerprint();
+  assert.equal(await ask(LIAR, proved), 'ok');
+  assert.ok((await admission.invited(tokenId(TOKEN), row(STRANGER))).ok);
+  const late = {
+    type: 'member-admit',
+    member: memberOf(STRANGER),
+    tokenId: tokenId(TOKEN),
+    atMs: 9,
+  } as const;
+  assert.deepEqual(apply(late), { ok: true }, 'one that was on its way to the log');
+  assert.equal(tables.fingerprint(), before);
+});
+
+test('a member changes its row a few times, and then once in half a minute: every log keeps each change', async () => {
+  const { ask, clock, tables } = setUp();
+  let changes = 0;
+  const change = async (): Promise<string> => {
+    const name = `name ${++changes}`;
+    return ask(LIAR, { type: 'admit', member: row(LIAR, { name }) });
+  };
+  const answers: string[] = [];
+  for (let call = 0; call < 100; call++) answers.push(await change());
+  assert.deepEqual(new Set(answers.slice(4)), new Set(['TOO_OFTEN']));
+  assert.equal(tables.member(LIAR)?.name, 'name 4');
+  assert.equal(
+    await ask(LIAR, { type: 'admit', member: row(LIAR, { name: 'name 4' }) }),
+    'ok',
+    'nothing new',
+  );
+  assert.equal(
+    await ask(FRIEND, { type: 'admit', member: row(FRIEND, { name: 'x' }) }),
+    'ok',
+    'another member',
+  );
+  clock.advance(30_000);
+  assert.deepEqual([await change(), await change()], ['ok', 'TOO_OFTEN']);
+});
+
+test('a node tells a few addresses of itself, none longer than the name of a host makes it', () => {
+  const isTold = (addresses: readonly string[]): boolean => isValid(NewMember, row(FRIEND, { addresses }));
+  const long = `/dns4/${'a'.repeat(253)}/tcp/65535`;
+  assert.ok(isTold(Array.from({ length: 16 }, () => long)));
+  assert.ok(!isTold(Array.from({ length: 17 }, () => long)));
+  assert.ok(!isTold([`/dns4/${'a'.repeat(500)}/tcp/65535`]));
+});
+
+test('admissions that are under way together fill the cluster, and no more', async () => {
+  const { tables, apply, clock, ask } = setUp();
+  for (let at = tables.members().length; at < MAX_MEMBERS - 1; at++)
+    apply({ type: 'member-put', member: memberOf(peerId(`member${at}e`)) });
+  const begun: (() => void)[] = [];
+  const propose = async (command: Command) => {
+    await new Promise<void>((go) => begun.push(go));
+    return succeed(apply(command));
+  };
+  const admission = new Admission({ mesh: { id: MASTER }, tables, propose, clock });
+  const late = ['one', 'two', 'three'].map((name) =>
+    admission.answer(FRIEND, joined(FRIEND, row(peerId(name)))),
+  );
+  assert.equal(begun.length, 3, 'all have found room');
+  for (const go of begun) go();
+  assert.deepEqual((await Promise.all(late)).map(({ type }) => type).sort(), ['ok', 'refused', 'refused']);
+  assert.equal(tables.members().length, MAX_MEMBERS);
+  assert.equal(tables.tokens.join(tokenId(TOKEN))?.used, 1);
+  assert.equal(await ask(FRIEND, joined(FRIEND, row(peerId('four')))), 'CONFLICT');
+  assert.deepEqual(apply({ type: 'member-put', member: memberOf(peerId('five')) }), {
+    ok: false,
+    code: 'FULL',
+  });
 });
 
 for (const [code, token] of [
