@@ -93,8 +93,16 @@ function addHooks(app: App, context: AppContext): void {
       const seconds = (context.clock.monotonicMs() - startedAtMs) / 1000;
       const route = request.routeOptions.url ?? 'unknown';
       context.metrics.observeRequest(request.method, route, status, seconds);
-      const url = loggable(request.url);
-      context.logger.debug({ method: request.method, url, status, seconds }, 'request');
+      const line = {
+        method: request.method,
+        // Computed only where the line is written.
+        get url() {
+          return loggable(request.url);
+        },
+        status,
+        seconds,
+      };
+      context.logger.debug(line, 'request');
     });
     if (saysTooLarge(request.headers, options.maxUploadBytes)) throw tooLarge(options.maxUploadBytes);
     request.principal = await identify(request, options, context).catch(async (error: unknown) => {
