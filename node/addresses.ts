@@ -42,6 +42,20 @@ export function isLoopback(host: string): boolean {
   return version === 0 ? bare === 'localhost' : loopback.check(bare, version === 4 ? 'ipv4' : 'ipv6');
 }
 
+/** Of the eight groups of an IPv6 address, those that one machine often has to itself. */
+const PREFIX_GROUPS = 4;
+
+/** What a caller is counted by: an IPv4 address, or the /64 of an IPv6 address. One that IPv6 maps is an IPv4 address. */
+export function networkOf(address: string): string {
+  const plain = address.replace(/%.*$/, '').replace(/^::ffff:(?=\d+\.)/i, '');
+  if (isIP(plain) !== 6) return plain;
+  const [groups = [], rest = []] = plain
+    .split('::')
+    .map((part) => part.split(':').filter((each) => each !== ''));
+  while (groups.length + rest.length < 8) groups.push('0');
+  return `${[...groups, ...rest].slice(0, PREFIX_GROUPS).join(':')}::/64`;
+}
+
 /** The package takes a while to load, so only those wait for it who have an address to read. Null: it is none. */
 async function parseMultiaddr(text: string): Promise<Multiaddr | null> {
   const { multiaddr } = await import('@multiformats/multiaddr');

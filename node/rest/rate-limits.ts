@@ -6,6 +6,7 @@
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyRequest } from 'fastify';
 import type { NodeId } from '../../protocols/schema/fields.ts';
+import { networkOf } from '../addresses.ts';
 import { ApiError } from './errors.ts';
 import type { App } from './routes/context.ts';
 
@@ -77,12 +78,4 @@ export class RateLimits {
     const message = `too many requests at a time: ${counted.max} in ${WINDOW_MS / 1000} s is the most (--rate-limit); go on in ${seconds} s`;
     throw new ApiError('RATE_LIMITED', message, { 'retry-after': String(seconds) });
   }
-}
-
-/** Whoever has one IPv6 address has all of its network. */
-function networkOf(address: string): string {
-  const plain = address.replace(/^::ffff:(?=\d+\.)/, '');
-  if (!plain.includes(':')) return plain;
-  const [head = ''] = plain.split('::');
-  return head.split(':').slice(0, 4).join(':');
 }

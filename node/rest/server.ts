@@ -4,7 +4,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { NodeId } from '../../protocols/schema/fields.ts';
 import { unbracket } from '../addresses.ts';
@@ -12,7 +12,7 @@ import type { Cancel, Clock, Logger, Random } from '../ports.ts';
 import { answerBrokenRequest, buildApp } from './app.ts';
 import type { DoorDependencies } from './auth.ts';
 import type { RestBackend } from './backend.ts';
-import { limitConnections } from './connections.ts';
+import { Connections } from './connections.ts';
 import { ApiError, answerAtOnce } from './errors.ts';
 import { Forwarder } from './forward.ts';
 import { RestMetrics } from './metrics.ts';
@@ -60,6 +60,9 @@ export interface RestServer extends AsyncDisposable {
 /** How often it is looked whether the certificate is about to expire. */
 const EXPIRY_PERIOD_MS = 12 * 3_600_000;
 
+/** Requests that a client may send on a connection before the one in progress is answered; hardly any sends one. */
+const MOST_WAITING = 8;
+
 export const createRestServer = (options: Partial<RestOptions>, dependencies: RestDependencies): RestServer =>
   new FastifyRestServer({ ...restDefaults, ...options }, dependencies);
 
@@ -83,7 +86,9 @@ class FastifyRestServer implements RestServer {
   readonly #refused = new WeakSet<IncomingMessage>();
   readonly #streams = new Set<Duplex>();
   readonly #pace: Pace;
-  #isRefused = (_socket: Socket): boolean => false;
+  readonly #connections: Connections;
+  /** How many requests of a connection wait for those before them. */
+  readonly #waiting = new WeakMap<Duplex, number>();
   #inProgress = 0;
   #whenIdle = () => {};
   #public!: Server;
@@ -99,6 +104,7 @@ class FastifyRestServer implements RestServer {
     this.#options = options;
     this.#deps = dependencies;
     this.#pace = new Pace(options, { clock, onSlow: endSlow });
+    this.#connections = new Connections(options, { clock, localUser });
     const metrics = new RestMetrics(backend);
     const onAttempt = (outcome: string) => metrics.countForward(outcome);
     this.#app = buildApp({
@@ -114,7 +120,7 @@ class FastifyRestServer implements RestServer {
       mustClose: (request) => this.#state === 'stopping' || this.#refused.has(request),
       serverFactory: (handler) => {
         this.#public = this.#createServer(handler, options.tls !== null);
-        this.#isRefused = limitConnections(this.#public, options, clock);
+        this.#connections.limit(this.#public);
         return this.#public;
       },
     });
@@ -208,7 +214,11 @@ class FastifyRestServer implements RestServer {
   #createServer(handler: (request: IncomingMessage, response: ServerResponse) => void, tls: boolean): Server {
     const { headersTimeoutMs, requestTimeoutMs, keepAliveMs, maxUploadBytes } = this.#options;
     const serve = (request: IncomingMessage, response: ServerResponse) => {
-      if (this.#isRefused(request.socket)) return;
+      const { socket } = request;
+      if (response.socket === null) return this.#awaitTurn(socket, response, () => serve(request, response));
+      const verdict = this.#connections.verdict(socket);
+      if (verdict !== null) return void verdict.then(() => serve(request, response));
+      if (socket.destroyed || this.#connections.isRefused(socket)) return;
       this.#inProgress += 1;
       const unwatch = this.#pace.watch(request, response);
       response.once('close', () => {
@@ -234,6 +244,20 @@ class FastifyRestServer implements RestServer {
       serve(request, response);
     });
     return server;
+  }
+
+  /**
+   * One request of a connection is in progress at a time. Those that were sent before it was answered (pipelined) would
+   * go on without end: Node tells of the end of a connection only the answer that is being written to it.
+   */
+  #awaitTurn(socket: Duplex, response: ServerResponse, begin: () => void): void {
+    const waiting = this.#waiting.get(socket) ?? 0;
+    if (waiting === MOST_WAITING) return void socket.destroy();
+    this.#waiting.set(socket, waiting + 1);
+    response.once('socket', () => {
+      this.#waiting.set(socket, (this.#waiting.get(socket) ?? 1) - 1);
+      begin();
+    });
   }
 
   #listen(host: string, port: number): Promise<void> {

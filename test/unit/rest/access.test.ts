@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { systemClock, systemRandom } from '../../../node/adapters.ts';
-import { isLoopback } from '../../../node/addresses.ts';
+import { isLoopback, networkOf } from '../../../node/addresses.ts';
 import { createRestServer } from '../../../node/rest/server.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 import { FakeBackend } from './fake-backend.ts';
@@ -22,6 +22,23 @@ test('what counts as loopback', () => {
   for (const host of ['0.0.0.0', '::', '10.0.0.1', 'localhost.example.org', '', '127.0.0.1.example.org']) {
     assert.equal(isLoopback(host), false, host);
   }
+});
+
+test('a caller is counted by its address, or by its network where it has all of one', () => {
+  for (const [address, network] of [
+    ['192.0.2.1', '192.0.2.1'],
+    ['::ffff:192.0.2.1', '192.0.2.1'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+    ['2001:db8:1:2::9', '2001:db8:1:2::/64'],
+    ['2001:db8:1::9', '2001:db8:1:0::/64'],
+    ['2001:db8::7:8:9', '2001:db8:0:0::/64'],
+    ['2001::7:8:9', '2001:0:0:0::/64'],
+    ['::1', '0:0:0:0::/64'],
+    ['::2:3:4:5:6:7:8', '0:2:3:4::/64'],
+    ['64:ff9b::192.0.2.1', '64:ff9b:0:0::/64'],
+    ['fe80::1%eth0', 'fe80:0:0:0::/64'],
+  ] as const)
+    assert.equal(networkOf(address), network, address);
 });
 
 test('a port in use is an error that says so', async () => {

@@ -9,7 +9,7 @@ import { systemClock } from '../../../node/adapters.ts';
 import type { Clock } from '../../../node/ports.ts';
 import { Authority, noCertificates } from '../../support/certificates.ts';
 import { FakeBackend } from './fake-backend.ts';
-import { other, sendRaw, startRest, until } from './harness.ts';
+import { nobodyTrusted, other, sendRaw, startRest, until } from './harness.ts';
 
 const QUICK = { bodyPatienceMs: 200, answerPatienceMs: 200, slowestBytesPerSecond: 500 };
 
@@ -147,7 +147,7 @@ describe('an answer that nobody takes', () => {
 
 describe('connections', () => {
   test('beyond the limit are answered, and the others served', async () => {
-    await using rest = await startRest({ maxConnections: 3 });
+    await using rest = await startRest({ maxConnections: 3 }, new FakeBackend(), { trusts: nobodyTrusted });
     const held = [1, 2, 3].map(() => connect(rest.port, '127.0.0.1'));
     await Promise.all(held.map((socket) => once(socket, 'connect')));
     const refused = await sendRaw(
