@@ -105,12 +105,16 @@ function addHooks(app: App, context: AppContext): void {
       context.logger.debug(line, 'request');
     });
     if (saysTooLarge(request.headers, options.maxUploadBytes)) throw tooLarge(options.maxUploadBytes);
-    request.principal = await identify(request, options, context).catch(async (error: unknown) => {
-      await rates.countStranger(request);
-      throw error;
-    });
+    let counted: Promise<void> | null = null;
+    const countStranger = () => (counted ??= rates.countStranger(request));
+    request.principal = await identify(request, options, context, countStranger).catch(
+      async (error: unknown) => {
+        await countStranger();
+        throw error;
+      },
+    );
     const { scope = 'read' } = request.routeOptions.config;
-    if (request.principal === null) await rates.countStranger(request);
+    if (request.principal === null) await rates.countUnnamed(request);
     else await rates.countKnown(request);
     if (scope === 'anyone') return;
     if (request.principal === null) throw needsToken();

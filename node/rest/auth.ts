@@ -23,20 +23,25 @@ export interface DoorDependencies {
 
 const TRY =
   'send the header "Authorization: Bearer TOKEN" with a token of "fsched token create" or the one in DATA-DIR/api-token';
-const FAULTS: Readonly<Record<BearerFault, string>> = {
+const FAULTS: Readonly<Record<Exclude<BearerFault, 'UNDECIDED'>, string>> = {
   UNKNOWN_TOKEN: `the token is wrong: ${TRY}`,
   REVOKED: 'the token was revoked: ask whoever administers this cluster for another (fsched token create)',
   EXPIRED: 'the token has expired: ask whoever administers this cluster for another (fsched token rotate)',
 };
 
-/** Null: nobody whom this node knows. @throws ApiError of a token that doesn't hold, or of what a web page sends */
+/**
+ * Null: nobody whom this node knows.
+ * @param mayWait throws where the caller has asked too often to be waited for
+ * @throws ApiError of a token that doesn't hold, or of what a web page sends
+ */
 export async function identify(
   request: FastifyRequest,
   options: Pick<RestOptions, 'allowedHosts' | 'tls'>,
   { backend, senderOf, localUser }: DoorDependencies,
+  mayWait: () => Promise<void>,
 ): Promise<Principal | null> {
   const { headers, raw } = request;
-  if (headers.authorization !== undefined) return bearerOf(headers.authorization, backend);
+  if (headers.authorization !== undefined) return bearerOf(headers.authorization, backend, mayWait);
   const sender = senderOf(request);
   // Known by its key: what it lets in without a token it answers for.
   if (sender !== null) return backend.nodePrincipal(sender);
@@ -47,12 +52,20 @@ export async function identify(
   return user === null || node === null ? null : { ...node, who: user };
 }
 
-async function bearerOf(authorization: string, backend: Pick<RestBackend, 'bearer'>): Promise<Principal> {
+async function bearerOf(
+  authorization: string,
+  backend: Pick<RestBackend, 'bearer'>,
+  mayWait: () => Promise<void>,
+): Promise<Principal> {
   const token = /^Bearer +(\S+) *$/i.exec(authorization)?.[1];
   if (token === undefined)
     throw unauthorized(`the Authorization header is of a kind that this API does not know: ${TRY}`);
-  const known = await backend.bearer(token);
+  const known = await backend.bearer(token, mayWait);
   if (known.ok) return known.value;
+  if (known.error === 'UNDECIDED') {
+    const message = 'this node can not tell yet whether the token holds: try again in a second';
+    throw new ApiError('UNAVAILABLE', message, { 'retry-after': '1' });
+  }
   throw unauthorized(FAULTS[known.error], 'invalid_token');
 }
 

@@ -116,8 +116,11 @@ export interface RestBackend {
     /** How its disk stands; null while that isn't known. */
     readonly room: Room | null;
   };
-  /** Whom a token makes known. */
-  bearer(token: string): Promise<Outcome<Principal, BearerFault>>;
+  /**
+   * Whom a token makes known.
+   * @param mayWait asked before a token that isn't known is waited for; what it throws is thrown
+   */
+  bearer(token: string, mayWait: () => Promise<void>): Promise<Outcome<Principal, BearerFault>>;
   /** A member, for whom it lets in without a token; `null`: this node. Null: it is no member. */
   nodePrincipal(id: NodeId | null): Principal | null;
   createTask(upload: Upload): Promise<Answer<Task>>;

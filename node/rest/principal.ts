@@ -14,8 +14,11 @@ export interface Principal {
   readonly trusted: boolean;
 }
 
-/** Why a token is of no use. It is told to its bearer only, for an id is known only by the whole token. */
-export type BearerFault = 'UNKNOWN_TOKEN' | 'REVOKED' | 'EXPIRED';
+/**
+ * Why a token is of no use. It is told to its bearer only, for an id is known only by the whole token. `UNDECIDED`: it
+ * may have been made a moment ago, and too many wait already to be told.
+ */
+export type BearerFault = 'UNKNOWN_TOKEN' | 'REVOKED' | 'EXPIRED' | 'UNDECIDED';
 
 /** What a route asks for; `anyone`: nothing, but a token that is shown must be right all the same. */
 export type RouteScope = Scope | 'anyone';

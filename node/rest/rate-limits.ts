@@ -18,6 +18,8 @@ const MEMBER_FACTOR = 20;
 const MOST_CALLERS = 5_000;
 /** Counted by themselves: who asks too much else shall still be seen to be in trouble. */
 const WATCHED: ReadonlySet<string> = new Set(['/healthz', '/metrics']);
+/** Answered to anyone, with a word. */
+const BRIEF = '/healthz';
 
 export interface RateLimitOptions {
   /** Requests a second; null: any number. */
@@ -46,6 +48,14 @@ export class RateLimits {
         timeWindow: WINDOW_MS,
       });
     });
+  }
+
+  /**
+   * Of who shows no token. The brief answer of /healthz costs less than a refusal, and behind a proxy all have one
+   * address: counted, a flood of strangers would have the proxy take the node for broken. @throws ApiError RATE_LIMITED
+   */
+  async countUnnamed(request: FastifyRequest): Promise<void> {
+    if (request.routeOptions.url !== BRIEF) await this.countStranger(request);
   }
 
   /**

@@ -125,7 +125,7 @@ export class DaemonBackend implements RestBackend {
     };
   }
 
-  bearer: RestBackend['bearer'] = (token) => this.#deps.bearers.bearer(token);
+  bearer: RestBackend['bearer'] = (token, mayWait) => this.#deps.bearers.bearer(token, mayWait);
   nodePrincipal: RestBackend['nodePrincipal'] = (id) => this.#deps.bearers.nodePrincipal(id);
 
   async createTask(upload: Upload): Promise<Answer<Task>> {

@@ -9,12 +9,15 @@ import type { Member } from '../../protocols/schema/member.ts';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import { pause } from '../pause.ts';
 import type { Clock } from '../ports.ts';
+import type { RestBackend } from '../rest/backend.ts';
 import type { BearerFault, Principal } from '../rest/principal.ts';
 import type { Tables } from '../state/tables.ts';
 import { faultOf } from '../state/tokens.ts';
 
 /** A token that was made through another node just now comes with one of the next heartbeats. */
 const UNHEARD_MS = 500;
+/** More than one address may keep waiting by the rate at which it may ask. */
+const MOST_WAITING = 256;
 
 export interface BearersOptions {
   readonly self: NodeId;
@@ -41,22 +44,29 @@ export class Bearers {
   readonly #deps: BearersDependencies;
   /** Derived from the members; more than one where an operator gave the same token to several nodes. */
   #owners: Map<string, readonly Member[]> | null = null;
+  /** Those whose token isn't known yet: each looks again when one may have become known. */
+  readonly #waiting = new Set<() => void>();
 
   constructor(options: BearersOptions, dependencies: BearersDependencies) {
     this.#options = options;
     this.#deps = dependencies;
     dependencies.tables.onApplied(({ type }) => {
-      if (type.startsWith('member-')) this.#owners = null;
+      const isOfMember = type.startsWith('member-');
+      if (isOfMember) this.#owners = null;
+      if (isOfMember || type === 'api-token-put') for (const look of this.#waiting) look();
     });
   }
 
-  async bearer(token: string): Promise<Outcome<Principal, BearerFault>> {
+  bearer: RestBackend['bearer'] = async (token, mayWait) => {
     const shown = { id: tokenId(token), sha256: apiTokenHash(token) };
     const known = this.#lookUp(shown);
     if (known !== null) return known;
     if (!this.#deps.mayLag()) return fail('UNKNOWN_TOKEN');
+    await mayWait();
+    // Not "unknown": whoever is right would believe it.
+    if (this.#waiting.size >= MOST_WAITING) return fail('UNDECIDED');
     return (await this.#awaitNews(shown)) ?? fail('UNKNOWN_TOKEN');
-  }
+  };
 
   /** What a node may ask for without a token, for whom it trusts. Null: it is no member. */
   nodePrincipal(id: NodeId | null): Principal | null {
@@ -98,13 +108,13 @@ export class Bearers {
   }
 
   async #awaitNews(shown: Shown): Promise<Outcome<Principal, BearerFault> | null> {
-    const { tables, clock } = this.#deps;
     const heard = new AbortController();
-    const stop = tables.onApplied(() => {
+    const look = (): void => {
       if (this.#lookUp(shown) !== null) heard.abort();
-    });
-    await pause(clock, UNHEARD_MS, heard.signal);
-    stop();
+    };
+    this.#waiting.add(look);
+    await pause(this.#deps.clock, UNHEARD_MS, heard.signal);
+    this.#waiting.delete(look);
     return this.#lookUp(shown);
   }
 }

@@ -272,9 +272,7 @@ export class FakeBackend implements RestBackend {
     this.bearers.set(token, succeed(principal));
     return { authorization: `Bearer ${token}` };
   }
-  async bearer(token: string) {
-    return this.bearers.get(token) ?? fail('UNKNOWN_TOKEN' as const);
-  }
+  bearer: RestBackend['bearer'] = async (token) => this.bearers.get(token) ?? fail('UNKNOWN_TOKEN');
   nodePrincipal(id: string | null) {
     const scope = this.scopes.get(id ?? 'node-a');
     return scope === undefined ? null : { scope, tokenId: null, who: `node ${id}`, trusted: id === null };

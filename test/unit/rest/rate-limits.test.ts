@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { fail } from '../../../protocols/schema/outcome.ts';
 import { FakeBackend } from './fake-backend.ts';
 import { nobodyTrusted, other, type Reply, type Rest, startRest } from './harness.ts';
 
@@ -37,6 +38,15 @@ describe('how often callers may ask', () => {
     assert.equal((await rest.call('GET', '/healthz', undefined, greedy)).status, 429, 'which is counted too');
   });
 
+  test('a flood of strangers behind a proxy does not keep the proxy from seeing that the node is well', async () => {
+    await using rest = await startRest(FEW, new FakeBackend(), { trusts: nobodyTrusted });
+    assert.deepEqual(await statuses(rest, 3 * MOST, {}, '/healthz'), times(3 * MOST, 200));
+    const wrong = { authorization: `Bearer ${'x'.repeat(20)}` };
+    assert.deepEqual((await statuses(rest, MOST + 1, wrong, '/healthz')).at(-1), 429, 'a guess is a guess');
+    assert.deepEqual(await statuses(rest, 1, {}, '/healthz'), [200]);
+    assert.deepEqual((await statuses(rest, MOST + 1, {}, '/openapi.json')).at(-1), 429);
+  });
+
   test('strangers and wrong tokens are counted by their address, and lock nobody out', async () => {
     await using rest = await startRest(FEW, new FakeBackend(), { trusts: nobodyTrusted });
     const guess = (index: number) => ({ authorization: `Bearer ${'x'.repeat(20)}${index}` });
@@ -47,6 +57,26 @@ describe('how often callers may ask', () => {
     assert.deepEqual(await statuses(rest, 1), [429]);
     const right = rest.backend.addToken('a'.repeat(32), 'read');
     assert.deepEqual(await statuses(rest, MOST, right), times(MOST, 200), 'from the same address');
+  });
+
+  test('a wrong token is counted before it is waited for, and once', async () => {
+    await using rest = await startRest(FEW, new FakeBackend(), { trusts: nobodyTrusted });
+    let waited = 0;
+    rest.backend.bearer = async (_token, mayWait) => {
+      await mayWait();
+      waited += 1;
+      return fail('UNKNOWN_TOKEN');
+    };
+    const guess = { authorization: `Bearer ${'x'.repeat(20)}` };
+    assert.deepEqual(await statuses(rest, MOST + 2, guess), [...times(MOST, 401), 429, 429]);
+    assert.equal(waited, MOST);
+  });
+
+  test('a token that may hold but can not be waited for is not called wrong', async () => {
+    await using rest = await startRest(FEW, new FakeBackend(), { trusts: nobodyTrusted });
+    rest.backend.bearers.set('new', fail('UNDECIDED'));
+    const reply = await rest.call('GET', '/tasks', undefined, { authorization: 'Bearer new' });
+    assert.deepEqual([reply.status, reply.headers['retry-after']], [503, '1']);
   });
 
   test('what is not there is counted as well', async () => {
