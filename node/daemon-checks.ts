@@ -1,6 +1,7 @@
 /** What is refused at the door, with a sentence that says what to do. */
 import { mkdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { tokenFault } from '../protocols/schema/token.ts';
 import { writeDurably } from './durable-file.ts';
 import { newToken } from './new-token.ts';
 import type { Logger, Random } from './ports.ts';
@@ -39,10 +40,11 @@ export async function loadApiToken(file: string, isOwn: boolean, random: Random)
       cause,
     );
   }
-  if (token.length >= 16 && /^[\x21-\x7e]+$/.test(token)) return token;
+  const fault = tokenFault('api', token);
+  if (fault === null) return token;
   throw new StartError(
     'API_TOKEN',
-    `the API token in ${file} must be one word of 16 or more printable characters, for example from: openssl rand -hex 32`,
+    `the API token file ${file} holds ${fault}; make one, for example by: openssl rand -hex 32`,
   );
 }
 

@@ -1,6 +1,7 @@
 /** The steps of docs/security.md, as far as a machine and a configuration show whether they were taken. */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { tokenFault } from '../../protocols/schema/token.ts';
 import { isLoopback } from '../addresses.ts';
 import type { NodeConfig } from '../config/config.ts';
 import { formatDuration } from '../config/values.ts';
@@ -10,16 +11,15 @@ import { readSmallFile } from '../small-file.ts';
 import { type Finding, finding } from './finding.ts';
 
 const OTHERS = 0o077;
-const MIN_TOKEN_CHARACTERS = 16;
 
 export async function checkHardening(config: NodeConfig, clock: Clock): Promise<Finding[]> {
   const { dataDir, tokenFile, apiTokenFile, tlsKey } = config;
   // A member is known by its peer id: it starts without the token that let it in.
   const isMember = (await stat(join(dataDir, 'log')).catch(() => null)) !== null;
   const files = await Promise.all([
-    isMember ? null : checkToken('join token', '--token-file', tokenFile, join(dataDir, 'join-token')),
+    isMember ? null : checkToken('join', '--token-file', tokenFile, join(dataDir, 'join-token')),
     isMember ? checkMode('join token', tokenFile ?? join(dataDir, 'join-token')) : null,
-    checkToken('API token', '--api-token-file', apiTokenFile, join(dataDir, 'api-token')),
+    checkToken('api', '--api-token-file', apiTokenFile, join(dataDir, 'api-token')),
     checkMode('peer key', join(dataDir, 'peer-key')),
     checkMode('cluster key', join(dataDir, 'cluster-key')),
     tlsKey === null ? null : checkMode('TLS key', tlsKey),
@@ -42,7 +42,13 @@ function checkExpiry({ foundingTokenTtl }: NodeConfig): Finding {
 }
 
 /** A file that the operator named must be there; the node makes its own. */
-async function checkToken(what: string, flag: string, named: string | null, own: string): Promise<Finding> {
+async function checkToken(
+  kind: 'api' | 'join',
+  flag: string,
+  named: string | null,
+  own: string,
+): Promise<Finding> {
+  const what = kind === 'api' ? 'API token' : 'join token';
   const file = named ?? own;
   const found = await stat(file).catch(() => null);
   if (found === null) {
@@ -51,11 +57,8 @@ async function checkToken(what: string, flag: string, named: string | null, own:
       : finding(what, 'failed', `there is no ${file}: make it, or name another with ${flag}`);
   }
   try {
-    const { length } = (await readSmallFile(file)).trim();
-    if (length < MIN_TOKEN_CHARACTERS) {
-      const message = `${file} holds ${length} characters: a token has ${MIN_TOKEN_CHARACTERS} or more`;
-      return finding(what, 'failed', message);
-    }
+    const fault = tokenFault(kind, (await readSmallFile(file)).trim());
+    if (fault !== null) return finding(what, 'failed', `${file} holds ${fault}`);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     return finding(what, 'failed', `${file} can't be read: ${why}`);

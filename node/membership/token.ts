@@ -1,11 +1,11 @@
 /** Files that hold join tokens: whoever holds one may become a member. A first one is made by who founds a cluster. */
 import { randomBytes } from 'node:crypto';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
+import { tokenFault } from '../../protocols/schema/token.ts';
 import { writeDurably } from '../durable-file.ts';
 import { readSmallFile } from '../small-file.ts';
 
 const TOKEN_BYTES = 32;
-const MIN_CHARACTERS = 16;
 
 export interface TokenFailure {
   readonly code: 'MISSING' | 'TOO_SHORT' | 'UNREADABLE';
@@ -32,12 +32,9 @@ export async function loadToken(file: string, create: boolean): Promise<Outcome<
           },
     );
   }
-  if (text.length < MIN_CHARACTERS) {
-    return fail({
-      code: 'TOO_SHORT',
-      message: `the join token in ${file} has ${text.length} characters; it needs ${MIN_CHARACTERS} or more`,
-    });
-  }
+  const fault = tokenFault('join', text);
+  if (fault !== null)
+    return fail({ code: 'TOO_SHORT', message: `the join token file ${file} holds ${fault}` });
   return succeed(text);
 }
 

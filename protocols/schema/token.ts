@@ -1,9 +1,19 @@
 /**
  * Tokens, as the cluster keeps them. A join token lets nodes in, an API token lets people (and their programs) ask.
- * Both are texts of 16 characters or more that whoever made them was shown once; their ids and keys follow from them.
+ * Both are texts that whoever made them was shown once (see `tokenFault`); their ids and keys follow from them.
  */
 import Type from 'typebox';
 import { bytes, moment, name, nullable, oneOf, Sha256, type Value, whole } from './fields.ts';
+
+const MIN_CHARACTERS = 16;
+
+/** What a text holds that makes it no token, as the end of a sentence; null: nothing. One of the API crosses in a header. */
+export function tokenFault(kind: 'api' | 'join', text: string): string | null {
+  if (text.length < MIN_CHARACTERS) return `${text.length} characters: a token has ${MIN_CHARACTERS} or more`;
+  if (kind === 'api' && !/^[\x21-\x7e]+$/.test(text))
+    return 'white space or special characters: a token of the API is one word of printable ASCII characters';
+  return null;
+}
 
 export const TokenId = Type.String({
   pattern: '^[0-9a-f]{16}$',

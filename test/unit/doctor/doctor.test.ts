@@ -135,6 +135,10 @@ describe('the doctor', () => {
         assert.match(missing.message, /there is no/);
         await writeFile(file, 'short', { mode: 0o600 });
         assert.match((await examined({ [key]: file }))(what).message, /holds 5 characters/);
+        // One of the API crosses in a header: `start` refuses it as well.
+        await writeFile(file, `${'a'.repeat(16)} ${'b'.repeat(16)}`);
+        const spaced = (await examined({ [key]: file }))(what);
+        assert.equal(spaced.state, key === 'apiTokenFile' ? 'failed' : 'ok');
         await writeFile(file, 'a'.repeat(32));
         assert.equal((await examined({ [key]: file }))(what).state, 'ok');
         await chmod(file, 0o644);
