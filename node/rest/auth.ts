@@ -101,9 +101,10 @@ function isCarried(
 ): boolean {
   const { host = '', origin = '' } = headers;
   const names = [nameIn(host), URL.canParse(origin) ? new URL(origin).hostname : ''];
-  const signs = ['forwarded', 'via', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-real-ip'];
+  const signs = ['forwarded', 'via', 'x-real-ip'];
   return (
-    names.some((name) => isOneOf(name, allowedHosts)) || signs.some((name) => headers[name] !== undefined)
+    names.some((name) => isOneOf(name, allowedHosts)) ||
+    Object.keys(headers).some((name) => signs.includes(name) || name.startsWith('x-forwarded-'))
   );
 }
 

@@ -209,7 +209,8 @@ describe('users of this machine', () => {
 
   test('who asks through a proxy on this machine is not its user', async () => {
     await using rest = await startRest();
-    for (const header of ['forwarded', 'via', 'x-forwarded-for', 'x-forwarded-proto', 'x-real-ip'])
+    const forwarded = ['for', 'proto', 'host', 'port', 'server'].map((what) => `x-forwarded-${what}`);
+    for (const header of ['forwarded', 'via', 'x-real-ip', ...forwarded])
       assert.equal(
         (await rest.call('GET', '/tasks', undefined, { [header]: '10.9.8.7' })).status,
         401,
