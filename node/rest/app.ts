@@ -36,6 +36,7 @@ export interface AppContext extends RouteContext, Pick<DoorDependencies, 'localU
 
 export function buildApp(context: AppContext): App {
   const { options } = context;
+  let admit: Admission;
   const app: App = fastify<Server>({
     serverFactory: context.serverFactory,
     bodyLimit: options.maxBodyBytes,
@@ -44,7 +45,17 @@ export function buildApp(context: AppContext): App {
     // Keeps fastify from loading Ajv and fast-json-stringify, which it would never use.
     schemaController: { compilersFactory: { buildValidator: unused, buildSerializer: unused } },
     clientErrorHandler: answerBrokenRequest,
-    frameworkErrors: (error, request, reply) => refuse(context, request, reply, error),
+    // Of a path that no route is looked up for, so that no hook runs: whoever sends one is known and counted as well.
+    frameworkErrors: async (error, request, reply) =>
+      refuse(
+        context,
+        request,
+        reply,
+        await admit(request, reply).then(
+          () => error,
+          (refusal) => refusal,
+        ),
+      ),
   }).withTypeProvider<TypeBoxTypeProvider>();
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
@@ -55,7 +66,8 @@ export function buildApp(context: AppContext): App {
     const message = `there is nothing at ${request.method} ${path(request)}; GET /openapi.json describes this API`;
     return refuse(context, request, reply, new ApiError('NOT_FOUND', message));
   });
-  addHooks(app, context);
+  admit = admission(app, context);
+  addHooks(app, context, admit);
   registerOpenApi(app, VERSION);
   app.addHook('onRoute', checkConfig);
   const methods = collectMethods(app);
@@ -82,11 +94,13 @@ const unused = (): never => {
 
 const path = (request: FastifyRequest): string => request.url.split('?', 1)[0] as string;
 
-function addHooks(app: App, context: AppContext): void {
-  const { backend, forwarder, options } = context;
-  app.decorateRequest('principal', null);
+type Admission = (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
+
+/** Makes known who asks, and refuses who may not, or asks too often. */
+function admission(app: App, context: AppContext): Admission {
+  const { options } = context;
   const rates = new RateLimits(options, { app, senderOf: context.senderOf });
-  app.addHook('onRequest', async (request, reply) => {
+  return async (request, reply) => {
     const startedAtMs = context.clock.monotonicMs();
     reply.raw.once('close', () => {
       const status = reply.raw.writableFinished ? reply.raw.statusCode : 499;
@@ -119,7 +133,13 @@ function addHooks(app: App, context: AppContext): void {
     if (scope === 'anyone') return;
     if (request.principal === null) throw needsToken();
     checkScope(request.principal, scope);
-  });
+  };
+}
+
+function addHooks(app: App, context: AppContext, admit: Admission): void {
+  const { backend, forwarder, options } = context;
+  app.decorateRequest('principal', null);
+  app.addHook('onRequest', admit);
 
   // Before the body is parsed: it may be on its way to another machine. A returned stream takes the body's place.
   app.addHook('preParsing', async (request, reply, payload) => {

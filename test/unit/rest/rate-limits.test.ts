@@ -85,6 +85,20 @@ describe('how often callers may ask', () => {
     assert.deepEqual(await statuses(rest, MOST + 1, token, '/nowhere'), [...times(MOST, 404), 429]);
   });
 
+  test('what is no path, or too long an id, is answered to whom is known only, counted and measured', async () => {
+    await using rest = await startRest(FEW, new FakeBackend(), { trusts: nobodyTrusted });
+    const tokens = ['a', 'b', 'c'].map((letter) => rest.backend.addToken(letter.repeat(32), 'read'));
+    for (const [path, index, status] of [
+      ['/tasks/%zz', 0, 400],
+      [`/tasks/${'x'.repeat(600)}`, 1, 404],
+    ] as const) {
+      assert.equal((await rest.call('GET', path)).status, 401);
+      assert.deepEqual(await statuses(rest, MOST + 1, tokens[index], path), [...times(MOST, status), 429]);
+    }
+    const { text } = await rest.call('GET', '/metrics', undefined, tokens[2]);
+    assert.match(text, /request_duration_seconds_count\{method="GET",route="unknown",status="400"\} 5/);
+  });
+
   test('trusted users of the machine may ask as often as they like, and everybody with none', async () => {
     await using rest = await startRest(FEW);
     assert.deepEqual(await statuses(rest, 3 * MOST), times(3 * MOST, 200));
