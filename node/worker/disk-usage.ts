@@ -37,6 +37,8 @@ export interface Person {
 
 const BLOCK_BYTES = 512;
 const TRIAL_MS = 60_000;
+/** Who is stopped waits for no more than this. */
+const OWNERS_LIMIT_MS = 120_000;
 
 /** Whether there is a `find` that can count; busybox has one that can't. */
 export async function canMeasure(): Promise<boolean> {
@@ -140,6 +142,28 @@ export async function measureShared(
       return [name, { bytes, files, isWhole: ending === 'whole' }] as const;
     }),
   );
+}
+
+/**
+ * Which of the users own anything in these places, which are there and none of theirs, by one look for all; null when it
+ * could not be told.
+ */
+export async function findOwners(
+  places: readonly string[],
+  uids: readonly number[],
+): Promise<ReadonlySet<number> | null> {
+  const [first] = places;
+  if (first === undefined || uids.length === 0) return new Set();
+  const owners = new Set<number>();
+  const theirs = uids.flatMap((uid) => ['-o', '-uid', String(uid)]);
+  // A `find` that can't print like this says nothing of the first place either.
+  const args = [...places, '-xdev', '(', '-path', first, ...theirs, ')', '-printf', '%U\\n'];
+  const note = (line: string): boolean => {
+    owners.add(Number(line));
+    return true;
+  };
+  const ending = await find('/', args, note, OWNERS_LIMIT_MS);
+  return ending === 'whole' && owners.size > 0 ? owners : null;
 }
 
 const isWithin = (files: number, bounds: Bounds): boolean => bounds.files === null || files <= bounds.files;

@@ -56,6 +56,11 @@ export class Isolator implements AsyncDisposable {
     return this.#parts.users.recover();
   }
 
+  /** What of users that runs had as their own can't be swept; null: nothing. */
+  get trouble(): string | null {
+    return this.#parts.users.trouble;
+  }
+
   /** Whom directories and files of its programs must belong to; null: the daemon's own user. */
   ownerOf({ user }: LentUser): RunUser | null {
     return this.#changesUser ? user : null;
@@ -147,6 +152,7 @@ export class Isolator implements AsyncDisposable {
 
   /** Called when no program is left. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#parts.users.stop();
     this.#parts.sandbox?.close();
     await this.#parts.cgroups?.close();
   }

@@ -48,20 +48,26 @@ export class UidClaims {
   }
 
   /**
-   * Withdraws the claims of daemons that are dead, of each after `sweep` has said that nothing is left.
+   * Withdraws the claims of daemons that are dead and of whom, as `sweep` says, nothing is left. Resolves to the others.
    * @throws FlockError when daemons can't take turns at it here, or one takes too long
    */
-  async recover(sweep: (orphan: Orphan) => Promise<boolean>): Promise<void> {
-    if (this.#orphans().length === 0) return;
+  async recover(
+    sweep: (orphans: readonly Orphan[]) => Promise<readonly Orphan[]>,
+  ): Promise<readonly Orphan[]> {
+    if (this.#orphans().length === 0) return [];
     await using lock = new DirectoryFlock({ directory: this.#directory, searchPath: this.#searchPath });
     await lock.acquire();
     // Looked up again: another may have been at it, and somebody may have claimed the same id since.
-    for (const orphan of this.#orphans()) if (await sweep(orphan)) this.withdraw(orphan.uid);
+    const orphans = this.#orphans();
+    const swept = new Set(await sweep(orphans));
+    for (const { uid } of swept) this.withdraw(uid);
     await lock.release();
+    return orphans.filter((orphan) => !swept.has(orphan));
   }
 
   #orphans(): Orphan[] {
-    return readdirSync(this.#directory).flatMap((name) => {
+    // Before the first claim there is no directory.
+    return (orNull(() => readdirSync(this.#directory)) ?? []).flatMap((name) => {
       const [, pid = '', startTicks = '', bootId = '', directory = ''] =
         /^(\d+):(\d+):([\w-]*):(\/.*)$/s.exec(
           orNull(() => readlinkSync(join(this.#directory, name))) ?? '',

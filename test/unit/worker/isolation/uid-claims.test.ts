@@ -28,12 +28,13 @@ async function withClaims(
 const claim = (uid: number) => ({ uid, directory: `/work/r${uid}-1` });
 
 async function swept(claims: UidClaims, clean = true): Promise<Orphan[]> {
-  const orphans: Orphan[] = [];
-  await claims.recover(async (orphan) => {
-    orphans.push(orphan);
-    return clean;
+  const seen: Orphan[] = [];
+  const left = await claims.recover(async (orphans) => {
+    seen.push(...orphans);
+    return clean ? orphans : [];
   });
-  return orphans;
+  assert.deepEqual(left, clean ? [] : seen);
+  return seen;
 }
 
 describe('claims on user ids', () => {
@@ -79,15 +80,15 @@ describe('claims on user ids', () => {
     withClaims(async ({ mine, others, directory }) => {
       await symlink(`1:1:another-boot:/work/a-1`, join(directory, '7'));
       let atOnce = 0;
-      const orphans: number[] = [];
-      const sweep = async ({ uid }: Orphan) => {
-        orphans.push(uid);
+      const seen: number[] = [];
+      const sweep = async (orphans: readonly Orphan[]) => {
+        seen.push(...orphans.map(({ uid }) => uid));
         assert.equal(++atOnce, 1);
         await new Promise((resolve) => setImmediate(resolve));
         atOnce--;
-        return true;
+        return orphans;
       };
       await Promise.all([mine.recover(sweep), others.recover(sweep)]);
-      assert.deepEqual(orphans, [7], 'the second finds it done');
+      assert.deepEqual(seen, [7], 'the second finds it done');
     }));
 });
