@@ -6,12 +6,15 @@ import { FileName } from '../../protocols/schema/fields.ts';
 import { fail, type Outcome, succeed } from '../../protocols/schema/outcome.ts';
 import { isFull } from '../disk/space.ts';
 import type { Clock, Logger } from '../ports.ts';
+import { atATime } from './at-a-time.ts';
 import { resolveProgram, splitCommand } from './command.ts';
 import type { DiskWatch } from './disk-watch.ts';
 import type { Isolator } from './isolation/isolator.ts';
 import { openIsolation } from './isolation/open-isolation.ts';
+import { recoverClaims } from './isolation/run-users.ts';
 import { type IsolationOptions, type LentUser, PLAIN } from './isolation/types.ts';
-import { CLAIMS_DIRECTORY } from './isolation/uid-claims.ts';
+import { CLAIMS_DIRECTORY, UidClaims } from './isolation/uid-claims.ts';
+import { userSweep } from './isolation/user-sweep.ts';
 import type { LaunchedProcess, Launcher, LaunchFailure, LaunchOrder } from './launcher.ts';
 import { Leftovers } from './leftovers.ts';
 import { PipePool } from './pipe-pool.ts';
@@ -80,7 +83,8 @@ export class ProcessLauncher implements Launcher {
 
   /** What of runs that are over can't be removed; null: nothing. */
   get trouble(): string | null {
-    return this.#leftovers.trouble;
+    const troubles = [this.#leftovers.trouble, this.#ready?.isolator.trouble ?? null];
+    return troubles.filter((trouble) => trouble !== null).join('; ') || null;
   }
 
   /** Where programs work, once that is known. */
@@ -120,7 +124,9 @@ export class ProcessLauncher implements Launcher {
       return false;
     }
     const roots = [...new Set([directory, openDirectory])];
-    this.#swept = Promise.all(roots.map((root) => this.#sweepLeftovers(root)));
+    this.#swept = this.#recoverUsers().then(() =>
+      Promise.all(roots.map((root) => this.#sweepLeftovers(root))),
+    );
     return (await this.#swept).some((count) => count > 0);
   }
 
@@ -223,24 +229,28 @@ export class ProcessLauncher implements Launcher {
     };
   }
 
+  /** Before any directory: what lives of a user could stop all that removes its files. */
+  async #recoverUsers(): Promise<void> {
+    const { isolation = PLAIN, searchPath } = this.#options;
+    if (isolation.runAs === null || typeof isolation.runAs === 'string') return;
+    const claims = new UidClaims({ directory: CLAIMS_DIRECTORY, searchPath });
+    await recoverClaims(claims, { sweep: userSweep(this.#deps), logger: this.#deps.logger });
+  }
+
   /** How many there were. */
   async #sweepLeftovers(directory: string): Promise<number> {
     const { logger } = this.#deps;
     const root = await realpath(directory).catch(() => null);
     if (root === null) return 0;
     const left = await findLeftovers(root);
-    const count = left.length;
-    const sweep = async (): Promise<void> => {
-      for (let marks = left.pop(); marks !== undefined; marks = left.pop()) {
-        const { runId, attempt } = marks;
-        logger.info({ runId, attempt }, 'run left by a crash is swept');
-        await killAttempt(marks, this.#deps);
-        await this.#leftovers.remove(marks.directory);
-      }
-    };
     // There may be thousands, and each takes a look at all processes and a process to remove it.
-    await Promise.all(Array.from({ length: SWEEPS_AT_A_TIME }, sweep));
+    await atATime(SWEEPS_AT_A_TIME, left, async (marks) => {
+      const { runId, attempt } = marks;
+      logger.info({ runId, attempt }, 'run left by a crash is swept');
+      await killAttempt(marks, this.#deps);
+    });
+    await atATime(SWEEPS_AT_A_TIME, left, ({ directory: each }) => this.#leftovers.remove(each));
     await clearSecrets(root);
-    return count;
+    return left.length;
   }
 }

@@ -2,9 +2,15 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { chmod, chown, mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { systemClock } from '../../../../node/adapters.ts';
 import { listProcesses, readOwner } from '../../../../node/procfs.ts';
+import { PLAIN } from '../../../../node/worker/isolation/types.ts';
+import { CLAIMS_DIRECTORY } from '../../../../node/worker/isolation/uid-claims.ts';
+import { ProcessLauncher } from '../../../../node/worker/process-launcher.ts';
 import { killAttempt, killUser } from '../../../../node/worker/reaper.ts';
 import { HANG_MS } from '../../../support/eventually.ts';
 import { silentLogger } from '../../../support/silent-logger.ts';
@@ -84,6 +90,30 @@ describe('programs that stop their killer', { skip: NEEDS_ROOT, timeout: HANG_MS
       });
     } finally {
       for (const child of [root, neighbour]) child.kill('SIGKILL');
+    }
+  });
+
+  test('are dead before a start removes the directory of their user', async () => {
+    const root = await mkdtemp(join(tmpdir(), 'fsched-stopped-'));
+    await chmod(root, 0o711);
+    try {
+      await among(async ({ uid }) => {
+        const directory = join(root, 'work', 'stopper-1');
+        await mkdir(join(directory, 'inside'), { recursive: true });
+        for (const path of [join(directory, 'inside'), directory]) await chown(path, uid, uid);
+        await mkdir(CLAIMS_DIRECTORY, { recursive: true, mode: 0o700 });
+        await symlink(`1:1:another-boot:${directory}`, join(CLAIMS_DIRECTORY, String(uid)));
+        const isolation = { ...PLAIN, runAs: { first: uid, last: uid } };
+        const options = { directory: join(root, 'work'), searchPath: process.env.PATH ?? '', isolation };
+        const launcher = new ProcessLauncher(options, ports);
+        await launcher.start();
+        assert.equal(launcher.trouble, null);
+        assert.deepEqual((await readdir(join(root, 'work'))).sort(), ['.pipes']);
+        assert.deepEqual(await livingOf(uid), []);
+        await launcher.stop();
+      });
+    } finally {
+      await rm(root, { recursive: true });
     }
   });
 });
