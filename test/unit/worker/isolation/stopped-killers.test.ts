@@ -105,9 +105,12 @@ describe('programs that stop their killer', { skip: NEEDS_ROOT, timeout: HANG_MS
         await symlink(`1:1:another-boot:${directory}`, join(CLAIMS_DIRECTORY, String(uid)));
         const isolation = { ...PLAIN, runAs: { first: uid, last: uid } };
         const options = { directory: join(root, 'work'), searchPath: process.env.PATH ?? '', isolation };
-        const launcher = new ProcessLauncher(options, ports);
+        const told: string[] = [];
+        const logger = { ...silentLogger, info: (_: object, message: string) => void told.push(message) };
+        const launcher = new ProcessLauncher(options, { ...ports, logger });
         await launcher.start();
         assert.equal(launcher.trouble, null);
+        assert.deepEqual(told, ['programs are isolated'], 'the directory went with its user');
         assert.deepEqual((await readdir(join(root, 'work'))).sort(), ['.pipes']);
         assert.deepEqual(await livingOf(uid), []);
         await launcher.stop();
