@@ -155,9 +155,11 @@ export function onVotersRequest(s: CoreState, from: NodeId, message: MessageOf<'
   s.send(from, { type: 'voters-response', configurationIndex: index, configurationTerm: term, voters });
 }
 
-/** Kept in memory only, by who said so: a lie lasts as long as its author is believed, and hides nobody else's word. */
+/**
+ * Kept in memory only, by who said so: a lie lasts as long as its author is believed, and hides nobody else's word. Who
+ * isn't believed is forgotten at once, by `reviewVouched`.
+ */
 export function onVotersResponse(s: CoreState, from: NodeId, message: MessageOf<'voters-response'>): void {
-  if (!trusted(s).has(from)) return;
   const { configurationIndex: index, configurationTerm, voters, term } = message;
   // No log holds an entry of a later term than its node is in.
   if (configurationTerm > term) {

@@ -182,8 +182,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'voters are believed whoever names them',
     file: 'node/consensus/admission.ts',
-    find: 'if (!trusted(s).has(from)) return;',
-    replace: '',
+    find: 'for (const id of ids) for (const other of s.vouched.get(id)?.voters ?? []) ids.add(other);',
+    replace: 'for (const { voters } of s.vouched.values()) for (const other of voters) ids.add(other);',
     hostility: 'outsider',
   },
   {
