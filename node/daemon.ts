@@ -131,7 +131,7 @@ async function startParts(
   const watch = new RunWatch({ tables, clock });
   const host = stack.use(await NeuralModel.open());
 
-  const digests = new DigestBoard({ status: () => consensus.status(), clock: systemClock });
+  const digests = new DigestBoard({ status: () => consensus.status(), clock });
   const heard = (): ClusterDigest | null => digests.newest;
   const caughtUp = (): boolean => seat.master !== null || digests.isCaughtUp();
   const door = new Door({ token }, { tables, caughtUp, clock });

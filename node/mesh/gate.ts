@@ -2,10 +2,10 @@
  * The gate of the mesh: what of who comes from outside is let in, before anything else runs.
  *
  * Peer ids are free, so strangers are bounded by connections, bytes, streams and the addresses that they come from;
- * a member only by its own connections, of which the oldest gives way. Before Noise nobody is known: there only the handshakes under way are bounded,
- * and how many a source may begin: who begins thousands a second keeps out others behind the same address meanwhile.
- * Else nobody is refused because others are in: they give way (see `FairRoom`), so strangers can't keep a member out,
- * and one address can't keep out a joiner behind another.
+ * a member only by its own connections, of which the oldest gives way. Before Noise nobody is known: there only the
+ * handshakes under way are bounded, and how many a source may begin: who begins thousands a second keeps out others
+ * behind the same address meanwhile. Else nobody is refused because others are in: they give way (see `FairRoom`), so
+ * strangers can't keep a member out, and one address can't keep out a joiner behind another.
  */
 import type { ConnectionGater, MultiaddrConnection, PeerId } from '@libp2p/interface';
 import type { NodeId } from '../consensus/types.ts';

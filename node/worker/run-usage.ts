@@ -3,6 +3,7 @@ import { statSync } from 'node:fs';
 import { setImmediate as breathe } from 'node:timers/promises';
 import { orNull } from '../or-null.ts';
 import { listProcesses, readOwner, readWrittenBytes } from '../procfs.ts';
+import { atATime } from './at-a-time.ts';
 import { type Bounds, type Count, measureTree, measureUnlinked } from './disk-usage.ts';
 import { SHARED_DIRECTORIES } from './isolation/shared-places.ts';
 import type { SharedCensus } from './shared-usage.ts';
@@ -58,12 +59,9 @@ export class RunCensus {
     onCounted: (name: string, usage: RunUsage | null) => void,
   ): Promise<void> {
     const members = await findMembers(runs);
-    const left = [...runs];
-    const count = async (): Promise<void> => {
-      for (let run = left.shift(); run !== undefined; run = left.shift())
-        onCounted(run.name, await this.#count(root, run, members.get(run.name) ?? []));
-    };
-    await Promise.all(Array.from({ length: LANES }, count));
+    await atATime(LANES, runs, async (run) => {
+      onCounted(run.name, await this.#count(root, run, members.get(run.name) ?? []));
+    });
   }
 
   async #count(root: string, run: MeasuredRun, pids: readonly number[]): Promise<RunUsage | null> {

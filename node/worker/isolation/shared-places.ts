@@ -1,5 +1,6 @@
 /** What runs without a sandbox may leave where everybody on the machine may write. */
 import { access, readFile } from 'node:fs/promises';
+import { Turns } from '../../turns.ts';
 import { actAs, type Ids } from '../act-as.ts';
 import { atATime } from '../at-a-time.ts';
 import { findOwners } from '../disk-usage.ts';
@@ -28,7 +29,7 @@ export class SharedPlaces {
   /** Whom the next look is for. */
   readonly #asked = new Set<number>();
   #next: Promise<ReadonlySet<number>> | null = null;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #looks = new Turns();
 
   constructor(dependencies: SharedPlacesDependencies = {}) {
     this.#places = dependencies.places ?? SHARED_DIRECTORIES;
@@ -63,7 +64,7 @@ export class SharedPlaces {
    */
   async #ofWhom(users: readonly Ids[]): Promise<readonly Ids[]> {
     for (const { uid } of users) this.#asked.add(uid);
-    this.#next ??= this.#last.then(() => this.#look());
+    this.#next ??= this.#looks.take(() => this.#look());
     const owners = await this.#next;
     return users.filter(({ uid }) => owners.has(uid));
   }
@@ -72,9 +73,7 @@ export class SharedPlaces {
     const uids = [...this.#asked];
     this.#asked.clear();
     this.#next = null;
-    const look = this.#present().then((places) => this.#findOwners(places, uids));
-    this.#last = look.catch(() => undefined);
-    const owners = await look;
+    const owners = await this.#findOwners(await this.#present(), uids);
     if (owners === null) throw new Error(`it can't be told what runs left in ${this.#places.join(', ')}`);
     return owners;
   }
